@@ -1,0 +1,44 @@
+"""The generated secrets of one hotline: `secrets.json` in the state folder, mode 0600."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Passwords that programs use among themselves; people have accounts of their own."""
+
+    ami_events: str
+    ami_command: str
+    console_key: str
+    phones: dict[str, str]  # SIP secret of each seat and desk phone, by endpoint name
+
+
+def load(home: Path) -> Secrets:
+    """Read the secrets. Raises FileNotFoundError where the hotline was never set up."""
+    return Secrets(**json.loads((home / "secrets.json").read_text(encoding="utf-8")))
+
+
+def ensure(home: Path, phones: list[str]) -> Secrets:
+    """Read the secrets, first making those that are missing. Existing ones are kept."""
+    file = home / "secrets.json"
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    kept = known.get("phones", {})
+    made = Secrets(
+        ami_events=known.get("ami_events") or secrets.token_urlsafe(24),
+        ami_command=known.get("ami_command") or secrets.token_urlsafe(24),
+        console_key=known.get("console_key") or secrets.token_urlsafe(32),
+        phones={name: kept.get(name) or secrets.token_urlsafe(18) for name in phones},
+    )
+    if asdict(made) != known:
+        draft = file.with_suffix(".new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            json.dump(asdict(made), out, indent=1)
+        draft.replace(file)
+    return made

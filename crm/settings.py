@@ -1,0 +1,265 @@
+"""Settings: one TOML file, each entry overridable by an environment variable `HOTLINE_<NAME>`.
+
+The file is `hotline.toml` in the state folder (`HOTLINE_HOME`, default `var/` beside the
+project), or the one that `HOTLINE_CONFIG` names. Lists are written `["a", "b"]` in the file and
+`a,b` in the environment. A wrong or unknown entry is one clear error; nothing is guessed.
+"""
+# ruff: noqa: RUF009  _setting is field() by another name
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+SOURCE_DEFAULT = "default"
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a value that cannot be used. The message is for the operator."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens or is reached: an IP address and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.host).is_loopback
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError("must be a text of one line")
+    return value
+
+
+def _path(value: Any) -> Path:
+    return Path(_text(value)).expanduser().absolute()
+
+
+def _address(value: Any) -> Address:
+    host, _, port = _text(value).rpartition(":")
+    try:
+        return Address(str(ipaddress.IPv4Address(host)), _number(1, 65535)(port))
+    except ValueError as error:
+        raise ValueError("must be IPV4ADDRESS:PORT, as in 127.0.0.1:5060") from error
+
+
+def _number(low: int, high: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", str(value)):
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        if not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _list(item: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    def parse(value: Any) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if not isinstance(value, list):
+            raise ValueError("must be a list")
+        return tuple(item(part) for part in value)
+
+    return parse
+
+
+def _matching(pattern: str, meaning: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if not re.fullmatch(pattern, _text(value)):
+            raise ValueError(f"must be {meaning}")
+        return str(value)
+
+    return parse
+
+
+def _network(value: Any) -> str:
+    try:
+        return str(ipaddress.IPv4Network(_text(value)))
+    except ValueError as error:
+        raise ValueError("must be IPv4 addresses or networks, as in 203.0.113.7") from error
+
+
+def _port_range(value: Any) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{4,5})-(\d{4,5})", _text(value))
+    if not match or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
+        raise ValueError("must be FIRST-LAST, as in 10000-20000")
+    return int(match[1]), int(match[2])
+
+
+def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value == "" else parse(value)
+
+
+_PHONE = _matching(r"\+?[0-9]{3,15}", "a phone number of digits, with or without a leading +")
+
+
+def _setting(default: Any, parse: Callable[[Any], Any], doc: str, *, secret: bool = False) -> Any:
+    return field(metadata={"default": default, "parse": parse, "doc": doc, "secret": secret})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, parsed. `sources[name]` says where each came from."""
+
+    home: Path = _setting("", _path, "State folder: database, journal, recordings, configuration")
+    cache: Path = _setting("", _path, "What can be fetched or built again (default: home/cache)")
+    database_url: str = _setting("", _text, "SQLAlchemy URL (default: SQLite in home)", secret=True)
+    node: str = _setting(
+        "th1", _matching(r"[a-z][a-z0-9]{0,11}", "a short name such as th1"), "Name of this node"
+    )
+    console_bind: Address = _setting("127.0.0.1:8022", _address, "Web console")
+    sip_bind: Address = _setting("127.0.0.1:5060", _address, "SIP over UDP: trunk and desk phones")
+    ws_bind: Address = _setting("127.0.0.1:8088", _address, "SIP over WebSocket: agents' browsers")
+    ami_bind: Address = _setting("127.0.0.1:5038", _address, "Asterisk Manager Interface")
+    media_address: str | None = _setting(
+        "", _optional(_text), "Address told to browsers and trunk for audio, if not sip_bind's"
+    )
+    rtp_ports: tuple[int, int] = _setting("10000-20000", _port_range, "UDP ports for audio")
+    asterisk: Path | None = _setting("", _optional(_path), "A system Asterisk, version 20 or newer")
+    debian_mirror: str | None = _setting(
+        "", _optional(_matching(r"https?://[!-~]+", "a URL")), "Where Asterisk may be fetched from"
+    )
+    tls_certificate: Path | None = _setting("", _optional(_path), "Operator's certificate (PEM)")
+    tls_key: Path | None = _setting("", _optional(_path), "Operator's private key (PEM)")
+    numbers: tuple[str, ...] = _setting(
+        "1022,02371022,842371022,+842371022,00842371022", _list(_PHONE), "Dialled forms answered"
+    )
+    trunk_match: tuple[str, ...] = _setting(
+        "127.0.0.2", _list(_network), "Addresses calls may come from (carriers, local test trunk)"
+    )
+    trunk_server: str | None = _setting(
+        "",
+        _optional(_matching(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?", "HOST or HOST:PORT")),
+        "Carrier's SIP server for registration and outgoing calls",
+    )
+    trunk_user: str | None = _setting(
+        "", _optional(_matching(r"[A-Za-z0-9._+-]{1,64}", "a SIP user name")), "Registering: user"
+    )
+    trunk_password: str | None = _setting(
+        "", _optional(_matching(r"[!-:<-~]{1,128}", "a password without blanks or ;")),
+        "Registering: password", secret=True,
+    )
+    emergency_targets: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Numbers rung on key 4, in turn, before the emergency queue"
+    )
+    capacity: int = _setting(1000, _number(1, 20000), "Calls at once; more hear overload_reject")
+    seats: int = _setting(60, _number(1, 999), "Browser phones that may be logged in at once")
+    desk_phones: int = _setting(10, _number(0, 999), "SIP desk phones that may be registered")
+    ring_s: int = _setting(20, _number(5, 120), "Seconds an agent's phone rings")
+    wrapup_s: int = _setting(20, _number(0, 600), "Seconds of wrap-up after a call")
+    queue_timeout_s: int = _setting(
+        900, _number(30, 7200), "Longest wait before a message is offered"
+    )
+    service_level_s: int = _setting(20, _number(1, 600), "Answered within this counts as in time")
+    voice: str = _setting(
+        "espeak", _matching("espeak|gtts|piper", "espeak, gtts or piper"), "Voice of the prompts"
+    )
+    piper_voice: Path | None = _setting("", _optional(_path), "Voice file (.onnx) for piper")
+    recordings: Path = _setting(
+        "", _path, "Human recordings of prompts (default: home/recordings-vi)"
+    )
+    alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
+    twilio_account: str | None = _setting(
+        "", _optional(_text), "Twilio account for SMS (off if empty)"
+    )
+    twilio_token: str | None = _setting("", _optional(_text), "Twilio token", secret=True)
+    twilio_from: str | None = _setting("", _optional(_text), "Twilio sender")
+    twilio_url: str | None = _setting("", _optional(_text), "Another address for Twilio's API")
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise SettingsError("tls_certificate and tls_key go together: set both or neither")
+        if self.trunk_user and not (self.trunk_server and self.trunk_password):
+            raise SettingsError("trunk_user needs trunk_server and trunk_password")
+        if self.voice == "piper" and self.piper_voice is None:
+            raise SettingsError("voice = piper needs piper_voice, the path of a voice file")
+
+
+def described(settings: Settings) -> list[dict[str, str]]:
+    """Each setting as `{name, value, source, doc}`; secrets are shown as `***`."""
+    rows = []
+    for item in _fields():
+        value = getattr(settings, item.name)
+        shown = "***" if item.metadata["secret"] and value else _shown(value)
+        rows.append({
+            "name": item.name, "value": shown,
+            "source": settings.sources[item.name], "doc": item.metadata["doc"],
+        })
+    return rows
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read settings from the file and the environment.
+
+    Raises SettingsError with one sentence that names the entry, its source and what is wrong.
+    """
+    home = _path(environ.get("HOTLINE_HOME") or str(PROJECT / "var"))
+    file = Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml")
+    entries = _read_file(file, required="HOTLINE_CONFIG" in environ)
+    known = {item.name for item in _fields()}
+    if unknown := sorted(set(entries) - known):
+        raise SettingsError(f"{file}: unknown setting {', '.join(unknown)}")
+    if "home" in entries:
+        raise SettingsError(f"{file}: home is set by HOTLINE_HOME, not in the file")
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    defaults = {
+        "home": str(home), "cache": str(home / "cache"), "recordings": str(home / "recordings-vi"),
+        "database_url": f"sqlite:///{home / 'hotline.db'}",
+    }
+    for item in _fields():
+        variable = f"HOTLINE_{item.name.upper()}"
+        raw: Any = defaults.get(item.name, item.metadata["default"])
+        source = SOURCE_DEFAULT
+        if item.name in entries:
+            raw, source = entries[item.name], str(file)
+        if variable in environ:
+            raw, source = environ[variable], variable
+        try:
+            values[item.name] = item.metadata["parse"](raw)
+        except ValueError as error:
+            shown = "***" if item.metadata["secret"] else repr(raw)
+            raise SettingsError(f"{source}: {item.name} = {shown}: {error}") from error
+        sources[item.name] = source
+    return Settings(**values, sources=sources)
+
+
+def _fields() -> list[Any]:
+    return [item for item in fields(Settings) if item.name != "sources"]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        if len(value) == 2 and all(isinstance(part, int) for part in value):
+            return f"{value[0]}-{value[1]}"
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _read_file(file: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if required:
+            raise SettingsError(f"the settings file {file} does not exist") from error
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"the settings file {file} cannot be read: {error}") from error
