@@ -1,0 +1,1 @@
+"""All that knows Asterisk: runtime, menus, dialplan, journal, listener, commands, doctor."""

@@ -1,0 +1,75 @@
+"""The compiler: menus in, Asterisk dialplan text out. Pure: reads nothing but its template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from crm.branches import BRANCHES, QUEUES
+from ivr.menu import Hours, Menus
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"
+
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701 - the output is no HTML; every value is a checked setting or name
+)
+
+
+@dataclass(frozen=True)
+class ServedBranch:
+    """A branch that leads to a person."""
+
+    id: str
+    queue: str
+    hours: tuple[Hours, ...]
+
+
+def render(template: str, values: Mapping[str, object]) -> str:
+    """Fill one of the templates of `dialplans/asterisk`. A missing value is an error."""
+    return _environment.get_template(template).render(values)
+
+
+def switches() -> dict[str, tuple[str, ...]]:
+    """The switches of the running dialplan and the values each may have."""
+    named = {
+        f"hours.{branch.id}": ("auto", "open", "closed")
+        for branch in BRANCHES if branch.queue and branch.id != "emergency"
+    }
+    return {"overload": ("off", "on"), **named}
+
+
+def compile_dialplan(
+    menus: Menus, *, numbers: tuple[str, ...], capacity: int, queue_timeout_s: int,
+    emergency_targets: tuple[str, ...], carrier: bool, recordings: Path, messages: Path,
+    asterisk_major: int,
+) -> str:
+    """The whole `extensions.conf`. The global HL_MARKER is a digest of the text, so that a
+    program can see which dialplan runs."""
+    values: dict[str, object] = {
+        "main": menus.main,
+        "menus": list(menus.menus.values()),
+        "leaves": list(menus.leaves.values()),
+        "branches": [
+            ServedBranch(branch.id, branch.queue, menus.hours(branch.id))
+            for branch in BRANCHES if branch.queue and branch.id != "emergency"
+        ],
+        "queues": QUEUES,
+        "numbers": numbers,
+        "capacity": capacity,
+        "queue_timeout_s": queue_timeout_s,
+        "emergency_targets": emergency_targets,
+        "carrier": carrier,
+        "recordings": recordings,
+        "messages": messages,
+        "switches": switches(),
+        # Queue()'s gosub stands one place later where there is still a macro before it
+        "gosub_gap": "," if asterisk_major < 21 else "",
+    }
+    text = render("extensions.conf.j2", {**values, "marker": ""})
+    marker = sha256(text.encode()).hexdigest()[:12]
+    return render("extensions.conf.j2", {**values, "marker": marker})

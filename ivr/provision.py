@@ -1,0 +1,220 @@
+"""Provisioning: settings, menus and secrets in; Asterisk's configuration files out."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select
+
+from crm import secrets
+from crm.branches import QUEUES
+from crm.database import Database
+from crm.models import Seat
+from crm.settings import PROJECT, Settings
+from ivr import menu
+from ivr.dialplan import compile_dialplan, render
+
+MENUS = PROJECT / "dialplans" / "menus"
+SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 for a socket's path
+
+# pjsip decodes %xx of the From user, and AMI prints it raw: percent-encoded control characters,
+# DEL and bytes above it are refused, honest ones such as %2B84... pass.
+FROM_PATTERN = "/^([^%]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e])*$/"
+
+MODULES = (
+    "res_crypto", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb",
+    # timerfd forgets the ticks it was late for, so that a busy machine stretches speech (20 of 50
+    # packets a second were seen); pthread makes up for them
+    "res_timing_pthread", "res_rtp_asterisk", "res_srtp", "res_http_websocket",
+    "res_pjproject", "res_pjsip", "res_pjsip_session", "res_pjsip_sdp_rtp",
+    "res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest",
+    "res_pjsip_outbound_registration", "res_pjsip_endpoint_identifier_ip",
+    "res_pjsip_endpoint_identifier_user", "res_pjsip_registrar", "res_pjsip_caller_id",
+    "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_transport_websocket",
+    "res_pjsip_dtmf_info", "res_pjsip_logger", "res_pjsip_acl", "chan_pjsip",
+    "bridge_simple", "bridge_softmix", "bridge_native_rtp", "bridge_holding", "bridge_builtin_features",
+    "codec_alaw", "codec_ulaw", "codec_resample", "format_pcm", "format_wav",
+    "res_musiconhold", "pbx_config",
+    "app_celgenuserevent", "app_controlplayback", "app_db", "app_dial", "app_echo", "app_exec",
+    "app_mixmonitor", "app_playback", "app_queue", "app_stack", "app_userevent", "app_verbose",
+    "func_callerid", "func_channel", "func_cut", "func_db", "func_global", "func_groupcount",
+    "func_logic", "func_math", "func_pjsip_endpoint", "func_strings", "func_timeout", "func_version", "res_clioriginate",
+    "res_pjsip_pubsub", "res_cdrel_custom", "cel_custom",
+)
+
+NOT_IN_EVERY_VERSION = frozenset({"res_cdrel_custom", "res_timing_pthread"})
+
+# Files Asterisk looks for and complains about when they are missing.
+_NOT_USED = {
+    "cdr.conf": "[general]\nenable = no\n",
+    "features.conf": "[general]\n[featuremap]\n",
+    "acl.conf": "", "udptl.conf": "[general]\n", "pjproject.conf": "", "ccss.conf": "[general]\n",
+    "indications.conf": "[general]\ncountry = vn\n[vn]\ndescription = Vietnam\n"
+    "ringcadence = 1000,4000\ndial = 425\nbusy = 425/500,0/500\nring = 425/1000,0/4000\n"
+    "congestion = 425/250,0/250\n",
+    "queuerules.conf": "",
+}
+
+
+class ProvisionError(Exception):
+    """The configuration cannot be made. The message is for the engineer."""
+
+
+def etc(home: Path) -> Path:
+    return home / "asterisk" / "etc"
+
+
+def journal(home: Path) -> Path:
+    return home / "journal" / "journal.csv"
+
+
+def recordings(home: Path) -> Path:
+    return home / "recordings"
+
+
+def messages(home: Path) -> Path:
+    return home / "voicemail"
+
+
+def sounds(home: Path) -> Path:
+    return home / "asterisk" / "data" / "sounds"
+
+
+def phones(settings: Settings) -> list[str]:
+    """Names of the phones that are provisioned: browser seats, then desk phones."""
+    seats = [f"seat-{number:03}" for number in range(1, settings.seats + 1)]
+    return seats + [f"desk-{number:02}" for number in range(1, settings.desk_phones + 1)]
+
+
+def prepare(settings: Settings, database: Database) -> None:
+    """Make the folders and secrets of a hotline and fill the table of phones."""
+    home = settings.home
+    if len(str(home / "asterisk" / "run" / "asterisk.ctl").encode()) > SOCKET_PATH_LIMIT:
+        raise ProvisionError(f"the path of the state folder is too long for a socket: {home}")
+    for folder, mode in _FOLDERS.items():
+        (home / folder).mkdir(parents=True, exist_ok=True)
+        (home / folder).chmod(mode)
+    made = secrets.ensure(home, phones(settings))
+    _sync_phones(database, settings.node, made.phones)
+
+
+_FOLDERS = {
+    "asterisk/etc": 0o750, "asterisk/lib/keys": 0o750, "asterisk/data/sounds": 0o755,
+    "asterisk/spool": 0o750, "asterisk/run": 0o750, "asterisk/log": 0o750,
+    "asterisk/log/cel-custom": 0o750, "journal": 0o750, "recordings": 0o700, "voicemail": 0o700,
+    "log": 0o750, "recordings-vi": 0o755, "tls": 0o700,
+}
+
+
+def _sync_phones(database: Database, node: str, wanted: Mapping[str, str]) -> None:
+    with database.transaction() as session:
+        known = {seat.name: seat for seat in session.scalars(select(Seat).where(Seat.node == node))}
+        for name, secret in wanted.items():
+            kind = "webrtc" if name.startswith("seat-") else "desk"
+            if name in known:
+                known[name].secret = secret
+            else:
+                session.add(Seat(name=name, node=node, kind=kind, secret=secret))
+        for name in known.keys() - wanted.keys():
+            session.delete(known[name])
+
+
+def new_boot(now: datetime) -> str:
+    """A token for one start of Asterisk: the second in base 36, later ones sort later."""
+    number, digits = int(now.timestamp()), ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits
+
+
+def load_menus() -> menu.Menus:
+    """The menus of this installation, checked. Raises menu.MenuError."""
+    return menu.load(MENUS)
+
+
+def files(
+    settings: Settings, made: secrets.Secrets, menus: menu.Menus, *, version: tuple[int, ...],
+    modules: Path, open_files: int, boot: str,
+) -> dict[str, str]:
+    """Every configuration file of Asterisk: name → text."""
+    home = settings.home
+    state = home / "asterisk"
+    loopback = settings.ws_bind.is_loopback
+    values: dict[str, object] = {
+        "etc": etc(home), "state": state, "modules": modules, "node": settings.node, "boot": boot,
+        "open_files": open_files, "ami": settings.ami_bind, "secrets": made,
+        "journal": journal(home), "advanced_cel": version >= (22, 9),
+        "ws": settings.ws_bind, "ws_tls": not loopback,
+        "certificate": settings.tls_certificate or home / "tls" / "hotline.crt",
+        "certificate_key": settings.tls_key or home / "tls" / "hotline.key",
+        "seats": settings.seats, "rtp_first": settings.rtp_ports[0],
+        "rtp_last": settings.rtp_ports[1], "loopback_media": loopback,
+        "host_addresses": _host_addresses() if loopback else [], "sounds": sounds(home),
+        "sip": settings.sip_bind, "media_address": settings.media_address,
+        "local_nets": ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
+        "from_pattern": FROM_PATTERN, "trunk_match": settings.trunk_match,
+        "trunk_server": settings.trunk_server, "trunk_user": settings.trunk_user,
+        "trunk_password": settings.trunk_password, "numbers": settings.numbers,
+        "phones": made.phones, "queues": QUEUES, "ring_s": settings.ring_s,
+        "wrapup_s": settings.wrapup_s, "service_level_s": settings.service_level_s,
+        "modules_loaded": [
+            name for name in MODULES if (modules / f"{name}.so").exists()
+        ],
+    }
+    templates = (
+        "asterisk", "modules", "logger", "cli", "manager", "cel", "cel_custom", "http", "rtp",
+        "musiconhold", "say", "queues", "pjsip",
+    )
+    made_files = {f"{name}.conf": render(f"{name}.conf.j2", values) for name in templates}
+    made_files |= _NOT_USED
+    made_files["extensions.conf"] = compile_dialplan(
+        menus, numbers=settings.numbers, capacity=settings.capacity,
+        queue_timeout_s=settings.queue_timeout_s, emergency_targets=settings.emergency_targets,
+        carrier=settings.trunk_server is not None, recordings=recordings(home),
+        messages=messages(home), asterisk_major=version[0],
+    )
+    return made_files
+
+
+def write(home: Path, wanted: Mapping[str, str]) -> list[str]:
+    """Write the files that differ, each atomically, readable by the owner only.
+
+    Returns the names of those that changed.
+    """
+    folder = etc(home)
+    changed = []
+    for name, text in wanted.items():
+        file = folder / name
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            continue
+        draft = folder / f"{name}.new"
+        draft.touch(mode=0o600)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+        changed.append(name)
+    return changed
+
+
+def _host_addresses() -> list[str]:
+    """This host's own IPv4 addresses besides the loopback."""
+    found: set[str] = set()
+    try:
+        with Path("/proc/net/fib_trie").open(encoding="ascii") as routes:
+            last = ""
+            for line in routes:
+                if match := re.search(r"(?:\|--|\+--) (\d+\.\d+\.\d+\.\d+)", line):
+                    last = match[1]
+                elif "/32 host LOCAL" in line:
+                    found.add(last)
+    except OSError:
+        found.update(str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None))
+    return sorted(
+        address for address in found
+        if "." in address and not ipaddress.ip_address(address).is_loopback
+    )

@@ -1,0 +1,92 @@
+"""The compiler: pure, complete, and true to the rules that hold everywhere."""
+
+import re
+from pathlib import Path
+
+from crm.branches import BRANCHES, QUEUES
+from ivr import menu
+from ivr.dialplan import compile_dialplan, switches
+from ivr.provision import FROM_PATTERN, MENUS
+
+
+def compiled(**overrides: object) -> str:
+    values: dict[str, object] = {
+        "numbers": ("1022", "+842371022"), "capacity": 10, "queue_timeout_s": 900,
+        "emergency_targets": (), "carrier": False, "recordings": Path("/r"),
+        "messages": Path("/m"), "asterisk_major": 22, **overrides,
+    }
+    return compile_dialplan(menu.load(MENUS), **values)  # type: ignore[arg-type]
+
+
+def contexts(text: str) -> dict[str, str]:
+    parts = re.split(r"^\[([\w.-]+)\]$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_the_same_menus_give_the_same_text() -> None:
+    assert compiled() == compiled()
+    assert "HL_MARKER=" in compiled()
+    assert compiled(capacity=11) != compiled()
+
+
+def test_only_the_hotlines_own_numbers_come_in() -> None:
+    door = contexts(compiled())["from-trunk"]
+    assert re.findall(r"^exten => ([^,]+),1", door, re.MULTILINE) == ["1022", "+842371022"]
+
+
+def test_four_leads_to_emergency_wherever_one_key_is_asked_for() -> None:
+    asked = {
+        name: text for name, text in contexts(compiled()).items()
+        if name.startswith(("hl-menu-", "hl-leaf-", "hl-waiting-", "hl-queue-"))
+        or name in {"hl-closed", "hl-waited", "hl-message"}
+    }
+    asked.pop("hl-waiting-emergency")  # these callers are there already
+    assert len(asked) > 20
+    for name, text in asked.items():
+        four = re.search(r"^exten => 4,1,.*?(?=^exten|\Z)", text, re.MULTILINE | re.DOTALL)
+        assert four, name
+        assert "hl-emergency,s,1" in four[0] or "hl-waiting-" in four[0], name
+
+
+def test_every_goto_leads_to_a_context_that_exists() -> None:
+    text = compiled(emergency_targets=("115",), carrier=True)
+    known = set(contexts(text))
+    for branch in BRANCHES:
+        if branch.queue and branch.id != "emergency":
+            assert f"hl-branch-{branch.id}" in known
+    for target in re.findall(r"(?:Goto|Gosub)\((hl-[a-z_-]+),", text):
+        assert target in known, target
+    for queue in QUEUES:
+        assert f"hl-waiting-{queue}" in known
+
+
+def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
+    text = compiled(emergency_targets=("115",), carrier=True)
+    applications = set(re.findall(r"(?:,1,|=> n(?:\(\w+\))?,|same => n,)(\w+)\(", text))
+    assert not applications & {"System", "TrySystem", "AGI", "EAGI", "Exec", "ExecIfTime", "Eval"}
+    assert re.findall(r"Dial\(([^)]*)\)", text) == ["PJSIP/115@carrier,20"]
+    assert "${CALLERID(num)}" not in text.replace("${FILTER(+0-9,${CALLERID(num)})}", "")
+    assert "CALLERID(name)" not in text
+
+
+def test_without_a_carrier_no_outside_number_is_dialled() -> None:
+    assert "Dial(" not in compiled(emergency_targets=("115",), carrier=False)
+
+
+def test_switches_are_an_allow_list_of_extensions() -> None:
+    lines = re.findall(r"^exten => (\S+),1", contexts(compiled())["hl-switch"], re.MULTILINE)
+    assert lines == [f"{name}={value}" for name, values in switches().items() for value in values]
+
+
+def test_queue_arguments_fit_asterisk_20_and_22() -> None:
+    # 20: queuename,options,URL,announce,timeout,AGI,macro,gosub; 21 took the macro out
+    assert ",,,900,,hl-answer)" in compiled()
+    assert ",,,900,,,hl-answer)" in compiled(asterisk_major=20)
+
+
+def test_the_door_refuses_percent_encoded_control_characters_only() -> None:
+    door = re.compile(FROM_PATTERN.strip("/"))
+    assert door.match("<sip:%2B84912345678@carrier.example>;tag=1")
+    assert door.match('"Nguyễn" <sip:0912345678@192.0.2.1>;tag=1')
+    for hostile in ("%0D%0A", "%0a", "%7F", "%c2%85", "%00", "%", "%4"):
+        assert not door.match(f"<sip:0912{hostile}@carrier.example>"), hostile
