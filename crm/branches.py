@@ -22,9 +22,9 @@ BRANCHES = (
     Branch("vaccine", "Tiêm chủng", "Vaccination", "vaccine"),
     Branch("relief", "Lương thực, chỗ ở", "Food and shelter", "relief"),
     Branch("report", "Phản ánh, báo tin giả", "Reports", "report"),
-    Branch("lookup", "Tra cứu phản ánh", "Case status", "general"),
+    Branch("lookup", "Tra cứu phản ánh", "Case status", "operator"),
     Branch("bulletin", "Bản tin", "Bulletin", None),
-    Branch("general", "Điện thoại viên", "General enquiries", "general"),
+    Branch("general", "Điện thoại viên", "General enquiries", "operator"),
 )
 BY_ID = {branch.id: branch for branch in BRANCHES}
 QUEUES = tuple(dict.fromkeys(branch.queue for branch in BRANCHES if branch.queue))

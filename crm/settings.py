@@ -47,6 +47,8 @@ def _text(value: Any) -> str:
 
 
 def _path(value: Any) -> Path:
+    if value == "":
+        raise ValueError("must be a path")
     return Path(_text(value)).expanduser().absolute()
 
 
@@ -89,6 +91,13 @@ def _matching(pattern: str, meaning: str) -> Callable[[Any], str]:
     return parse
 
 
+def _host(value: Any) -> str:
+    try:
+        return str(ipaddress.IPv4Address(_text(value)))
+    except ValueError as error:
+        raise ValueError("must be an IPv4 address") from error
+
+
 def _network(value: Any) -> str:
     try:
         return str(ipaddress.IPv4Network(_text(value)))
@@ -129,7 +138,7 @@ class Settings:
     ws_bind: Address = _setting("127.0.0.1:8088", _address, "SIP over WebSocket: agents' browsers")
     ami_bind: Address = _setting("127.0.0.1:5038", _address, "Asterisk Manager Interface")
     media_address: str | None = _setting(
-        "", _optional(_text), "Address told to browsers and trunk for audio, if not sip_bind's"
+        "", _optional(_host), "Address told to browsers and trunk for audio, if not sip_bind's"
     )
     rtp_ports: tuple[int, int] = _setting("10000-20000", _port_range, "UDP ports for audio")
     asterisk: Path | None = _setting("", _optional(_path), "A system Asterisk, version 20 or newer")
@@ -211,7 +220,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises SettingsError with one sentence that names the entry, its source and what is wrong.
     """
-    home = _path(environ.get("HOTLINE_HOME") or str(PROJECT / "var"))
+    try:
+        home = _path(environ.get("HOTLINE_HOME", str(PROJECT / "var")))
+    except ValueError as error:
+        raise SettingsError(f"HOTLINE_HOME: {error}") from error
     file = Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml")
     entries = _read_file(file, required="HOTLINE_CONFIG" in environ)
     known = {item.name for item in _fields()}

@@ -64,7 +64,7 @@ def find(settings: Settings, progress: Progress, *, fetch: bool) -> Asterisk:
     if (root / "origin").exists():
         return _in_root(root)
     if not fetch:
-        raise RuntimeFault(f"no Asterisk is unpacked in {root}: run ./scripts/run, which fetches it")
+        raise RuntimeFault(f"no Asterisk is unpacked in {root}: ./scripts/run fetches it")
     return _unpacked(settings.cache / "asterisk", settings.debian_mirror, progress)
 
 
@@ -127,8 +127,8 @@ def _fetch(cache: Path, root: Path, mirror: str | None, progress: Progress) -> N
     for tool in ("apt-get", "dpkg"):
         if not shutil.which(tool):
             raise RuntimeFault(
-                f"no Asterisk was found and {tool} is not here to fetch one: install Asterisk 20 or "
-                "newer and name it in HOTLINE_ASTERISK"
+                f"no Asterisk was found and {tool} is not here to fetch one: install Asterisk 20 "
+                "or newer and name it in HOTLINE_ASTERISK"
             )
     suites: list[tuple[str, Path | None]] = []
     if _host_offers():

@@ -104,7 +104,8 @@ def test_all_faults_of_all_files_are_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
-    assert faults(written(tmp_path, MAIN + "  - {key: 2\n"))[0].startswith("main.yml:9: -: not YAML")
+    found = faults(written(tmp_path, MAIN + "  - {key: 2\n"))
+    assert found[0].startswith("main.yml:9: -: not YAML")
 
 
 def test_a_menu_nobody_is_led_to_is_a_fault(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_prompts_must_be_in_the_catalogue_interruptible_and_built(tmp_path: Path
         *menu.prompt_faults(menus, {k: v for k, v in known.items() if k != "nav_agent"}, built),
         *menu.prompt_faults(menus, known, {k: v for k, v in built.items() if k != "nav_agent"}),
     ]
-    assert {(fault.file, fault.menu, fault.line) for fault in found} == {("advice.yml", "advice", 6)}
+    assert {(one.file, one.menu, one.line) for one in found} == {("advice.yml", "advice", 6)}
     assert [fault.what.split(" ", 3)[3] for fault in found] == [
         "may not be interrupted: no key would work while it plays",
         "is not in the catalogue, or has variables", "is not built",

@@ -1,0 +1,220 @@
+"""What the journal says of each channel of a call, kept as facts.
+
+Each fact is an earliest, a latest or a set, so it does not matter in which order, how often or in
+what portions the events of a journal arrive: the facts are the same in the end. Facts are plain
+JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins with its time:
+
+    first, last         time of the channel's earliest and latest event
+    start, answer, end  time of CHAN_START, ANSWER, CHAN_END
+    hangup              [time, Q.850 cause]
+    bridges             {bridge: [[time, 1 entered | 0 left], ...]}
+    entry               [time, caller, dialled, trunk, kind]
+    steps               [[time, menu, key or ""], ...]
+    queued              time of the first HL_QUEUE
+    branch, queue, notice, recording    [time, value], the latest
+    voicemail           [ms, time, file], the longest
+    rejected, emergency, callback, self_served    true
+    endpoint, link      of a leg: its phone; [0 from CHAN_START | 1 not, time, linkedid]
+    answerer            of a leg: [time, call, login] of the latest HL_ANSWER
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Facts = dict[str, Any]
+
+CALL_ID = re.compile(
+    r"(?P<node>[a-z][a-z0-9]{0,11})\.(?P<boot>[a-z0-9]{1,12})-[0-9]{1,12}\.[0-9]{1,12}"
+)
+LEG_ID = re.compile(r"[A-Za-z0-9._;-]{1,80}")  # whoever originates a call may choose its id
+INBOUND = "PJSIP/trunk-"  # channels of callers: the trunk's endpoint only receives calls
+PHONE = "PJSIP/"  # any other of these is a leg; Local and other helper channels are no phones
+KINDS = ("citizen", "test", "training")
+MOST_STEPS = 200  # of a path: a caller who goes round in the menus for hours fills no disk
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+_VALUE = re.compile(r"[A-Za-z0-9+*#._:/-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """One record of the journal, parsed; `at` is UTC, `extra` the event's own keys and values."""
+
+    type: str
+    at: datetime
+    num: str
+    name: str
+    exten: str
+    context: str
+    channel: str
+    app: str
+    app_data: str
+    uniqueid: str
+    linkedid: str
+    peer: str
+    extra: Mapping[str, str]
+
+    @property
+    def is_callers(self) -> bool:
+        """Whether it happened on the channel of a caller, whose uniqueid is the call's id."""
+        return self.channel.startswith(INBOUND) and CALL_ID.fullmatch(self.uniqueid) is not None
+
+    @property
+    def is_legs(self) -> bool:
+        """Whether it happened on the channel of another phone."""
+        is_phone = self.channel.startswith(PHONE) and not self.channel.startswith(INBOUND)
+        return is_phone and LEG_ID.fullmatch(self.uniqueid) is not None
+
+
+def fold(facts: Facts, event: JournalEvent) -> None:
+    """Add one event to the facts of its channel."""
+    at = (event.at - EPOCH) // MICROSECOND
+    _earliest(facts, "first", at)
+    _latest(facts, "last", at)
+    if note := _NOTES.get(event.type):
+        note(facts, at, event.extra)
+
+
+def fold_leg(facts: Facts, event: JournalEvent) -> None:
+    """Add one event to the facts of a leg's channel, and what ties it to its call."""
+    fold(facts, event)
+    if "endpoint" not in facts:
+        facts["endpoint"] = event.channel.removeprefix(PHONE).rpartition("-")[0][:40]
+    # Only CHAN_START tells whose leg it is: a later linkedid may be that of another call which
+    # was bridged with this one. Without it (torn out of the journal) the earliest event must do.
+    at = (event.at - EPOCH) // MICROSECOND
+    call = event.linkedid if LEG_ID.fullmatch(event.linkedid) else event.uniqueid
+    _earliest(facts, "link", [int(event.type != "CHAN_START"), at, call])
+
+
+def call_of_leg(facts: Facts) -> str:
+    """The call that a leg belongs to: the one its agent answered, else the one that rang it."""
+    call: str = facts["answerer"][1] if "answerer" in facts else facts["link"][2]
+    return call
+
+
+def _earliest(facts: Facts, name: str, mark: Any) -> None:
+    if name not in facts or mark < facts[name]:
+        facts[name] = mark
+
+
+def _latest(facts: Facts, name: str, mark: Any) -> None:
+    if name not in facts or mark > facts[name]:
+        facts[name] = mark
+
+
+def _add(marks: list[Any], mark: Any) -> None:
+    place = bisect_left(marks, mark)
+    if place == len(marks) or marks[place] != mark:
+        marks.insert(place, mark)
+
+
+def _value(extra: Mapping[str, str], key: str, longest: int) -> str:
+    """A value as the dialplan may write it and the table can hold it, else ""."""
+    value = extra.get(key, "")
+    return value if len(value) <= longest and _VALUE.fullmatch(value) else ""
+
+
+def _number(extra: Mapping[str, str], key: str) -> int | None:
+    value = _value(extra, key, 9)
+    return int(value) if value.isdecimal() else None
+
+
+_Note = Callable[[Facts, int, Mapping[str, str]], None]
+
+
+def _time(name: str, keep: Callable[[Facts, str, Any], None]) -> _Note:
+    return lambda facts, at, _extra: keep(facts, name, at)
+
+
+def _flag(name: str) -> _Note:
+    return lambda facts, _at, _extra: facts.update({name: True})
+
+
+def _last_value(name: str, key: str, longest: int) -> _Note:
+    def note(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+        if value := _value(extra, key, longest):
+            _latest(facts, name, [at, value])
+
+    return note
+
+
+def _bridge(enters: int) -> _Note:
+    def note(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+        if bridge := _value(extra, "bridge_id", 64):
+            _add(facts.setdefault("bridges", {}).setdefault(bridge, []), [at, enters])
+
+    return note
+
+
+def _hangup(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    if (cause := _number(extra, "hangupcause")) is not None:
+        _earliest(facts, "hangup", [at, cause])
+
+
+def _call(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    kind = _value(extra, "kind", 8)
+    _earliest(facts, "entry", [
+        at, _value(extra, "caller", 20), _value(extra, "dialled", 20), _value(extra, "trunk", 45),
+        kind if kind in KINDS else KINDS[0],
+    ])
+
+
+def _step(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    if menu := _value(extra, "menu", 40):
+        steps = facts.setdefault("steps", [])
+        _add(steps, [at, menu, _value(extra, "key", 1)])
+        del steps[MOST_STEPS:]
+
+
+def _emergency(facts: Facts, at: int, _extra: Mapping[str, str]) -> None:
+    facts["emergency"] = True
+    _latest(facts, "branch", [at, "emergency"])
+
+
+def _queue(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    _earliest(facts, "queued", at)
+    if queue := _value(extra, "queue", 16):
+        _latest(facts, "queue", [at, queue])
+
+
+def _voicemail(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    file = _value(extra, "file", 120)
+    if file and (length := _number(extra, "ms")) is not None:
+        _latest(facts, "voicemail", [length, at, file])
+
+
+def _answer(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    call, agent = _value(extra, "call", 80), _value(extra, "agent", 32)
+    if agent and CALL_ID.fullmatch(call):
+        _latest(facts, "answerer", [at, call, agent])
+
+
+_NOTES: dict[str, _Note] = {
+    "CHAN_START": _time("start", _earliest),
+    "ANSWER": _time("answer", _earliest),
+    "CHAN_END": _time("end", _latest),
+    "HANGUP": _hangup,
+    "BRIDGE_ENTER": _bridge(1),
+    "BRIDGE_EXIT": _bridge(0),
+    "HL_CALL": _call,
+    "HL_REJECTED": _flag("rejected"),
+    "HL_MENU": _step,
+    "HL_KEY": _step,
+    "HL_BRANCH": _last_value("branch", "branch", 16),
+    "HL_NOTICE": _last_value("notice", "result", 8),
+    "HL_RECORDING": _last_value("recording", "file", 120),
+    "HL_EMERGENCY": _emergency,
+    "HL_QUEUE": _queue,
+    "HL_ANSWER": _answer,
+    "HL_SELF_SERVED": _flag("self_served"),
+    "HL_VOICEMAIL": _voicemail,
+    "HL_CALLBACK": _flag("callback"),
+}

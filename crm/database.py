@@ -1,0 +1,200 @@
+"""The database: engine, transactions and the change feed. SQLite (WAL) or PostgreSQL.
+
+One rule for writers: every change goes through `Database.transaction()`, which commits once and
+wakes whoever listens to the feed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Engine,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+CHANNEL = "hotline_changes"
+SQLITE_POLL_S = 0.05
+
+
+class DatabaseError(Exception):
+    """The database cannot be used. The message is for the operator."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite, which knows no zones, stores it without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Database:
+    """An engine with the project's rules: short timeouts, one commit per transaction."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        try:
+            parsed = make_url(url)
+            if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            self.url = parsed
+            self.is_sqlite = parsed.get_backend_name() == "sqlite"
+            self.engine: Engine = self._create(pool_size)
+        except (ArgumentError, ImportError) as error:
+            raise DatabaseError(f"HOTLINE_DATABASE_URL cannot be used: {error}") from error
+
+    def _create(self, pool_size: int) -> Engine:
+        if self.is_sqlite:
+            engine = create_engine(
+                self.url, pool_size=pool_size, max_overflow=pool_size,
+                json_serializer=_compact_json, connect_args={"timeout": 10},
+            )
+            event.listen(engine, "connect", _configure_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        return create_engine(
+            self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True,
+            pool_timeout=5,
+            json_serializer=_compact_json,
+            connect_args={
+                "connect_timeout": 3, "options": "-c statement_timeout=15000 -c timezone=UTC"
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that commits once at the end, or rolls everything back."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+            if not self.is_sqlite:
+                session.flush()
+                session.execute(text(f"NOTIFY {CHANNEL}"))
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for reading: it never commits and wakes nobody."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            if self.is_sqlite:
+                session.connection(execution_options={"hotline_reading": True})
+            yield session
+
+    def ping(self) -> None:
+        """Raise DatabaseError if the database does not answer."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except DBAPIError as error:
+            raise DatabaseError(f"the database does not answer: {error.orig}") from error
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version."""
+        try:
+            with self.engine.connect() as connection:
+                config = Config()
+                config.set_main_option("script_location", str(MIGRATIONS))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except DBAPIError as error:
+            raise DatabaseError(f"the database cannot be set up: {error.orig}") from error
+
+    def schema_is_current(self) -> bool:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() == head
+
+    def changes(self, timeout_s: float) -> Iterator[None]:
+        """Yield after each committed change of any process, and at least every `timeout_s` seconds.
+
+        Raises DBAPIError when the database is gone; the caller tries again.
+        """
+        follow = self._sqlite_changes if self.is_sqlite else self._pg_changes
+        try:
+            yield from follow(timeout_s)
+        except self.engine.dialect.loaded_dbapi.Error as error:
+            # the driver's own connection was used: its errors came past SQLAlchemy
+            raise OperationalError("waiting for changes", None, error) from error
+
+    def _sqlite_changes(self, timeout_s: float) -> Iterator[None]:
+        # data_version changes only for commits of *other* connections: this one never writes
+        connection = sqlite3.connect(str(self.url.database), check_same_thread=False)
+        try:
+            version = None
+            while True:
+                deadline = time.monotonic() + timeout_s
+                while True:
+                    now = connection.execute("PRAGMA data_version").fetchone()[0]
+                    if now != version or time.monotonic() >= deadline:
+                        break
+                    time.sleep(SQLITE_POLL_S)
+                version = now
+                yield
+        finally:
+            connection.close()
+
+    def _pg_changes(self, timeout_s: float) -> Iterator[None]:
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"LISTEN {CHANNEL}"))
+            raw: Any = connection.connection.driver_connection
+            yield
+            while True:
+                # one wake-up for all that is already there
+                for _ in raw.notifies(timeout=timeout_s, stop_after=1):
+                    pass
+                connection.execute(text("SELECT 1"))  # raises when the server is gone
+                yield
+
+
+def _compact_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves, see _begin_sqlite
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=10000"
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A writer takes its lock at once: a read that turns into a write could fail with SQLITE_BUSY
+    # after another's commit, and no timeout helps there.
+    reading = connection.get_execution_options().get("hotline_reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,150 @@
+"""The agent's desk: the phone (seat) that is leased, and the notes about calls.
+
+Functions take a session and never commit; `now` is an aware UTC time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from crm.call_facts import CALL_ID
+from crm.models import Call, CallNote, Leg, LiveCall, Seat, User
+from crm.users import signed_in_user_ids
+
+NOTE_LENGTH = 8000
+
+
+class SeatKind(StrEnum):
+    WEBRTC = "webrtc"
+    DESK = "desk"
+
+
+class Result(StrEnum):
+    """What came of a call, in the agent's judgement."""
+
+    SOLVED = "solved"
+    REFERRED = "referred"
+    CALL_BACK = "call_back"
+    WRONG_NUMBER = "wrong_number"
+    NUISANCE = "nuisance"
+    CUT_OFF = "cut_off"
+    OTHER = "other"
+
+
+class PauseReason(StrEnum):
+    """Why an agent takes no calls. Sent to Asterisk, which reports it back."""
+
+    REST = "rest"
+    LUNCH = "lunch"
+    TRAINING = "training"
+    PRIVATE = "private"
+    OTHER_WORK = "other_work"
+
+
+class NoSeat(Exception):
+    """No phone of the wanted kind is free."""
+
+
+def seat_of(session: Session, user: User) -> Seat | None:
+    return session.scalar(select(Seat).where(Seat.user_id == user.id))
+
+
+def free_seats(session: Session, kind: SeatKind, now: datetime) -> list[Seat]:
+    """Seats that can be leased: never leased, given back, or left by someone signed out."""
+    present = signed_in_user_ids(session, now)
+    seats = session.scalars(select(Seat).where(Seat.kind == kind.value).order_by(Seat.name)).all()
+    unused = [seat for seat in seats if seat.user_id is None]
+    return unused + [seat for seat in seats if seat.user_id and seat.user_id not in present]
+
+
+def lease_seat(
+    session: Session, user: User, kind: SeatKind, *, now: datetime, wanted: str | None = None
+) -> Seat:
+    """Give the user a phone: the one already held if it fits, else a free one (`wanted`, if named).
+
+    Two people never get the same one: the row is taken by a conditional update, and a user holds
+    one at most by a unique constraint. Raises NoSeat.
+    """
+    held = seat_of(session, user)
+    if held and held.kind == kind.value and wanted in (None, held.name):
+        return held
+    if held:
+        release_seat(session, user)
+    for seat in free_seats(session, kind, now):
+        if wanted in (None, seat.name) and _take(session, seat, user, now):
+            session.refresh(seat)
+            return seat
+    if held := seat_of(session, user):  # another tab of the same person was quicker
+        return held
+    raise NoSeat(kind.value)
+
+
+def _take(session: Session, seat: Seat, user: User, now: datetime) -> bool:
+    holder = Seat.user_id.is_(None) if seat.user_id is None else Seat.user_id == seat.user_id
+    try:
+        with session.begin_nested():
+            taken = session.execute(
+                update(Seat).where(Seat.name == seat.name, holder)
+                .values(user_id=user.id, leased_at=now)
+                .execution_options(synchronize_session=False)
+            )
+    except IntegrityError:
+        return False
+    return bool(taken.rowcount)  # type: ignore[attr-defined]
+
+
+def release_seat(session: Session, user: User) -> None:
+    """Give the phone back."""
+    session.execute(
+        update(Seat).where(Seat.user_id == user.id).values(user_id=None, leased_at=None)
+    )
+
+
+def save_note(
+    session: Session, user: User, call_id: str, *, text: str, result: Result | None, done: bool,
+    now: datetime,
+) -> CallNote:
+    """Keep what an agent wrote about a call: one note for each call and agent, the last text wins.
+
+    It may come before the call's own row, and may come twice. What is done stays done.
+    Raises ValueError for an impossible call id or a text that is too long.
+    """
+    if not CALL_ID.fullmatch(call_id):
+        raise ValueError("not a call id")
+    if len(text) > NOTE_LENGTH:
+        raise ValueError(f"a note has at most {NOTE_LENGTH} characters")
+    mine = select(CallNote).where(CallNote.call_id == call_id, CallNote.user_id == user.id)
+    note = session.scalar(mine)
+    if note is None:
+        try:
+            with session.begin_nested():
+                note = CallNote(
+                    call_id=call_id, user_id=user.id, text="", created_at=now, saved_at=now
+                )
+                session.add(note)
+        except IntegrityError:  # the same save, sent twice at once
+            note = session.scalars(mine).one()
+    note.text = text.replace("\x00", "")  # PostgreSQL stores no NUL
+    note.result = result.value if result else None
+    note.done = bool(note.done) or done
+    note.saved_at = now
+    return note
+
+
+def note_of(session: Session, user: User, call_id: str) -> CallNote | None:
+    return session.scalar(
+        select(CallNote).where(CallNote.call_id == call_id, CallNote.user_id == user.id)
+    )
+
+
+def was_with(session: Session, login: str, call_id: str) -> bool:
+    """Whether this call rang at or was spoken with this agent."""
+    return any(
+        session.scalar(select(row.id).where(key == call_id, row.agent == login).limit(1))
+        for row, key in ((LiveCall, LiveCall.id), (Call, Call.id), (Leg, Leg.call_id))
+    )

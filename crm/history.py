@@ -1,0 +1,86 @@
+"""Past calls, as people look them up: a day's calls, one agent's, one caller's.
+
+Every query is bounded by a limit and goes by an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm.calls import LOCAL_ZONE
+from crm.models import Call, CallNote, Outcome, User
+
+
+@dataclass(frozen=True)
+class Note:
+    """What somebody wrote about a call."""
+
+    login: str
+    author: str  # the writer's name
+    text: str
+    result: str | None
+    done: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """A call with its notes."""
+
+    call: Call
+    notes: tuple[Note, ...]
+
+
+def day_start(moment: datetime) -> datetime:
+    """Midnight in Thanh Hóa before this moment, in UTC."""
+    local = moment.astimezone(LOCAL_ZONE)
+    return datetime.combine(local.date(), time(), LOCAL_ZONE).astimezone(UTC)
+
+
+def of_day(
+    session: Session, day: date, *, branch: str | None = None, outcome: Outcome | None = None,
+    limit: int = 200,
+) -> list[Record]:
+    """The last calls of a day (local date), newest first."""
+    start = datetime.combine(day, time(), LOCAL_ZONE).astimezone(UTC)
+    end = start + timedelta(days=1)
+    query = select(Call).where(Call.started_at >= start, Call.started_at < end)
+    if branch:
+        query = query.where(Call.branch == branch)
+    if outcome:
+        query = query.where(Call.outcome == outcome.value)
+    query = query.order_by(Call.started_at.desc()).limit(limit)
+    return _with_notes(session, session.scalars(query))
+
+
+def of_agent(session: Session, login: str, since: datetime, *, limit: int = 100) -> list[Record]:
+    """An agent's calls since a moment, newest first."""
+    return _with_notes(session, session.scalars(
+        select(Call).where(Call.started_at >= since, Call.agent == login)
+        .order_by(Call.started_at.desc()).limit(limit)
+    ))
+
+
+def of_caller(session: Session, caller: str, *, but: str, limit: int = 10) -> list[Record]:
+    """A caller's other calls, newest first."""
+    return _with_notes(session, session.scalars(
+        select(Call).where(Call.caller == caller, Call.id != but)
+        .order_by(Call.started_at.desc()).limit(limit)
+    ))
+
+
+def _with_notes(session: Session, calls: Iterable[Call]) -> list[Record]:
+    found = list(calls)
+    notes: dict[str, list[Note]] = {}
+    for note, login, name in session.execute(
+        select(CallNote, User.login, User.name).join(User, User.id == CallNote.user_id)
+        .where(CallNote.call_id.in_([call.id for call in found])).order_by(CallNote.created_at)
+    ):
+        notes.setdefault(note.call_id, []).append(
+            Note(login, name, note.text, note.result, note.done)
+        )
+    return [Record(call, tuple(notes.get(call.id, ()))) for call in found]

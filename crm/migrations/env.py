@@ -1,0 +1,15 @@
+"""Alembic environment: works on the connection that `Database.migrate` hands over."""
+
+from alembic import context
+
+from crm.models import Base
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection, target_metadata=Base.metadata,
+    render_as_batch=connection.dialect.name == "sqlite",
+)
+with context.begin_transaction():
+    context.run_migrations()
+if connection.in_transaction():
+    connection.commit()

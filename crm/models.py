@@ -1,0 +1,328 @@
+"""The tables. Times are aware UTC; durations end in `_ms`.
+
+Who writes what: the tailer writes `call`, `leg`, `boot`, `journal_position` and `journal_gap`; the
+listener writes `live_call` and `live_agent`; everything else is written by the console, the
+scheduler and the command line.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from crm.database import UtcDateTime
+
+
+class Base(DeclarativeBase):
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON
+    }
+
+
+class Outcome(StrEnum):
+    """How an inbound call ended: the first that fits, in this order (see DESIGN: the words)."""
+
+    LOST = "lost"
+    REJECTED = "rejected"
+    TRANSFERRED = "transferred"
+    ANSWERED = "answered"
+    CALLBACK = "callback"
+    VOICEMAIL = "voicemail"
+    SELF_SERVED = "self_served"
+    ABANDONED_QUEUE = "abandoned_queue"
+    ABANDONED_MENU = "abandoned_menu"
+
+
+class Role(StrEnum):
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+
+class AgentState(StrEnum):
+    """What an agent does now, as Asterisk tells it."""
+
+    READY = "ready"
+    PAUSED = "paused"
+    RINGING = "ringing"
+    TALKING = "talking"
+    WRAPUP = "wrapup"
+    UNREACHABLE = "unreachable"  # logged in, but the phone is not registered
+    OFFLINE = "offline"
+
+
+class LiveState(StrEnum):
+    """Where a call is now."""
+
+    MENU = "menu"
+    WAITING = "waiting"
+    RINGING = "ringing"
+    TALKING = "talking"
+    ENDED = "ended"
+
+
+class Call(Base):
+    """One contact with a person outside. `id` is Asterisk's uniqueid of that person's channel,
+    which starts with NODE.BOOT, so that it is unique over nodes and restarts."""
+
+    __tablename__ = "call"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    node: Mapped[str] = mapped_column(String(16))
+    boot: Mapped[str] = mapped_column(String(16))
+    direction: Mapped[str] = mapped_column(String(4))  # in | out
+    kind: Mapped[str] = mapped_column(String(8))  # citizen | test | training
+    caller: Mapped[str | None] = mapped_column(String(20))  # E.164 or as dialled; None: withheld
+    dialled: Mapped[str | None] = mapped_column(String(20))
+    trunk: Mapped[str | None] = mapped_column(String(45))  # address of the carrier it came from
+    started_at: Mapped[datetime]
+    queued_at: Mapped[datetime | None]  # first arrival in a queue
+    answered_at: Mapped[datetime | None]  # first bridged with a person
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))  # an Outcome; None while it goes on
+    branch: Mapped[str | None] = mapped_column(String(16))
+    queue: Mapped[str | None] = mapped_column(String(16))
+    agent: Mapped[str | None] = mapped_column(String(32))  # login of the last who spoke
+    wait_ms: Mapped[int | None]  # from queued_at to the first person, or to the end
+    talk_ms: Mapped[int] = mapped_column(default=0)  # bridged with persons, all together
+    emergency: Mapped[bool] = mapped_column(default=False)
+    recording_notice: Mapped[str | None] = mapped_column(String(8))  # heard | refused | cut
+    recording: Mapped[str | None] = mapped_column(String(120))  # file name in the recordings folder
+    voicemail: Mapped[str | None] = mapped_column(String(120))
+    hangup_cause: Mapped[int | None]  # Q.850
+    case_code: Mapped[str | None] = mapped_column(String(8))
+    path: Mapped[list[Any]] = mapped_column(default=list)  # [{"menu", "key", "at"}], at = ISO UTC
+    facts: Mapped[dict[str, Any] | None]  # what the row is derived from, see crm.call_facts
+
+    __table_args__ = (
+        Index("call_started", "started_at"),
+        Index("call_caller", "caller", "started_at"),
+        Index("call_open", "node", "ended_at"),
+    )
+
+
+class Leg(Base):
+    """Another channel that belongs to a call: an agent's phone, an emergency service."""
+
+    __tablename__ = "leg"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)  # uniqueid
+    call_id: Mapped[str] = mapped_column(String(80), index=True)
+    kind: Mapped[str] = mapped_column(String(12))  # agent | outside | other
+    endpoint: Mapped[str] = mapped_column(String(40))  # seat-001, desk-01, carrier
+    agent: Mapped[str | None] = mapped_column(String(32))
+    started_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    talk_ms: Mapped[int] = mapped_column(default=0)
+    hangup_cause: Mapped[int | None]
+    facts: Mapped[dict[str, Any] | None]  # what the row is derived from, see crm.call_facts
+
+    __table_args__ = (
+        Index(
+            "leg_open", "call_id",
+            sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+
+class Boot(Base):
+    """A start of Asterisk, numbered in the order in which the journal first spoke of it. Calls of
+    all but a node's newest boot are over."""
+
+    __tablename__ = "boot"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(16))
+    first_at: Mapped[datetime]  # of the first event seen of it
+
+    __table_args__ = (UniqueConstraint("node", "name"),)
+
+
+class JournalPosition(Base):
+    """How far a node's journal has been read: committed together with the rows it led to."""
+
+    __tablename__ = "journal_position"
+
+    node: Mapped[str] = mapped_column(String(16), primary_key=True)
+    inode: Mapped[int] = mapped_column(BigInteger)
+    head: Mapped[str] = mapped_column(String(64))  # hex of its first bytes: inodes are used again
+    offset: Mapped[int] = mapped_column(BigInteger)
+    read_at: Mapped[datetime]
+
+
+class JournalGap(Base):
+    """A place in the journal that could not be read (torn line, missing segment)."""
+
+    __tablename__ = "journal_gap"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(String(16))
+    segment: Mapped[str] = mapped_column(String(120))
+    offset: Mapped[int] = mapped_column(BigInteger)
+    length: Mapped[int] = mapped_column(BigInteger)  # bytes
+    reason: Mapped[str] = mapped_column(String(200))
+    found_at: Mapped[datetime]
+
+
+class LiveCall(Base):
+    """A call that goes on now, as AMI tells it. Rows of ended calls stay for a minute, so that
+    readers who follow `seq` see the end."""
+
+    __tablename__ = "live_call"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    node: Mapped[str] = mapped_column(String(16))
+    seq: Mapped[int] = mapped_column(BigInteger)  # per node, grows with each change
+    state: Mapped[str] = mapped_column(String(8))  # a LiveState
+    caller: Mapped[str | None] = mapped_column(String(20))
+    branch: Mapped[str | None] = mapped_column(String(16))
+    queue: Mapped[str | None] = mapped_column(String(16))
+    position: Mapped[int | None]
+    agent: Mapped[str | None] = mapped_column(String(32))  # rung or speaking
+    started_at: Mapped[datetime]
+    queued_at: Mapped[datetime | None]
+    since: Mapped[datetime]  # of this state
+
+    __table_args__ = (Index("live_call_seq", "node", "seq"),)
+
+
+class LiveAgent(Base):
+    """An agent's state, as AMI tells it."""
+
+    __tablename__ = "live_agent"
+
+    login: Mapped[str] = mapped_column(String(32), primary_key=True)
+    node: Mapped[str] = mapped_column(String(16))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(12))  # an AgentState
+    reason: Mapped[str | None] = mapped_column(String(40))  # of a pause
+    interface: Mapped[str | None] = mapped_column(String(40))  # PJSIP/seat-001
+    queues: Mapped[list[Any]] = mapped_column(default=list)
+    call_id: Mapped[str | None] = mapped_column(String(80))
+    since: Mapped[datetime]
+    wrapup_until: Mapped[datetime | None]
+
+    __table_args__ = (Index("live_agent_seq", "node", "seq"),)
+
+
+class ListenerState(Base):
+    """Whether a node's listener is connected to Asterisk, for screens that must say so."""
+
+    __tablename__ = "listener_state"
+
+    node: Mapped[str] = mapped_column(String(16), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    connected: Mapped[bool]
+    since: Mapped[datetime]
+    seen_at: Mapped[datetime]  # written every few seconds
+
+
+class User(Base):
+    """A person who signs in."""
+
+    __tablename__ = "user_account"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    login: Mapped[str] = mapped_column(String(32), unique=True)  # [a-z][a-z0-9.]*
+    name: Mapped[str] = mapped_column(String(80))
+    role: Mapped[str] = mapped_column(String(12))
+    password_hash: Mapped[str] = mapped_column(String(200))  # argon2id
+    language: Mapped[str] = mapped_column(String(2), default="vi")
+    branches: Mapped[list[Any]] = mapped_column(default=list)  # queues an agent serves
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime]
+
+
+class UserSession(Base):
+    """A signed-in browser. The cookie holds a token, the table only its SHA-256."""
+
+    __tablename__ = "user_session"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("user_account.id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(String(45))
+    browser: Mapped[str] = mapped_column(String(200))
+
+
+class LoginFailure(Base):
+    """A refused sign-in, kept to slow down guessing."""
+
+    __tablename__ = "login_failure"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    login: Mapped[str] = mapped_column(String(32), index=True)
+    address: Mapped[str] = mapped_column(String(45), index=True)
+    at: Mapped[datetime]
+
+
+class Seat(Base):
+    """A phone that an agent can lease: a browser's (webrtc) or a SIP phone on a desk.
+    `hotline up` fills this table from the configuration it generated."""
+
+    __tablename__ = "seat"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)  # seat-001, desk-01
+    node: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(8))  # webrtc | desk
+    secret: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"), unique=True)
+    leased_at: Mapped[datetime | None]
+
+
+class CallNote(Base):
+    """What an agent wrote about a call. It may be saved before the call's own row exists."""
+
+    __tablename__ = "call_note"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(80), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"))
+    text: Mapped[str] = mapped_column(Text, default="")
+    result: Mapped[str | None] = mapped_column(String(24))
+    created_at: Mapped[datetime]
+    saved_at: Mapped[datetime]
+    done: Mapped[bool] = mapped_column(default=False)  # False: still a draft
+
+    __table_args__ = (UniqueConstraint("call_id", "user_id"),)
+
+
+class Switch(Base):
+    """The wanted state of a switch of the running dialplan (AstDB family `switch`)."""
+
+    __tablename__ = "switch"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(String(40))
+    set_by: Mapped[str] = mapped_column(String(32))
+    set_at: Mapped[datetime]
+
+
+class Notice(Base):
+    """One message to one person on one channel, written first and sent after the commit."""
+
+    __tablename__ = "notice"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(8))  # sms
+    recipient: Mapped[str] = mapped_column(String(20))
+    body: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(String(40))  # what it is about: one open notice for each
+    state: Mapped[str] = mapped_column(String(8), default="waiting")  # waiting | sent | failed
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    provider_id: Mapped[str | None] = mapped_column(String(64))
+    error: Mapped[str | None] = mapped_column(String(300))

@@ -1,0 +1,247 @@
+"""Accounts and sign-in sessions.
+
+Functions take a session and never commit; `now` is an aware UTC time. A browser holds a random
+token, the table only its SHA-256, so that a stolen database opens no session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import threading
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from crm.branches import QUEUES
+from crm.models import LoginFailure, Role, User, UserSession
+
+LOGIN = re.compile(r"[a-z][a-z0-9.]{1,31}")
+NO_LOGIN = "?"  # counted for all that can be nobody's
+PASSWORD_LENGTH = range(10, 257)
+IDLE_LIMIT = timedelta(hours=8)
+ABSOLUTE_LIMIT = timedelta(hours=14)
+SEEN_EVERY = timedelta(minutes=1)
+FAILURE_WINDOW = timedelta(minutes=10)
+FAILURES_BY_LOGIN = 8
+FAILURES_BY_ADDRESS = 40  # a whole call centre may share one address
+FAILURES_KEPT = timedelta(days=7)
+
+# OWASP's argon2id parameters for servers; two at a time, so that a flood of guesses takes
+# neither all memory nor all processors from the calls.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+_hashing = threading.BoundedSemaphore(2)
+# checked for unknown logins: same time, same answer
+_nobody = _hasher.hash(secrets.token_urlsafe())
+
+
+class UserError(Exception):
+    """An account cannot be made or changed. `code` is stable, the message is one sentence."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Refused(StrEnum):
+    """Why a sign-in was refused. Unknown, switched-off and wrong are deliberately the same."""
+
+    WRONG = "wrong"
+    TOO_MANY = "too_many"
+
+
+def authenticate(
+    session: Session, login: str, password: str, address: str, now: datetime
+) -> User | Refused:
+    """Check a sign-in and count a failure. The caller commits in either case."""
+    login = login.strip().lower()
+    if not LOGIN.fullmatch(login):
+        login = NO_LOGIN
+    if _too_many(session, login, address, now):
+        return Refused.TOO_MANY
+    user = session.scalar(select(User).where(User.login == login, User.active.is_(True)))
+    if not _matches(user.password_hash if user else _nobody, password) or user is None:
+        session.add(LoginFailure(login=login, address=address, at=now))
+        session.execute(delete(LoginFailure).where(LoginFailure.at < now - FAILURES_KEPT))
+        return Refused.WRONG
+    if _hasher.check_needs_rehash(user.password_hash):
+        user.password_hash = _hash(password)
+    session.execute(delete(LoginFailure).where(LoginFailure.login == login))
+    return user
+
+
+def _too_many(session: Session, login: str, address: str, now: datetime) -> bool:
+    recent = select(func.count()).select_from(LoginFailure).where(
+        LoginFailure.at > now - FAILURE_WINDOW
+    )
+    by_login = session.scalar(recent.where(LoginFailure.login == login)) or 0
+    by_address = session.scalar(recent.where(LoginFailure.address == address)) or 0
+    guessed = login != NO_LOGIN and by_login >= FAILURES_BY_LOGIN
+    return guessed or by_address >= FAILURES_BY_ADDRESS
+
+
+def _matches(stored: str, password: str) -> bool:
+    with _hashing:
+        try:
+            return _hasher.verify(stored, password[: PASSWORD_LENGTH.stop])
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def _hash(password: str) -> str:
+    with _hashing:
+        return _hasher.hash(password)
+
+
+def generate_password() -> str:
+    """A password of 79 bits that can be read out: groups of letters that look unlike."""
+    alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(4))
+
+
+def create_user(
+    session: Session, *, login: str, name: str, role: Role, password: str, now: datetime,
+    branches: Iterable[str] = (), language: str = "vi",
+) -> User:
+    """Make an account. `branches` are the queues an agent serves. Raises UserError."""
+    if not LOGIN.fullmatch(login):
+        raise UserError(
+            "login", "a login is 2 to 32 of a-z, 0-9 and full stop, and starts with a letter"
+        )
+    user = User(
+        login=login, name=_checked_name(name), role=role.value, language=language, active=True,
+        password_hash=_hash(_checked_password(password)), branches=_checked_queues(branches),
+        created_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError as error:
+        raise UserError("taken", f"the login {login} is taken") from error
+    return user
+
+
+def set_password(session: Session, user: User, password: str, now: datetime) -> None:
+    """Change the password and sign the person out everywhere. Raises UserError."""
+    user.password_hash = _hash(_checked_password(password))
+    revoke_all(session, user, now)
+
+
+def set_branches(user: User, branches: Iterable[str]) -> None:
+    """Which queues an agent serves, from the next sign-in to the queues on. Raises UserError."""
+    user.branches = _checked_queues(branches)
+
+
+def deactivate(session: Session, user: User, now: datetime) -> None:
+    """Switch an account off: it signs in no more, and open sessions end."""
+    user.active = False
+    revoke_all(session, user, now)
+
+
+def reactivate(user: User) -> None:
+    user.active = True
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 80 or not name.isprintable():
+        raise UserError("name", "a name has 1 to 80 letters")
+    return name
+
+
+def _checked_password(password: str) -> str:
+    if len(password) not in PASSWORD_LENGTH:
+        raise UserError("password", "a password has 10 to 256 characters")
+    return password
+
+
+def _checked_queues(branches: Iterable[str]) -> list[str]:
+    chosen = set(branches)
+    if unknown := chosen - set(QUEUES):
+        raise UserError("branches", f"unknown branch: {', '.join(sorted(unknown))}")
+    return [queue for queue in QUEUES if queue in chosen]
+
+
+def open_session(
+    session: Session, user: User, *, address: str, browser: str, now: datetime
+) -> str:
+    """Begin a session; returns the token for the cookie."""
+    token = secrets.token_urlsafe(32)
+    session.add(UserSession(
+        token_hash=token_hash(token), user_id=user.id, created_at=now, seen_at=now,
+        expires_at=now + ABSOLUTE_LIMIT, address=address[:45], browser=browser[:200],
+    ))
+    return token
+
+
+def token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _valid(now: datetime) -> tuple[object, ...]:
+    return (
+        UserSession.revoked_at.is_(None), UserSession.expires_at > now,
+        UserSession.seen_at > now - IDLE_LIMIT,
+    )
+
+
+def find_session(session: Session, token: str, now: datetime) -> tuple[User, UserSession] | None:
+    """Who holds this token, if the session is still good and the account is on."""
+    found = session.execute(
+        select(User, UserSession).join(User, User.id == UserSession.user_id)
+        .where(UserSession.token_hash == token_hash(token), User.active.is_(True), *_valid(now))  # type: ignore[arg-type]
+    ).first()
+    return (found[0], found[1]) if found else None
+
+
+def valid_sessions(session: Session, hashes: Iterable[str], now: datetime) -> set[str]:
+    """Those of the token hashes whose sessions are still good."""
+    wanted = list(hashes)
+    return set(session.scalars(
+        select(UserSession.token_hash).join(User, User.id == UserSession.user_id)
+        .where(UserSession.token_hash.in_(wanted), User.active.is_(True), *_valid(now))  # type: ignore[arg-type]
+    )) if wanted else set()
+
+
+def signed_in_user_ids(session: Session, now: datetime) -> set[int]:
+    """Everybody who has a good session now."""
+    return set(session.scalars(select(UserSession.user_id).where(*_valid(now)).distinct()))  # type: ignore[arg-type]
+
+
+def mark_seen(session: Session, token: str, now: datetime) -> None:
+    """Note activity, which the idle limit counts from."""
+    session.execute(
+        update(UserSession).where(UserSession.token_hash == token_hash(token)).values(seen_at=now)
+    )
+
+
+def close_session(session: Session, token: str, now: datetime) -> None:
+    session.execute(
+        update(UserSession)
+        .where(UserSession.token_hash == token_hash(token), UserSession.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def revoke_all(session: Session, user: User, now: datetime) -> None:
+    """End all sessions of a person."""
+    session.execute(
+        update(UserSession)
+        .where(UserSession.user_id == user.id, UserSession.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def forget_old_sessions(session: Session, now: datetime) -> None:
+    """Delete the rows of sessions that ended more than 90 days ago."""
+    before = now - timedelta(days=90)
+    session.execute(delete(UserSession).where(
+        or_(UserSession.expires_at < before, UserSession.revoked_at < before)
+    ))

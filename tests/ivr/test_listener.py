@@ -1,0 +1,316 @@
+"""The listener from AMI to the database's live rows, against a stand-in for Asterisk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ami_stand_in import AmiStandIn, stream, undated, until
+from listening import QUICK, add_agent, listening
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from crm.database import Database
+from crm.models import ListenerState, LiveAgent, LiveCall, Switch
+from ivr.listener import Pace
+from ivr.live import Changes
+from ivr.live_store import Connection, LiveStore
+
+MEMBER = """Event: QueueMember
+Queue: {queue}
+Name: {login}
+Location: {interface}
+LastCall: 0
+InCall: 0
+Status: 1
+Paused: {paused}
+PausedReason: {reason}
+Wrapuptime: 0
+
+"""
+CHANNEL = """Event: CoreShowChannel
+Channel: PJSIP/trunk-in-{n:08d}
+CallerIDNum: 0912345678
+Uniqueid: th1.b-1795383584.{n}
+Duration: 00:00:05
+BridgeId:
+
+"""
+STARTED = """Event: Newchannel
+Channel: PJSIP/trunk-in-{n:08d}
+Uniqueid: th1.b-1795383584.{n}
+
+"""
+NAMED = """Event: UserEvent
+UserEvent: HotlineCall
+Channel: PJSIP/trunk-in-{n:08d}
+Uniqueid: th1.b-1795383584.{n}
+Caller: 0912345678
+Branch: vaccine
+
+"""
+
+
+@pytest.fixture
+def asterisk() -> Iterator[AmiStandIn]:
+    with AmiStandIn() as stand_in:
+        yield stand_in
+
+
+def member(
+    login: str, interface: str = "PJSIP/seat-001", queue: str = "vaccine", reason: str | None = None
+) -> str:
+    return MEMBER.format(
+        login=login, interface=interface, queue=queue, paused=int(reason is not None),
+        reason=reason or "",
+    )
+
+
+def calls(database: Database) -> dict[str, LiveCall]:
+    with database.reading() as session:
+        return {row.id.rpartition(".")[2]: row for row in session.scalars(select(LiveCall))}
+
+
+def agents(database: Database) -> dict[str, LiveAgent]:
+    with database.reading() as session:
+        return {row.login: row for row in session.scalars(select(LiveAgent))}
+
+
+def connected(database: Database) -> bool:
+    with database.reading() as session:
+        state = session.get(ListenerState, "th1")
+        return state is not None and state.connected
+
+
+def states(database: Database) -> dict[str, str]:
+    return {call: row.state for call, row in calls(database).items()}
+
+
+def test_what_asterisk_says_becomes_live_rows(asterisk: AmiStandIn, database: Database) -> None:
+    with listening(asterisk, database):
+        until(lambda: connected(database))
+        asterisk.say(undated(stream("queue_call")))
+        until(lambda: states(database) == {"8": "ended", "10": "ended", "11": "ended"})
+        row = calls(database)["8"]
+    assert (row.caller, row.branch, row.queue) == ("0912345678", "vaccine", "vaccine")
+    assert agents(database)["lan"].queues == ["advice", "vaccine"]
+
+
+def test_seq_grows_with_every_change_and_over_restarts(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    seen = []
+    for n in (1, 2):
+        with listening(asterisk, database):
+            until(lambda: connected(database))
+            asterisk.lists["CoreShowChannels"] += CHANNEL.format(n=n)
+            asterisk.say(STARTED.format(n=n))
+            until(lambda n=n: str(n) in calls(database))  # type: ignore[misc]
+            seen.append(calls(database)[str(n)].seq)
+    assert seen == sorted(set(seen))
+
+
+def test_a_restarted_listener_goes_on_with_what_it_knew(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    with listening(asterisk, database):
+        until(lambda: connected(database))
+        asterisk.say(NAMED.format(n=1) + NAMED.format(n=2))
+        until(lambda: len(calls(database)) == 2)
+    assert not connected(database)
+    asterisk.lists["CoreShowChannels"] = CHANNEL.format(n=1)
+    with listening(asterisk, database):
+        until(lambda: states(database) == {"1": "menu", "2": "ended"})
+        assert calls(database)["1"].branch == "vaccine"
+
+
+def test_nothing_is_believed_before_asterisk_has_started(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    booted, asterisk.booted = asterisk.booted, ""
+    with listening(asterisk, database):
+        until(lambda: bool(asterisk.asked("Ping")))
+        assert not asterisk.asked("QueueStatus")
+        asterisk.say(booted)
+        until(lambda: connected(database))
+
+
+def test_a_lost_connection_comes_back_and_the_snapshot_mends_what_was_missed(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    with listening(asterisk, database):
+        until(lambda: connected(database))
+        asterisk.say(STARTED.format(n=1))
+        until(lambda: states(database) == {"1": "menu"})
+        asterisk.lists["CoreShowChannels"] = CHANNEL.format(n=2)
+        asterisk.drop()
+        until(lambda: states(database) == {"1": "ended", "2": "menu"})
+        until(lambda: connected(database))
+
+
+def test_a_refused_login_is_tried_again(asterisk: AmiStandIn, database: Database) -> None:
+    asterisk.refused["Login"] = "Authentication failed"
+    with listening(asterisk, database):
+        until(lambda: asterisk.accepted >= 3)
+        asterisk.refused.clear()
+        until(lambda: connected(database))
+
+
+def test_forged_rows_are_gone_after_the_next_snapshot(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    pace = Pace(keep_alive_s=1, resync_s=0.5)
+    with listening(asterisk, database, pace):
+        until(lambda: connected(database))
+        asterisk.say(STARTED.format(n=9) + "Event: Shutdown\n\n")
+        until(lambda: states(database) == {"9": "ended"})
+        assert asterisk.accepted == 1
+
+
+def test_a_flood_ends_the_connection_and_a_snapshot_follows(
+    asterisk: AmiStandIn, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ivr.ami.INBOX_SIZE", 50)
+    with listening(asterisk, database) as listener:
+        until(lambda: connected(database))
+        asterisk.lists["CoreShowChannels"] = CHANNEL.format(n=1)
+        asterisk.say("".join(STARTED.format(n=n) for n in range(100, 300)))
+        until(lambda: states(database).get("1") == "menu")
+        assert listener.overflows == 1
+
+
+class BreakingStore(LiveStore):
+    """A store whose database can be gone."""
+
+    broken = False
+    refusals = 0
+
+    def write(self, changes: Changes, connection: Connection | None) -> None:
+        if self.broken:
+            self.refusals += 1
+            raise OperationalError("UPDATE ... 0912345678", {}, Exception("server closed"))
+        super().write(changes, connection)
+
+
+def test_without_a_database_the_state_is_kept_and_written_later(
+    asterisk: AmiStandIn, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = BreakingStore(database, "th1")
+    with listening(asterisk, store):
+        until(lambda: connected(database))
+        asterisk.say(NAMED.format(n=1))
+        until(lambda: states(database) == {"1": "menu"})
+        store.broken = True
+        asterisk.say("Event: Hangup\n" + STARTED.format(n=1).partition("\n")[2])
+        asterisk.say(NAMED.format(n=2))
+        until(lambda: store.refusals > 1)
+        store.broken = False
+        until(lambda: states(database) == {"1": "ended", "2": "menu"})
+    assert "0912345678" not in caplog.text
+
+
+def test_memberships_follow_the_leases(asterisk: AmiStandIn, database: Database) -> None:
+    add_agent(database, "lan", "vaccine", "lookup", seat="seat-001")
+    add_agent(database, "minh", "advice", seat="seat-002")
+    add_agent(database, "hoa", "advice")
+    asterisk.lists["QueueStatus"] = (
+        member("minh", "PJSIP/seat-002", "advice") + member("hoa", "PJSIP/seat-003", "advice")
+    )
+    with listening(asterisk, database):
+        until(lambda: len(asterisk.asked("Logoff")) == 2)
+    added = [(a["Interface"], a["MemberName"], a["Queue"]) for a in asterisk.asked("QueueAdd")]
+    assert added == [
+        ("PJSIP/seat-001", "lan", "general"), ("PJSIP/seat-001", "lan", "vaccine"),
+    ]
+    removed = {a["Interface"] for a in asterisk.asked("QueueRemove")}
+    assert removed == {"PJSIP/seat-001", "PJSIP/seat-003"}
+
+
+def test_a_pause_lost_in_a_crash_is_restored(asterisk: AmiStandIn, database: Database) -> None:
+    add_agent(database, "lan", "vaccine", seat="seat-001")
+    asterisk.lists["QueueStatus"] = member("lan", reason="ăn trưa")
+    with listening(asterisk, database):
+        until(lambda: "lan" in agents(database) and agents(database)["lan"].state == "paused")
+        asterisk.lists["QueueStatus"] = member("lan")
+        asterisk.booted = asterisk.booted.replace("1000", "0")
+        asterisk.drop()
+        until(lambda: bool(asterisk.asked("QueuePause")))
+    asked = asterisk.asked("QueuePause")[0]
+    assert (asked["Interface"], asked["Paused"], asked["Reason"]) == (
+        "PJSIP/seat-001", "true", "ăn trưa"
+    )
+
+
+def test_a_pause_ended_while_nobody_listened_stays_ended(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    add_agent(database, "lan", "vaccine", seat="seat-001")
+    asterisk.lists["QueueStatus"] = member("lan", reason="ăn trưa")
+    with listening(asterisk, database):
+        until(lambda: "lan" in agents(database) and agents(database)["lan"].state == "paused")
+    asterisk.lists["QueueStatus"] = member("lan")
+    with listening(asterisk, database):
+        until(lambda: agents(database)["lan"].state == "ready")
+    assert not asterisk.asked("QueuePause")
+
+
+def test_switches_are_set_after_each_connect_until_it_succeeds(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    with database.transaction() as session:
+        session.add(Switch(
+            name="hours.vaccine", value="closed", set_by="an", set_at=datetime.now(UTC)
+        ))
+    asterisk.refused["Originate"] = "Originate failed"
+    pace = Pace(keep_alive_s=1, resync_s=0.3)
+    with listening(asterisk, database, pace):
+        until(lambda: len(asterisk.asked("Originate")) >= 2)
+        asterisk.refused.clear()
+        asterisk.received.clear()
+        until(lambda: len(asterisk.asked("QueueStatus")) >= 4)
+        assert len(asterisk.asked("Originate")) == 1
+    assert asterisk.asked("Originate")[0]["Channel"] == "Local/hours.vaccine=closed@hl-switch/n"
+
+
+def test_screens_can_see_that_the_listener_lives(asterisk: AmiStandIn, sqlite: Database) -> None:
+    def seen() -> datetime:
+        with sqlite.reading() as session:
+            return session.scalars(select(ListenerState.seen_at)).one()
+
+    with listening(asterisk, sqlite, QUICK):
+        until(lambda: connected(sqlite))
+        first = seen()
+        until(lambda: seen() > first)
+
+
+def test_the_process_ends_on_sigterm_and_says_so(
+    asterisk: AmiStandIn, sqlite: Database, tmp_path: Path
+) -> None:
+    names: dict[str, Any] = {"ami_events": "a", "ami_command": "b", "console_key": "c"}
+    names["phones"] = {}
+    (tmp_path / "secrets.json").write_text(json.dumps(names))
+    environ = {
+        **os.environ, "HOTLINE_HOME": str(tmp_path), "HOTLINE_AMI_BIND": str(asterisk.address),
+        "HOTLINE_DATABASE_URL": sqlite.url.render_as_string(hide_password=False),
+    }
+    program = "from crm.settings import load; from ivr.listener import main; main(load())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=environ, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        until(lambda: connected(sqlite), 60)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "Connected to Asterisk" in log
+    assert not connected(sqlite)

@@ -1,0 +1,230 @@
+"""A whole hotline, started for a test with its own state folder, ports and database."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from crm import secrets
+from crm import settings as configuration
+from crm.settings import PROJECT, Settings
+from ivr import runtime
+
+T = TypeVar("T")
+CACHE = PROJECT / "var" / "cache"
+HOTLINE = [sys.executable, "-m", "scripts.hotline"]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody uses now, for TCP and UDP alike."""
+    held = []
+    ports: list[int] = []
+    while len(ports) < count:
+        tcp = socket.create_server(("127.0.0.1", 0))
+        port = tcp.getsockname()[1]
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        held += [tcp, udp]
+        try:
+            udp.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        ports.append(port)
+    for one in held:
+        one.close()
+    return ports
+
+
+def wait_for(look: Callable[[], T], what: str, timeout_s: float = 15) -> T:
+    """The first true answer of `look`; fails with `what` when there is none in time."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s:g} s: {what}; last seen: {found!r}")
+        time.sleep(0.1)
+
+
+class Hotline:
+    """A hotline under test: `start`, call it, look into it, `stop`."""
+
+    def __init__(self, home: Path, **overrides: str) -> None:
+        console, sip, ws, ami = free_ports(4)
+        self.home = home
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("HOTLINE_")},
+            "HOTLINE_HOME": str(home), "HOTLINE_CACHE": str(CACHE),
+            "HOTLINE_CONSOLE_BIND": f"127.0.0.1:{console}", "HOTLINE_SIP_BIND": f"127.0.0.1:{sip}",
+            "HOTLINE_WS_BIND": f"127.0.0.1:{ws}", "HOTLINE_AMI_BIND": f"127.0.0.1:{ami}",
+            "HOTLINE_SEATS": "8", "HOTLINE_DESK_PHONES": "4", "HOTLINE_WRAPUP_S": "2",
+            **overrides,
+        }
+        self.log = home.parent / f"{home.name}.log"
+        self._up: subprocess.Popen[bytes] | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return configuration.load(self.environment)
+
+    @property
+    def sip(self) -> tuple[str, int]:
+        return self.settings.sip_bind.host, self.settings.sip_bind.port
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.settings.console_bind}"
+
+    @property
+    def asterisk(self) -> runtime.Asterisk:
+        return runtime.find(self.settings, lambda _: None, fetch=False)
+
+    @property
+    def secrets(self) -> secrets.Secrets:
+        return secrets.load(self.home)
+
+    def password(self, login: str) -> str:
+        accounts = (self.home / "first-accounts.txt").read_text(encoding="utf-8")
+        return next(line.split()[1] for line in accounts.splitlines() if line.split()[0] == login)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The `hotline` command with this hotline's settings."""
+        return subprocess.run(
+            [*HOTLINE, *words], env=self.environment, capture_output=True, text=True,
+            timeout=300, check=False, cwd=PROJECT,
+        )
+
+    def json(self, *words: str) -> Any:
+        done = self.run(*words, "--json")
+        try:
+            return json.loads(done.stdout)
+        except ValueError as error:
+            raise AssertionError(f"hotline {words}: {done.stdout}{done.stderr}") from error
+
+    def setup(self) -> None:
+        done = self.run("setup")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self, timeout_s: float = 90) -> None:
+        """`hotline up`, until it says that it runs."""
+        began = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as out:
+            self._up = subprocess.Popen(
+                [*HOTLINE, "up"], env=self.environment, cwd=PROJECT, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out, start_new_session=True,
+            )
+
+        def runs() -> bool:
+            assert self._up is not None
+            assert self._up.poll() is None, self.tail()
+            return "Hotline 1022 runs." in self.log.read_text(encoding="utf-8")[began:]
+
+        wait_for(runs, f"hotline up runs, see {self.log}", timeout_s)
+        wait_for(lambda: self.listener_connected, "the listener is connected", 30)
+
+    @property
+    def listener_connected(self) -> bool:
+        checks = {check["name"]: check["status"] for check in self.json("doctor")["checks"]}
+        return checks.get("listener") == "ok"
+
+    @property
+    def up_pid(self) -> int:
+        assert self._up is not None
+        return self._up.pid
+
+    def stop(self) -> None:
+        """Ctrl-C twice (calls need not end by themselves); Asterisk must be gone too."""
+        if self._up is not None and self._up.poll() is None:
+            self._up.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            if self._up.poll() is None:
+                self._up.send_signal(signal.SIGINT)
+            self._up.wait(40)
+        if (number := runtime.pid(self.home)) is not None:
+            os.kill(number, signal.SIGKILL)
+
+    def pid_of(self, name: str) -> int:
+        """Process id of asterisk, tailer, listener, scheduler or console."""
+        if name == "asterisk":
+            return wait_for(lambda: runtime.pid(self.home), "Asterisk is alive", 30)
+
+        def look() -> int:
+            for folder in Path("/proc").glob("[0-9]*"):
+                try:
+                    words = (folder / "cmdline").read_bytes().split(b"\0")
+                    parent = re.search(r"PPid:\s+(\d+)", (folder / "status").read_text())
+                except OSError:
+                    continue
+                if name.encode() in words and parent and int(parent[1]) == self.up_pid:
+                    return int(folder.name)
+            return 0
+
+        return wait_for(look, f"the process {name} is alive", 30)
+
+    def signal(self, name: str, number: signal.Signals) -> int:
+        """Send a signal to one of our own processes (the console's workers included)."""
+        pid = self.pid_of(name)
+        if name == "asterisk":
+            os.kill(pid, number)
+        else:
+            os.killpg(pid, number)  # each runs in a session of its own
+        return pid
+
+    def tail(self, lines: int = 30) -> str:
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def calls(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The last calls, the newest last."""
+        found: list[dict[str, Any]] = self.json("calls", "--limit", str(limit))
+        return sorted(found, key=lambda call: call["started_at"])
+
+    def call_of(self, caller: str, timeout_s: float = 15) -> dict[str, Any]:
+        """The newest call of a number, once it has an outcome."""
+
+        def ended() -> dict[str, Any] | None:
+            mine = [call for call in self.calls() if call["caller"] == caller]
+            return mine[-1] if mine and mine[-1]["outcome"] else None
+
+        found = wait_for(ended, f"the call of {caller} has an outcome", timeout_s)
+        assert found is not None
+        return found
+
+    def ask(self, command: str) -> str:
+        """A command on Asterisk's control socket."""
+        return runtime.ask(self.asterisk, self.home, command) or ""
+
+    def journal(self) -> str:
+        """All that is in the journal."""
+        return "".join(
+            part.read_text(encoding="utf-8", errors="replace")
+            for part in sorted((self.home / "journal").glob("*.csv"))
+        )
+
+    def assert_ledger_complete(self) -> None:
+        """Every call of the journal has exactly one outcome."""
+        wait_for(lambda: self.json("ledger")["unread_bytes"] == 0, "the journal is read", 30)
+        done = self.run("ledger")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def running_hotline(home: Path, **overrides: str) -> Iterator[Hotline]:
+    """A hotline that is set up, started, and stopped at the end."""
+    hotline = Hotline(home, **overrides)
+    try:
+        hotline.setup()
+        hotline.start()
+        yield hotline
+    finally:
+        hotline.stop()

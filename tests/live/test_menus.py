@@ -1,0 +1,324 @@
+"""The Vietnamese menus as callers meet them, over real SIP and RTP."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from ivr.phone import Call
+from tests.live.people import called, citizen, desk_agent, heard, until_heard, wav_samples
+from tests.live.running import Hotline, wait_for
+
+Scenario = Callable[[Call], Awaitable[None]]
+
+
+def keys(call: dict[str, Any]) -> list[str]:
+    return [f"{step['menu']}.{step['key']}" for step in call["path"] if step["key"]]
+
+
+async def caller(hotline: Hotline, number: str, scenario: Scenario) -> Call:
+    """One caller who does what the scenario says, then hangs up."""
+    async with citizen(hotline, number) as phone:
+        call = await called(phone)
+        await scenario(call)
+        await call.hang_up()
+        return call
+
+
+async def press(call: Call, hotline: Hotline, menu_prompt: str, key: str) -> None:
+    """Press a key once a prompt was heard."""
+    await until_heard(call, hotline, menu_prompt)
+    await call.press(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "branch", "prompt", "path"),
+    [
+        ("1", "advice", "advice_menu_intro", ["main.1"]),
+        ("2", "testing", "test_menu_intro", ["main.2"]),
+        ("3", "vaccine", "vaccine_reaction_danger", ["main.3"]),
+        ("4", "emergency", "emergency_connecting", ["main.4"]),
+        ("5", "relief", "relief_menu_intro", ["main.5"]),
+        ("6", "report", "report_menu_intro", ["main.6"]),
+        ("7", "lookup", "consent_recording_short", ["main.7"]),
+        ("8", "general", "bulletin_stale", ["main.8"]),
+        ("9", "general", "main_menu_1", ["main.9"]),
+        ("0", "general", "consent_recording_short", ["main.0"]),
+    ],
+)
+def test_each_key_of_the_main_menu_leads_where_it_says(
+    hotline: Hotline, key: str, branch: str, prompt: str, path: list[str]
+) -> None:
+    number = f"09120000{ord(key)}"
+
+    async def scenario(call: Call) -> None:
+        await press(call, hotline, "greeting_main", key)
+        await until_heard(call, hotline, prompt)
+
+    asyncio.run(caller(hotline, number, scenario))
+    call = hotline.call_of(number)
+    assert keys(call) == path
+    assert (call["branch"] or "general") == branch
+    assert all(step["at"] for step in call["path"])
+
+
+def test_a_branch_repeats_goes_back_and_leads_to_its_own_queue(hotline: Hotline) -> None:
+    async def scenario(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "6")
+        await press(call, hotline, "report_menu_intro", "9")
+        await asyncio.sleep(1)
+        await call.press("*")
+        await press(call, hotline, "main_menu_1", "2")
+        await press(call, hotline, "test_menu_intro", "0")
+        await until_heard(call, hotline, "queue_next")
+
+    asyncio.run(caller(hotline, "0912000101", scenario))
+    call = hotline.call_of("0912000101")
+    assert keys(call) == ["main.6", "report.9", "report.*", "main.2", "testing.0"]
+    assert (call["branch"], call["queue"], call["outcome"]) == (
+        "testing", "testing", "abandoned_queue"
+    )
+
+
+def test_keys_that_mean_nothing_and_silence_lead_to_a_person_after_three_failures(
+    hotline: Hotline,
+) -> None:
+    async def wrong_keys(call: Call) -> None:
+        for _ in range(3):
+            await asyncio.sleep(2.5)
+            await call.press("#")
+        await until_heard(call, hotline, "input_invalid")
+        await until_heard(call, hotline, "input_too_many_errors")
+        await until_heard(call, hotline, "queue_next")
+
+    async def silence(call: Call) -> None:
+        await until_heard(call, hotline, "input_no_key", 60)
+        await until_heard(call, hotline, "main_menu_short", 90)
+        await until_heard(call, hotline, "input_too_many_errors", 60)
+        await until_heard(call, hotline, "consent_recording_short", 60)
+
+    async def both() -> None:
+        await asyncio.gather(
+            caller(hotline, "0912000102", wrong_keys), caller(hotline, "0912000103", silence)
+        )
+
+    asyncio.run(both())
+    assert keys(hotline.call_of("0912000102")) == ["main.i", "main.i", "main.i"]
+    assert keys(hotline.call_of("0912000103")) == ["main.t", "main.t", "main.t"]
+    assert hotline.call_of("0912000102")["queue"] == "operator"
+
+
+def test_a_leaf_heard_to_its_end_serves_the_caller(hotline: Hotline) -> None:
+    async def scenario(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "1")
+        await press(call, hotline, "advice_menu_intro", "5")
+        await until_heard(call, hotline, "leaf_end")
+
+    async def leaves_early(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "1")
+        await press(call, hotline, "advice_menu_intro", "5")
+        await asyncio.sleep(1)
+
+    async def both() -> None:
+        await asyncio.gather(
+            caller(hotline, "0912000104", scenario), caller(hotline, "0912000105", leaves_early)
+        )
+
+    asyncio.run(both())
+    assert hotline.call_of("0912000104")["outcome"] == "self_served"
+    assert hotline.call_of("0912000105")["outcome"] == "abandoned_menu"
+
+
+def test_four_is_emergency_in_a_branch_a_leaf_the_notice_and_the_queue(hotline: Hotline) -> None:
+    async def to_queue(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "0")
+        await until_heard(call, hotline, "queue_next")
+
+    async def in_branch(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "5")
+        await press(call, hotline, "relief_menu_intro", "4")
+
+    async def in_leaf(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "8")
+        await asyncio.sleep(1)
+        await call.press("4")
+
+    async def in_notice(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "0")
+        await asyncio.sleep(1.5)
+        await call.press("4")
+
+    async def in_queue(call: Call) -> None:
+        await to_queue(call)
+        await asyncio.sleep(1)
+        await call.press("4")
+
+    scenarios: dict[str, tuple[Scenario, list[str]]] = {
+        "0912000111": (in_branch, ["main.5", "relief.4"]),
+        "0912000112": (in_leaf, ["main.8", "bulletin.4"]),
+        "0912000113": (in_notice, ["main.0", "notice.4"]),
+        "0912000114": (in_queue, ["main.0", "queue.4"]),
+    }
+
+    async def all_of_them() -> None:
+        async def one(number: str, scenario: Scenario) -> None:
+            async def and_then(call: Call) -> None:
+                await scenario(call)
+                await until_heard(call, hotline, "emergency_connecting")
+                await asyncio.sleep(1)
+
+            await caller(hotline, number, and_then)
+
+        await asyncio.gather(*(one(number, plan[0]) for number, plan in scenarios.items()))
+
+    asyncio.run(all_of_them())
+    for number, (_, path) in scenarios.items():
+        call = hotline.call_of(number)
+        assert (keys(call), call["branch"], call["queue"]) == (path, "emergency", "emergency")
+
+
+def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
+    hotline: Hotline,
+) -> None:
+    async def spoken_to(number: str, *, refuses: bool) -> None:
+        async with desk_agent(hotline) as desk, citizen(hotline, number) as phone:
+            call = await called(phone)
+            await press(call, hotline, "greeting_main", "0")
+            if refuses:
+                await asyncio.sleep(1.5)
+                await call.press("*")
+                await until_heard(call, hotline, "consent_recording_declined")
+            else:
+                await asyncio.sleep(1.5)
+                await call.press("5")  # any other key does not interrupt it
+                await until_heard(call, hotline, "consent_recording_short")
+            rung = await desk.incoming(20)
+            rung.answer()
+            rung.play_tone(1000)
+            call.play_tone(440)
+            await asyncio.sleep(4)
+            assert rung.heard_tone(440)
+            assert call.heard_tone(1000)
+            await call.press("90817263")  # digits for the agent's ears alone
+            await asyncio.sleep(1)
+            await call.hang_up()
+            await rung.ended(5)
+
+    asyncio.run(spoken_to("0912000121", refuses=False))
+    asyncio.run(spoken_to("0912000122", refuses=True))
+
+    recorded, refused = hotline.call_of("0912000121"), hotline.call_of("0912000122")
+    for call in (recorded, refused):
+        assert (call["outcome"], call["agent"], call["queue"]) == ("answered", "agent1", "operator")
+        assert call["talk_s"] >= 3
+        assert call["wait_s"] < 15
+    assert refused["recording"] is None
+    assert keys(refused) == ["main.0"]
+    speech = wav_samples(hotline.home / "recordings" / recorded["recording"])
+    assert len(speech) > 3 * 8000
+    assert not [file for file in (hotline.home / "recordings").iterdir()
+                if refused["id"] in file.name]
+    assert "90817263" not in hotline.journal()
+    assert '"DTMF' not in hotline.journal()
+
+
+def test_those_who_wait_hear_how_many_are_ahead(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with citizen(hotline, "0912000131") as one, citizen(hotline, "0912000132") as two:
+            first = await called(one)
+            await press(first, hotline, "greeting_main", "0")
+            await until_heard(first, hotline, "queue_next")
+            second = await called(two)
+            await press(second, hotline, "greeting_main", "0")
+            await until_heard(second, hotline, "queue_position.2")
+            assert heard(second.heard, hotline, "n_1")
+            # app_queue's own announcement counts the caller; ours must not
+            joined = second.heard_length
+            async with asyncio.timeout(60):
+                while not heard(second.heard_since(joined), hotline, "queue_position.2"):
+                    await asyncio.sleep(1)
+            said = second.heard_since(joined)
+            assert heard(said, hotline, "n_1")
+            assert not heard(said, hotline, "n_2")
+            await asyncio.gather(first.hang_up(), second.hang_up())
+
+    asyncio.run(scenario())
+
+
+def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotline) -> None:
+    async def closed(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "2")
+        await press(call, hotline, "test_menu_intro", "0")
+        await press(call, hotline, "after_hours", "1")
+        await until_heard(call, hotline, "voicemail_start")
+        await asyncio.sleep(1)
+        call.play_tone(440)
+        await asyncio.sleep(4)
+
+    async def in_need(call: Call) -> None:
+        await closed(call)
+        await call.press("4")
+        await until_heard(call, hotline, "emergency_connecting")
+
+    async def both() -> None:
+        await asyncio.gather(
+            caller(hotline, "0912000141", closed), caller(hotline, "0912000142", in_need)
+        )
+
+    assert hotline.run("switch", "hours.testing", "closed").returncode == 0
+    try:
+        asyncio.run(both())
+    finally:
+        assert hotline.run("switch", "hours.testing", "auto").returncode == 0
+    left, helped = hotline.call_of("0912000141"), hotline.call_of("0912000142")
+    assert left["outcome"] == "voicemail"
+    assert helped["branch"] == "emergency"
+    assert keys(helped)[-1] == "message.4"
+    for call in (left, helped):  # the message is kept up to the key
+        file = next((hotline.home / "voicemail").glob(f"{call['id']}-*.wav"))
+        speech = wav_samples(file).astype(float)
+        assert len(speech) > 3 * 8000
+        assert (speech**2).mean() > 1000
+
+
+def test_above_the_capacity_callers_hear_so_and_four_still_helps(hotline: Hotline) -> None:
+    async def rejected(call: Call) -> None:
+        await until_heard(call, hotline, "overload_reject")
+        assert await call.ended(5)
+
+    async def in_need(call: Call) -> None:
+        await asyncio.sleep(2)
+        await call.press("4")
+        await until_heard(call, hotline, "emergency_connecting")
+
+    async def both() -> None:
+        await asyncio.gather(
+            caller(hotline, "0912000151", rejected), caller(hotline, "0912000152", in_need)
+        )
+
+    assert hotline.run("switch", "overload", "on").returncode == 0
+    try:
+        asyncio.run(both())
+    finally:
+        assert hotline.run("switch", "overload", "off").returncode == 0
+    assert hotline.call_of("0912000151")["outcome"] == "rejected"
+    assert hotline.call_of("0912000152")["branch"] == "emergency"
+
+
+@pytest.mark.parametrize("dialled", ["02371022", "842371022", "+842371022"])
+def test_every_written_form_of_the_number_is_answered(hotline: Hotline, dialled: str) -> None:
+    number = f"09120001{60 + len(dialled)}"
+
+    async def scenario() -> None:
+        async with citizen(hotline, number) as phone:
+            call = await called(phone, dialled)
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    assert hotline.call_of(number)["dialled"] == dialled
+
+
+def test_the_ledger_explains_all_of_them(hotline: Hotline) -> None:
+    wait_for(lambda: "0 active calls" in hotline.ask("core show channels count"), "all calls ended")
+    hotline.assert_ledger_complete()
