@@ -32,12 +32,14 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from crm.errors import HotlineError
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 CHANNEL = "hotline_changes"
 SQLITE_POLL_S = 0.05
 
 
-class DatabaseError(Exception):
+class DatabaseError(HotlineError):
     """The database cannot be used. The message is for the operator."""
 
 

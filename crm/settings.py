@@ -17,11 +17,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from crm.errors import HotlineError
+
 PROJECT = Path(__file__).resolve().parent.parent
 SOURCE_DEFAULT = "default"
 
 
-class SettingsError(Exception):
+class SettingsError(HotlineError):
     """A setting is unknown or has a value that cannot be used. The message is for the operator."""
 
 

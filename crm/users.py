@@ -21,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from crm.branches import QUEUES
+from crm.errors import HotlineError
 from crm.models import LoginFailure, Role, User, UserSession
 
 LOGIN = re.compile(r"[a-z][a-z0-9.]{1,31}")
@@ -42,7 +43,7 @@ _hashing = threading.BoundedSemaphore(2)
 _nobody = _hasher.hash(secrets.token_urlsafe())
 
 
-class UserError(Exception):
+class UserError(HotlineError):
     """An account cannot be made or changed. `code` is stable, the message is one sentence."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -22,18 +22,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crm import calls
 from crm.database import Database
+from crm.errors import HotlineError
 from crm.models import JournalGap, JournalPosition
 from crm.settings import Settings
 from ivr.journal_reader import CURRENT, ROTATED, STAMP, Batch, Gap, Segment, read, segments
 
 ROTATE_BYTES = 64 << 20
-POLL_S = 0.05
+POLL_S = 0.1
 LONGEST_BACKOFF_S = 5.0
 
 log = logging.getLogger(__name__)
 
 
-class JournalError(Exception):
+class JournalError(HotlineError):
     """The journal cannot be followed. The message is for the operator."""
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 import yaml
 
 from crm.branches import BY_ID
+from crm.errors import HotlineError
 
 KEYS = frozenset("0123456789*#")
 DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
@@ -48,7 +49,7 @@ class Fault:
         return f"{self.file}:{self.line}: {self.menu or '-'}: {self.what}"
 
 
-class MenuError(Exception):
+class MenuError(HotlineError):
     """The menus cannot be used; `faults` names everything that is wrong."""
 
     def __init__(self, faults: list[Fault]) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from crm import secrets
 from crm.branches import QUEUES
 from crm.database import Database
+from crm.errors import HotlineError
 from crm.models import Seat
 from crm.settings import PROJECT, Settings
 from ivr import menu
@@ -44,8 +45,8 @@ MODULES = (
     "app_celgenuserevent", "app_controlplayback", "app_db", "app_dial", "app_echo", "app_exec",
     "app_mixmonitor", "app_playback", "app_queue", "app_stack", "app_userevent", "app_verbose",
     "func_callerid", "func_channel", "func_cut", "func_db", "func_global", "func_groupcount",
-    "func_logic", "func_math", "func_pjsip_endpoint", "func_strings", "func_timeout", "func_version", "res_clioriginate",
-    "res_pjsip_pubsub", "res_cdrel_custom", "cel_custom",
+    "func_logic", "func_math", "func_pjsip_endpoint", "func_strings", "func_timeout",
+    "func_version", "res_clioriginate", "res_pjsip_pubsub", "res_cdrel_custom", "cel_custom",
 )
 
 NOT_IN_EVERY_VERSION = frozenset({"res_cdrel_custom", "res_timing_pthread"})
@@ -62,7 +63,7 @@ _NOT_USED = {
 }
 
 
-class ProvisionError(Exception):
+class ProvisionError(HotlineError):
     """The configuration cannot be made. The message is for the engineer."""
 
 

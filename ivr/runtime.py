@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crm.errors import HotlineError
 from crm.settings import Settings
 from ivr import provision
 
@@ -32,7 +33,7 @@ OPEN_FILES_PER_CALL = 6  # about 4 were seen; recordings and messages need one m
 Progress = Callable[[str], None]
 
 
-class RuntimeFault(Exception):
+class RuntimeFault(HotlineError):
     """No Asterisk can be had, or it does not start. The message says what to do."""
 
 

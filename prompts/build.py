@@ -24,6 +24,7 @@ from functools import partial
 from multiprocessing import connection
 from pathlib import Path
 
+from crm.errors import HotlineError
 from prompts import sound
 from prompts.catalogue import BEEP, MUSIC, Catalogue, Fragment, Utterance
 from prompts.sound import Samples, SoundError
@@ -49,7 +50,7 @@ _GENERATED: Mapping[str, Callable[[], Samples]] = {
 log = logging.getLogger(__name__)
 
 
-class PromptError(Exception):
+class PromptError(HotlineError):
     """The prompts cannot be built at all. One sentence for the operator."""
 
 

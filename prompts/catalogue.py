@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from crm.errors import HotlineError
 from prompts.speller import PAUSE
 
 CATALOGUE_FILE = Path(__file__).with_name("catalogue.vi.yaml")
@@ -39,7 +40,7 @@ _PUNCTUATION = ".,:;!?"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class CatalogueError(Exception):
+class CatalogueError(HotlineError):
     """The catalogue cannot be used. Each of `faults` is `FILE:LINE: what: why`."""
 
     def __init__(self, faults: list[str]) -> None:

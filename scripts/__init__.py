@@ -1,1 +1,3 @@
 """Entry points: the hotline command, its processes and the benchmarks."""
+
+PROCESSES = ("tailer", "listener", "scheduler", "console")

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
-from crm import calls, secrets, users
 from crm import settings as configuration
 from crm.branches import QUEUES
-from crm.database import Database, DatabaseError
-from crm.models import Call, Role, Switch, User
-from crm.settings import Settings
-from ivr import commands, doctor, journal, ledger, menu, provision, runtime, tls
-from ivr.phone import citizen
-from ivr.phone.call import PhoneError
-from prompts.build import PromptError
-from prompts.catalogue import CatalogueError
-from scripts import setup as set_up
-from scripts import speech, up
+from crm.errors import HotlineError
+from crm.settings import PROJECT, Settings
+from scripts import PROCESSES
 from scripts.logs import configure_logging
 
+if TYPE_CHECKING:
+    from crm.models import Call
+
+# Each command imports what it needs: `hotline call` must not wait for the database's library.
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
-# Errors whose message is written for the person at the command line.
-PLAIN = (
-    configuration.SettingsError, up.UpError, set_up.SetupError, runtime.RuntimeFault,
-    provision.ProvisionError, DatabaseError, CatalogueError, PromptError, PhoneError,
-    users.UserError, journal.JournalError,
-)
+ROLES = ("agent", "supervisor", "admin")
 
 
 class Hotline(click.Group):
@@ -51,19 +38,14 @@ class Hotline(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except menu.MenuError as error:
-            click.echo("\n".join(map(str, error.faults)), err=True)
-            raise SystemExit(1) from error
-        except PLAIN as error:
+        except (HotlineError, OSError) as error:
             click.echo(f"hotline: {error}", err=True)
-            raise SystemExit(1) from error
-        except SQLAlchemyError as error:
+        except Exception as error:
+            if not type(error).__module__.startswith("sqlalchemy."):
+                raise
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             click.echo(f"hotline: the database cannot be used: {reason}", err=True)
-            raise SystemExit(1) from error
-        except OSError as error:
-            click.echo(f"hotline: {error}", err=True)
-            raise SystemExit(1) from error
+        raise SystemExit(1)
 
 
 @click.group(cls=Hotline, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,6 +64,8 @@ def _json(data: object) -> None:
 @click.pass_obj
 def setup(settings: Settings) -> None:
     """Fetch and build what is missing: Asterisk, prompts, scripts, database."""
+    from scripts import setup as set_up
+
     set_up.run(settings, lambda line: click.echo(f"  {line}"))
 
 
@@ -89,32 +73,39 @@ def setup(settings: Settings) -> None:
 @click.pass_obj
 def up_(settings: Settings) -> None:
     """Run the whole hotline in the foreground until Ctrl-C."""
+    from scripts import up
+
     up.run(settings)
 
 
 @main.command(hidden=True)
-@click.argument("name", type=click.Choice(up.PROCESSES))
+@click.argument("name", type=click.Choice(PROCESSES))
 @click.pass_obj
 def process(settings: Settings, name: str) -> None:
     """One of the processes that `up` supervises."""
-    from agent_console import server
-    from ivr import listener
-    from scripts import scheduler
-
-    stop = threading.Event()
     if name == "listener":  # listener and gunicorn mind the signals themselves
+        from ivr import listener
+
         listener.main(settings)
         return
     if name == "console":
+        from agent_console import server
+        from ivr import tls
+
         certificate, key = tls.files(settings) if tls.needed(settings) else (None, None)
         server.main(settings, certificate=certificate, key=key)
         return
-    entries: dict[str, Callable[[Settings, threading.Event], None]] = {
-        "tailer": journal.main, "scheduler": scheduler.main,
-    }
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    entries[name](settings, stop)
+    if name == "tailer":
+        from ivr import journal
+
+        journal.main(settings, stop)
+    else:
+        from scripts import scheduler
+
+        scheduler.main(settings, stop)
 
 
 @main.command()
@@ -132,6 +123,10 @@ def call(
     save: Path | None, from_ip: str, as_json: bool,
 ) -> None:
     """Call the hotline like a citizen, over real SIP and RTP."""
+    import asyncio
+
+    from ivr.phone import citizen
+
     server = (settings.sip_bind.host, settings.sip_bind.port)
     if server[0] == "0.0.0.0":  # noqa: S104
         server = ("127.0.0.1", server[1])
@@ -164,6 +159,9 @@ def call(
 @click.pass_obj
 def calls_(settings: Settings, limit: int | None, as_json: bool) -> None:
     """Today's calls, or the last N."""
+    from crm import calls
+    from crm.database import Database
+
     with Database(settings.database_url).reading() as session:
         found = calls.latest(session, limit) if limit else calls.today(session, datetime.now(UTC))
     if as_json:
@@ -188,6 +186,9 @@ def _line(one: Call) -> str:
 @click.pass_obj
 def ledger_(settings: Settings, as_json: bool) -> None:
     """Every call of the journal against the records; fails if one is unexplained."""
+    from crm.database import Database
+    from ivr import ledger, provision
+
     folder = provision.journal(settings.home).parent
     with Database(settings.database_url).reading() as session:
         result = ledger.check(session, folder, settings.node)
@@ -220,11 +221,15 @@ def menu_() -> None:
 
 
 @menu_.command(name="check")
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=provision.MENUS)
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False),
+              default=PROJECT / "dialplans" / "menus")
 @AS_JSON
 @click.pass_obj
 def menu_check(settings: Settings, folder: Path, as_json: bool) -> None:
     """Name every fault with its file, menu and line."""
+    from ivr import menu
+    from scripts import speech
+
     try:
         menus = menu.load(folder)
         faults = speech.menu_faults(settings, menus)
@@ -249,6 +254,8 @@ def prompts() -> None:
 @click.pass_obj
 def prompts_build(settings: Settings) -> None:
     """Build what is missing or changed, human recordings first."""
+    from scripts import setup as set_up
+
     set_up.build_prompts(settings, click.echo)
 
 
@@ -257,6 +264,8 @@ def prompts_build(settings: Settings) -> None:
 @click.pass_obj
 def prompts_check(settings: Settings, as_json: bool) -> None:
     """Fail if menus or dialplan use a prompt that is not there; list those nobody uses."""
+    from scripts import speech
+
     lacking, unused = speech.missing(settings), speech.unused()
     if as_json:
         _json({"missing": lacking, "unused": unused})
@@ -276,6 +285,12 @@ def prompts_check(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def switch(settings: Settings, name: str | None, value: str | None, as_json: bool) -> None:
     """Show the switches, or set one: hotline switch hours.vaccine closed."""
+    from sqlalchemy import select
+
+    from crm import secrets
+    from crm.database import Database
+    from crm.models import Switch
+    from ivr import commands
     from ivr.dialplan import switches
 
     known = switches()
@@ -306,6 +321,9 @@ def switch(settings: Settings, name: str | None, value: str | None, as_json: boo
 @click.pass_obj
 def doctor_(settings: Settings, as_json: bool) -> None:
     """Check everything the hotline needs; each line with its cure."""
+    from ivr import doctor
+    from scripts import speech
+
     checks = doctor.examine(settings, missing_prompts=lambda: speech.missing(settings))
     if as_json:
         _json({"checks": [asdict(check) for check in checks]})
@@ -325,6 +343,8 @@ def db() -> None:
 @click.pass_obj
 def db_upgrade(settings: Settings) -> None:
     """Bring the schema to the newest version."""
+    from crm.database import Database
+
     Database(settings.database_url).migrate()
     click.echo("the schema is current")
 
@@ -337,11 +357,15 @@ def user() -> None:
 @user.command(name="add")
 @click.argument("login")
 @click.option("--name", required=True, help="The person's name as others see it.")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default="agent")
+@click.option("--role", type=click.Choice(ROLES), default="agent")
 @click.option("--branches", default=",".join(QUEUES), help="Queues an agent serves.")
 @click.pass_obj
 def user_add(settings: Settings, login: str, name: str, role: str, branches: str) -> None:
     """Make an account; its password is generated and shown once."""
+    from crm import users
+    from crm.database import Database
+    from crm.models import Role
+
     password = users.generate_password()
     with Database(settings.database_url).transaction() as session:
         users.create_user(
@@ -357,6 +381,12 @@ def user_add(settings: Settings, login: str, name: str, role: str, branches: str
 @click.pass_obj
 def user_password(settings: Settings, login: str) -> None:
     """Give an account a new generated password; it is signed out everywhere."""
+    from sqlalchemy import select
+
+    from crm import users
+    from crm.database import Database
+    from crm.models import User
+
     password = users.generate_password()
     with Database(settings.database_url).transaction() as session:
         found = session.scalar(select(User).where(User.login == login))
@@ -371,6 +401,11 @@ def user_password(settings: Settings, login: str) -> None:
 @click.pass_obj
 def user_list(settings: Settings, as_json: bool) -> None:
     """All accounts."""
+    from sqlalchemy import select
+
+    from crm.database import Database
+    from crm.models import User
+
     with Database(settings.database_url).reading() as session:
         found = list(session.scalars(select(User).order_by(User.login)))
     rows = [

@@ -17,6 +17,7 @@ from agent_console.catalogues import compile_catalogues
 from crm import users
 from crm.branches import QUEUES
 from crm.database import Database
+from crm.errors import HotlineError
 from crm.models import Role, User
 from crm.settings import PROJECT, Settings
 from ivr import menu, provision, runtime, tls
@@ -27,7 +28,7 @@ BUNDLE = PROJECT / "agent_console" / "static" / "dist"
 Say = Callable[[str], None]
 
 
-class SetupError(Exception):
+class SetupError(HotlineError):
     """A step of the set-up failed. The message says which and what to do."""
 
 

@@ -22,17 +22,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO
 
+import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm import notices, secrets
 from crm.database import Database, DatabaseError
+from crm.errors import HotlineError
 from crm.settings import Address, Settings
 from ivr import provision, runtime, tls
-from scripts import setup
+from scripts import PROCESSES, setup
 
 log = logging.getLogger("up")
 
-PROCESSES = ("tailer", "listener", "scheduler", "console")
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LIMIT_S = 30.0
 STEADY_S = 60.0  # alive that long: the next death starts with a short pause again
@@ -40,7 +41,7 @@ STOP_S = 8.0
 PR_SET_PDEATHSIG = 1
 
 
-class UpError(Exception):
+class UpError(HotlineError):
     """The hotline cannot be started. The message says why and what to do."""
 
 
@@ -190,7 +191,7 @@ class Supervisor:
 
     def watch(self) -> None:
         """Watch until told to stop."""
-        while not self.stopping.wait(0.25):
+        while not self.stopping.wait(0.5):
             now = time.monotonic()
             for process in self._processes:
                 process.watch(now)
@@ -270,7 +271,7 @@ def run(settings: Settings) -> None:
         try:
             supervisor.start_processes()
             wait_for_console(settings, supervisor.stopping)
-            log.info("%s", banner(settings))
+            click.echo(banner(settings))
             supervisor.watch()
         finally:
             log.info("stopping")
@@ -279,8 +280,8 @@ def run(settings: Settings) -> None:
 
 
 def wait_for_console(settings: Settings, stopping: threading.Event) -> None:
-    """Until the console listens, at most 20 s."""
-    deadline = time.monotonic() + 20
+    """Until the console listens, at most 60 s."""
+    deadline = time.monotonic() + 60
     host = "127.0.0.1" if settings.console_bind.host == "0.0.0.0" else settings.console_bind.host  # noqa: S104
     while time.monotonic() < deadline and not stopping.is_set():
         try:

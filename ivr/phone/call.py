@@ -5,6 +5,7 @@ import enum
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
+from crm.errors import HotlineError
 from ivr.phone import audio, sdp, sip
 from ivr.phone.audio import Samples
 from ivr.phone.dialog import ALLOW, SDP_TYPE, Dialog
@@ -17,7 +18,7 @@ from ivr.phone.transactions import LIFETIME, ServerTransaction, SipEndpoint, Unr
 HeaderOverrides = Mapping[str, str | bytes]
 
 
-class PhoneError(Exception):
+class PhoneError(HotlineError):
     """What was asked of the telephone cannot be done; the text says why."""
 
 

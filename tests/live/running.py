@@ -12,13 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from crm import secrets
+from crm import calls, secrets
 from crm import settings as configuration
+from crm.database import Database
+from crm.models import ListenerState
 from crm.settings import PROJECT, Settings
-from ivr import runtime
+from ivr import ledger, runtime
 
 T = TypeVar("T")
 CACHE = PROJECT / "var" / "cache"
@@ -132,10 +136,16 @@ class Hotline:
         wait_for(runs, f"hotline up runs, see {self.log}", timeout_s)
         wait_for(lambda: self.listener_connected, "the listener is connected", 30)
 
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database_url)
+
     @property
     def listener_connected(self) -> bool:
-        checks = {check["name"]: check["status"] for check in self.json("doctor")["checks"]}
-        return checks.get("listener") == "ok"
+        with self.database.reading() as session:
+            state = session.get(ListenerState, "th1")
+            fresh = state and datetime.now(UTC) - state.seen_at < timedelta(seconds=20)
+            return bool(state and fresh and state.connected)
 
     @property
     def up_pid(self) -> int:
@@ -184,10 +194,10 @@ class Hotline:
         text = self.log.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
-    def calls(self, limit: int = 100) -> list[dict[str, Any]]:
+    def calls(self) -> list[dict[str, Any]]:
         """The last calls, the newest last."""
-        found: list[dict[str, Any]] = self.json("calls", "--limit", str(limit))
-        return sorted(found, key=lambda call: call["started_at"])
+        with self.database.reading() as session:
+            return [calls.as_json(call) for call in calls.latest(session, 1000)]
 
     def call_of(self, caller: str, timeout_s: float = 15) -> dict[str, Any]:
         """The newest call of a number, once it has an outcome."""
@@ -211,11 +221,14 @@ class Hotline:
             for part in sorted((self.home / "journal").glob("*.csv"))
         )
 
+    def ledger(self) -> ledger.Ledger:
+        with self.database.reading() as session:
+            return ledger.check(session, self.home / "journal", "th1")
+
     def assert_ledger_complete(self) -> None:
         """Every call of the journal has exactly one outcome."""
-        wait_for(lambda: self.json("ledger")["unread_bytes"] == 0, "the journal is read", 30)
-        done = self.run("ledger")
-        assert done.returncode == 0, done.stdout + done.stderr
+        wait_for(lambda: self.ledger().unread_bytes == 0, "the journal is read", 60)
+        assert self.ledger().unexplained == []
 
 
 @contextmanager

@@ -1,0 +1,125 @@
+"""The Flask application."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from flask import Flask, render_template, request
+from flask_babel import Babel  # type: ignore[import-untyped]
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from agent_console import board, desk, door, machines, people, words
+from agent_console.catalogues import TRANSLATIONS
+from agent_console.door import Answer, Console, PhoneCommands
+from agent_console.feed import Feed
+from crm.database import Database
+from crm.secrets import Secrets
+from crm.settings import Settings
+
+LONGEST_BODY = 64 * 1024
+
+
+def create_app(
+    settings: Settings, database: Database, commands: PhoneCommands, secrets: Secrets, *,
+    secure: bool = False,
+) -> Flask:
+    """The console as a WSGI application. `secure`: it is served over TLS.
+
+    Its live feed stands still until `feed_of(app).start()`.
+    """
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=secrets.console_key, MAX_CONTENT_LENGTH=LONGEST_BODY,
+        SESSION_COOKIE_NAME=f"hotline_form_{settings.console_bind.port}",
+        SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=secure,
+        WTF_CSRF_TIME_LIMIT=None,  # a page stays open for a shift; the session ends it
+        WTF_CSRF_SSL_STRICT=secure, BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
+        SEND_FILE_MAX_AGE_DEFAULT=31536000,  # addresses of files carry their hash
+    )
+    app.extensions["console"] = Console(
+        settings, database, commands, Feed(database, settings.service_level_s), secure
+    )
+    door.install(app)
+    CSRFProtect(app)
+    Babel(app, default_locale="vi", locale_selector=door.language)
+    for blueprint in (people.blueprint, desk.blueprint, board.blueprint, machines.blueprint):
+        app.register_blueprint(blueprint)
+    _install_errors(app)
+    _install_templates(app)
+    return app
+
+
+def feed_of(app: Flask) -> Feed:
+    """The live feed of an application, to be started and closed by whoever serves it."""
+    console: Console = app.extensions["console"]
+    return console.feed
+
+
+def _install_errors(app: Flask) -> None:
+    def told(code: int, sentence: str) -> Answer:
+        if door.for_script():
+            return door.refusal(code, sentence)
+        return render_template("problem.html", code=code, sentence=sentence), code
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Answer:
+        sentences = {
+            400: _("The server did not understand this request."),
+            401: _("Please sign in again."),
+            403: _("This page is not for your role."),
+            404: _("There is no such page."),
+            405: _("This cannot be done here."),
+            413: _("This is too long."),
+            503: _("Too many pages are open. Please try again in a moment."),
+        }
+        code = error.code or 500
+        own = error.description if type(error).description != error.description else None
+        return told(code, own or sentences.get(code, _("Something went wrong on the server.")))
+
+    @app.errorhandler(CSRFError)
+    def _forged(_error: CSRFError) -> Answer:
+        return told(400, _("This form has expired. Please load the page again."))
+
+    @app.errorhandler(SQLAlchemyError)
+    def _database(error: SQLAlchemyError) -> Answer:
+        app.logger.error("%s %s: %s", request.method, request.path, error)
+        if isinstance(error, DBAPIError) and not _is_gone(error):
+            return told(500, _("Something went wrong on the server."))
+        return told(503, _(
+            "The database does not answer. Calls go on; open pages keep their notes and save "
+            "them later. Please try again in a moment."
+        ))
+
+    @app.errorhandler(500)
+    def _fault(_error: Exception) -> Answer:
+        return told(500, _("Something went wrong on the server."))
+
+
+def _is_gone(error: DBAPIError) -> bool:
+    return error.connection_invalidated or type(error).__name__ in (
+        "OperationalError", "InterfaceError", "InternalError", "DatabaseError"
+    )
+
+
+def _install_templates(app: Flask) -> None:
+    static = Path(app.static_folder or "")
+    hashes: dict[str, tuple[int, str]] = {}
+
+    def asset(name: str) -> str:
+        """Address of a file with the hash of its content, so that browsers may keep it."""
+        file = static / name
+        if not file.exists():
+            return f"/static/{name}"
+        changed = file.stat().st_mtime_ns
+        if name not in hashes or hashes[name][0] != changed:
+            hashes[name] = changed, hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        return f"/static/{name}?v={hashes[name][1]}"
+
+    app.jinja_env.globals.update(asset=asset, words=words, language=door.language)
+    app.jinja_env.policies["json.dumps_kwargs"] = {}  # choices keep their order
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

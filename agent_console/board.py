@@ -1,0 +1,93 @@
+"""The supervisor's board, the list of calls, and what was recorded of them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, datetime
+
+from flask import Blueprint, render_template, request, send_from_directory
+from sqlalchemy import select
+from werkzeug.exceptions import BadRequest, NotFound
+
+from agent_console import catalogues, words
+from agent_console.door import Answer, console, language, open_to, person, utc_now
+from crm import history
+from crm.branches import BRANCHES
+from crm.calls import LOCAL_ZONE
+from crm.models import Call, Outcome, Role, User
+
+log = logging.getLogger(__name__)
+audit = logging.getLogger("hotline.audit")
+blueprint = Blueprint("board", __name__)
+LIMIT = 200
+
+
+@blueprint.get("/supervisor")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def page() -> Answer:
+    with console().database.reading() as session:
+        agents = session.scalars(select(User).where(User.role == Role.AGENT.value))
+        names = {agent.login: agent.name for agent in agents}
+    shown = [branch.id for branch in BRANCHES]
+    return render_template(
+        "supervisor.html", branches=shown, service_level_s=console().settings.service_level_s,
+        given={
+            "texts": catalogues.script_texts(language()), "branches": words.branches(),
+            "queues": words.queues(),
+            "queue_of": {branch.id: branch.queue for branch in BRANCHES}, "names": names,
+            "states": words.agent_states(), "reasons": words.pause_reasons(),
+            "shown": shown, "service_level_s": console().settings.service_level_s,
+        },
+    )
+
+
+@blueprint.get("/calls")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def calls() -> Answer:
+    day = _day(request.args.get("day"))
+    branch = request.args.get("branch") or None
+    try:
+        outcome = Outcome(request.args["outcome"]) if request.args.get("outcome") else None
+    except ValueError as error:
+        raise BadRequest() from error
+    with console().database.reading() as session:
+        records = history.of_day(session, day, branch=branch, outcome=outcome, limit=LIMIT)
+    return render_template(
+        "calls.html", records=records, day=day, branch=branch, outcome=outcome,
+        branches=words.branches(), outcomes=words.outcomes(), limit=LIMIT,
+        given={"texts": catalogues.script_texts(language())},
+    )
+
+
+def _day(written: str | None) -> date:
+    if not written:
+        return utc_now().astimezone(LOCAL_ZONE).date()
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007 (a local date)
+    except ValueError as error:
+        raise BadRequest() from error
+
+
+@blueprint.get("/calls/<call_id>/recording")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def recording(call_id: str) -> Answer:
+    return _sound(call_id, "recording", "recordings")
+
+
+@blueprint.get("/calls/<call_id>/voicemail")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def voicemail(call_id: str) -> Answer:
+    return _sound(call_id, "voicemail", "voicemail")
+
+
+def _sound(call_id: str, column: str, folder: str) -> Answer:
+    """Stream what the call's row names; the folder is fixed and the name cannot leave it."""
+    with console().database.reading() as session:
+        call = session.get(Call, call_id)
+        name = getattr(call, column) if call else None
+    if not name:
+        raise NotFound()
+    audit.info("%s listens to the %s of call %s", person().login, column, call_id)
+    return send_from_directory(
+        console().settings.home / folder, name, mimetype="audio/wav", conditional=True
+    )

@@ -1,0 +1,172 @@
+"""The agent's desk: sign-in to the queues, ready and pause, the phone's secret, notes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from flask_babel import gettext as _  # type: ignore[import-untyped]
+from werkzeug.exceptions import BadRequest, Conflict, NotFound
+
+from agent_console import catalogues, telephone, words
+from agent_console.door import (
+    Answer,
+    console,
+    language,
+    open_to,
+    person,
+    phone_server,
+    phone_socket,
+    utc_now,
+)
+from agent_console.feed import path_text
+from crm import desk, history
+from crm.desk import PauseReason, Result, SeatKind
+from crm.models import Call, LiveCall, Role, User
+
+blueprint = Blueprint("desk", __name__, url_prefix="/agent")
+
+
+@blueprint.get("")
+@open_to(Role.AGENT)
+def page() -> Answer:
+    return render_template("agent.html", given={
+        "login": person().login, "queues": list(person().branches), "phone": _phone(),
+        "texts": catalogues.script_texts(language()), "branches": words.branches(),
+        "queue_names": words.queues(), "states": words.agent_states(),
+        "reasons": words.pause_reasons(), "results": words.results(), "outcomes": words.outcomes(),
+        "desk_phones": telephone.free_desk_phones(console()),
+    })
+
+
+@blueprint.get("/phone")
+@open_to(Role.AGENT)
+def phone() -> Answer:
+    """How the held phone reaches Asterisk, or null."""
+    return {"phone": _phone()}, 200
+
+
+def _phone(held: telephone.Phone | None = None) -> dict[str, Any] | None:
+    held = held or telephone.held_by(console(), person().login)
+    if held is None:
+        return None
+    settings = console().settings
+    shown = {"seat": held.seat, "kind": held.kind.value, "secret": held.secret}
+    if held.kind is SeatKind.DESK:
+        return {**shown, "server": phone_server(settings.sip_bind)}
+    host = phone_server(settings.ws_bind).rpartition(":")[0]
+    return {**shown, "socket": phone_socket(), "uri": f"sip:{held.seat}@{host}"}
+
+
+@blueprint.post("/phone")
+@open_to(Role.AGENT)
+def take_phone() -> Answer:
+    """Lease a phone and join the queues: {"kind": "webrtc" | "desk", "wanted": name or null}."""
+    asked = _json()
+    try:
+        kind = SeatKind(asked.get("kind", ""))
+    except ValueError as error:
+        raise BadRequest() from error
+    if not person().branches:
+        raise Conflict(_("Your account serves no branch yet. Please ask the administrator."))
+    try:
+        held, outcome = telephone.take(console(), person(), kind, asked.get("wanted") or None)
+    except desk.NoSeat as error:
+        raise Conflict(_("No phone of this kind is free.")) from error
+    return {"outcome": outcome, "phone": _phone(held)}, 200
+
+
+@blueprint.delete("/phone")
+@open_to(Role.AGENT)
+def leave_phone() -> Answer:
+    return {"outcome": telephone.leave(console(), person().login), "phone": _phone()}, 200
+
+
+@blueprint.post("/state")
+@open_to(Role.AGENT)
+def change_state() -> Answer:
+    """Ask for ready ({"reason": null}) or pause ({"reason": one of PauseReason})."""
+    reason = _json().get("reason")
+    if reason is not None and reason not in list(PauseReason):
+        raise BadRequest()
+    return {"outcome": telephone.told(console().commands.pause(_interface(), reason))}, 200
+
+
+@blueprint.post("/wrapup/end")
+@open_to(Role.AGENT)
+def end_wrapup() -> Answer:
+    me = person()
+    outcome = console().commands.end_wrapup(_interface(), me.login, me.branches)
+    return {"outcome": telephone.told(outcome)}, 200
+
+
+def _interface() -> str:
+    held = telephone.held_by(console(), person().login)
+    if held is None:
+        raise Conflict(_("You have no phone. Please sign in to the queues first."))
+    return held.interface
+
+
+@blueprint.get("/calls/<call_id>")
+@open_to(Role.AGENT)
+def call(call_id: str) -> Answer:
+    """What is known about a call that rings or rang here: number, path, earlier calls, own note."""
+    with console().database.reading() as session:
+        me = session.get_one(User, person().id)
+        if not desk.was_with(session, me.login, call_id):
+            raise NotFound()
+        record, live = session.get(Call, call_id), session.get(LiveCall, call_id)
+        known = [row for row in (record, live) if row is not None]
+        caller = next((row.caller for row in known if row.caller), None)
+        branch = next((row.branch for row in known if row.branch), None)
+        note = desk.note_of(session, me, call_id)
+        earlier = history.of_caller(session, caller, but=call_id) if caller else []
+        return {
+            "id": call_id, "caller": caller, "branch": branch,
+            "path": path_text(record.path) if record else None,
+            "note": {"text": note.text, "result": note.result, "done": note.done} if note else None,
+            "earlier": [{
+                "at": words.day_and_clock(item.call.started_at),
+                "branch": words.branch(item.call.branch), "outcome": item.call.outcome,
+                "notes": [
+                    {"author": each.author, "text": each.text, "result": each.result}
+                    for each in item.notes
+                ],
+            } for item in earlier],
+        }, 200
+
+
+@blueprint.put("/calls/<call_id>/note")
+@open_to(Role.AGENT)
+def save_note(call_id: str) -> Answer:
+    """Keep a note: {"text", "result" or null, "done"}. The same save may come twice."""
+    asked = _json()
+    text, result = asked.get("text"), asked.get("result")
+    try:
+        if not isinstance(text, str):
+            raise ValueError("text")
+        with console().database.transaction() as session:
+            note = desk.save_note(
+                session, session.get_one(User, person().id), call_id, text=text,
+                result=Result(result) if result else None, done=asked.get("done") is True,
+                now=utc_now(),
+            )
+            return {"saved": True, "done": note.done}, 200
+    except ValueError as error:
+        raise BadRequest(_("This note cannot be saved.")) from error
+
+
+@blueprint.get("/today")
+@open_to(Role.AGENT)
+def today() -> Answer:
+    """One's own calls of today, as a fragment of the page."""
+    with console().database.reading() as session:
+        records = history.of_agent(session, person().login, history.day_start(utc_now()))
+    return render_template("own_calls.html", records=records, login=person().login)
+
+
+def _json() -> dict[str, Any]:
+    asked = request.get_json(silent=True)
+    if not isinstance(asked, dict):
+        raise BadRequest()
+    return asked

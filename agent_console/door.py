@@ -1,0 +1,212 @@
+"""The door: who may enter which page, and the headers that every answer carries.
+
+Every view is closed until it is marked: `@open_to(Role…)` for people, `@public` for everybody,
+`@local` for programs on this machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar, cast
+
+from flask import Flask, Response, current_app, g, jsonify, redirect, request, url_for
+from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.wrappers import Response as AnyResponse
+
+from agent_console.feed import Feed
+from crm import users
+from crm.database import Database
+from crm.models import Role
+from crm.settings import Address, Settings
+from ivr.commands import Result
+
+LANGUAGES = ("vi", "en")
+LANGUAGE_COOKIE = "hotline_language"
+Answer = Response | AnyResponse | str | tuple[Any, int]
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class PhoneCommands(Protocol):
+    """What the console asks of the telephony (`ivr.commands.Commands`). Each call answers
+    done, refused or unknown."""
+
+    def sign_in(
+        self, interface: str, login: str, queues: Iterable[str], *, paused: bool
+    ) -> Result: ...
+    def sign_out(self, interface: str) -> Result: ...
+    def pause(self, interface: str, reason: str | None) -> Result: ...
+    def end_wrapup(self, interface: str, login: str, queues: Iterable[str]) -> Result: ...
+
+
+@dataclass(frozen=True)
+class Console:
+    """What the views stand on; one for each application."""
+
+    settings: Settings
+    database: Database
+    commands: PhoneCommands
+    feed: Feed
+    secure: bool  # served over TLS
+
+    @property
+    def cookie(self) -> str:
+        # Browsers share cookies between the ports of a host: two hotlines must not.
+        return f"hotline_{self.settings.console_bind.port}"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is signed in."""
+
+    id: int
+    login: str
+    name: str
+    role: Role
+    language: str
+    branches: tuple[str, ...]
+    token: str
+
+
+def console() -> Console:
+    return cast(Console, current_app.extensions["console"])
+
+
+def person() -> Person:
+    """Who is signed in. Only for views that are not public."""
+    return cast(Person, g.person)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_to(*roles: Role) -> Callable[[View], View]:
+    """Mark a view as open to people with one of these roles."""
+    def mark(view: View) -> View:
+        view.open_to = frozenset(roles)  # type: ignore[attr-defined]
+        return view
+    return mark
+
+
+def public(view: View) -> View:
+    """Mark a view as open to everybody."""
+    view.open_to = "everybody"  # type: ignore[attr-defined]
+    return view
+
+
+def local(view: View) -> View:
+    """Mark a view as open to programs on this machine."""
+    view.open_to = "local"  # type: ignore[attr-defined]
+    return view
+
+
+def for_script() -> bool:
+    """Whether a script asked, which understands JSON and status codes, and not a person."""
+    return (
+        request.path.startswith("/api/")
+        or request.accept_mimetypes.best in ("application/json", "text/event-stream")
+    )
+
+
+def install(app: Flask) -> None:
+    """Close all views of the application and put strict headers on its answers."""
+    app.before_request(_admit)
+    app.after_request(_strict_headers)
+
+
+def _admit() -> Answer | None:
+    g.person = None
+    if request.endpoint is None or request.endpoint == "static":
+        return None
+    marked = getattr(current_app.view_functions[request.endpoint], "open_to", None)
+    token = request.cookies.get(console().cookie, "")
+    if marked == "local":
+        if not _from_this_machine():
+            raise Forbidden()
+        return None
+    if marked == "everybody":
+        return None
+    g.person = _recognise(token)
+    if g.person is None:
+        if for_script() or request.method != "GET":
+            raise Unauthorized()
+        return redirect(url_for("people.login", next=request.full_path.rstrip("?")))
+    if not marked or g.person.role not in marked:
+        raise Forbidden()
+    return None
+
+
+def _recognise(token: str) -> Person | None:
+    if not token:
+        return None
+    now = utc_now()
+    database = console().database
+    with database.reading() as session:
+        found = users.find_session(session, token, now)
+    if found is None:
+        return None
+    user, opened = found
+    if now - opened.seen_at > users.SEEN_EVERY:
+        with database.transaction() as session:
+            users.mark_seen(session, token, now)
+    return Person(
+        user.id, user.login, user.name, Role(user.role), user.language, tuple(user.branches), token
+    )
+
+
+def _from_this_machine() -> bool:
+    try:
+        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
+
+
+def phone_server(bind: Address) -> str:
+    """HOST:PORT of the phones' server as this browser reaches it."""
+    if bind.host != "0.0.0.0":  # noqa: S104 (a comparison)
+        return str(bind)
+    named = re.fullmatch(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", request.host)
+    return f"{named[1] if named else console().settings.console_bind.host}:{bind.port}"
+
+
+def phone_socket() -> str:
+    """Address of the SIP WebSocket for this browser."""
+    return f"{'wss' if console().secure else 'ws'}://{phone_server(console().settings.ws_bind)}/ws"
+
+
+def _strict_headers(response: Response) -> Response:
+    headers = response.headers
+    socket = phone_socket().removesuffix("/ws")
+    headers["Content-Security-Policy"] = "; ".join((
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
+        "media-src 'self' blob:", "worker-src 'self'", f"connect-src 'self' {socket}",
+        "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+    ))
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "microphone=(self), camera=(), geolocation=()"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if console().secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint != "static":
+        headers["Cache-Control"] = "no-store"
+    return response
+
+
+def refusal(code: int, sentence: str) -> Answer:
+    """An error as JSON for scripts; pages get theirs from the application."""
+    answer = jsonify(error=sentence)
+    answer.status_code = code
+    return answer
+
+
+def language() -> str:
+    """The language of this answer: the account's, else the cookie's, else Vietnamese."""
+    if g.get("person"):
+        return str(g.person.language)
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    return chosen if chosen in LANGUAGES else LANGUAGES[0]

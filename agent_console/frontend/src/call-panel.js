@@ -1,0 +1,242 @@
+// The call on the screen: who calls and from where, the phone's buttons, and the note.
+// What the ringing phone carries is shown at once; the server adds to it when it can.
+
+import { documents } from "./feed.js";
+import { ask, clock, element, given, make, pathInWords, RequestError, t } from "./page.js";
+import { Notes } from "./notes.js";
+
+const JOURNAL_MS = 2000; // the record of a call follows its end by about a second
+
+/** Event "finished": the note of the call is saved for good. */
+export class CallPanel extends EventTarget {
+  #phone;
+  #notes = new Notes(given.login);
+  #key = `hotline.call.${given.login}`;
+  #call = null; // {id, caller, branch, path, phase, at}: phase ringing | answering | talking | ended | past
+  #known = null; // id of the call that the server told about
+
+  constructor(phone) {
+    super();
+    this.#phone = phone;
+    this.#call = JSON.parse(localStorage.getItem(this.#key) ?? "null");
+    for (const [value, words] of Object.entries(given.results)) {
+      const input = make("input");
+      Object.assign(input, { type: "radio", name: "result", value });
+      const chip = make("label", "chip", input, make("span", "", words));
+      chip.dataset.result = value;
+      element("results").append(chip);
+    }
+    this.#notes.addEventListener("change", () => this.#drawNoteState());
+    this.#connect();
+    this.#drawNote();
+    this.#loadToday();
+  }
+
+  #connect() {
+    const phone = this.#phone;
+    element("answer").addEventListener("click", () => phone.answer());
+    element("hangup").addEventListener("click", () => phone.hangUp());
+    element("mute").addEventListener("click", () => phone.mute(!phone.call?.muted));
+    element("hold").addEventListener("click", () => phone.hold(!phone.call?.held));
+    element("keypad-toggle").addEventListener("click", () => this.#showKeypad(element("keypad").hidden));
+    element("keypad").addEventListener("click", ({ target }) => {
+      if (!target.dataset.key) return;
+      phone.press(target.dataset.key);
+      element("keys-sent").value += target.dataset.key;
+    });
+    element("note").addEventListener("input", ({ target }) => this.#edit({ text: target.value }));
+    element("results").addEventListener("change", ({ target }) => this.#edit({ result: target.value }));
+    element("note-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#finish();
+    });
+    element("own-calls").addEventListener("click", ({ target }) => {
+      const id = target.dataset.openCall;
+      if (id && !this.#live()) this.#show({ id, phase: "past", at: null });
+    });
+  }
+
+  /** The call that rings or goes on now, from the phone in the page or, else, from the feed. */
+  #live() {
+    const told = [...documents].find(([key, one]) => key.startsWith("call:") && one.agent === given.login)?.[1];
+    const phone = this.#phone.call;
+    if (phone) {
+      const same = told && (!phone.id || told.id === phone.id) ? told : null;
+      return {
+        id: phone.id ?? same?.id ?? null,
+        caller: phone.caller ?? same?.caller ?? null,
+        branch: phone.branch ?? same?.branch ?? null,
+        path: longer(same?.path, phone.path),
+        phase: phone.state,
+      };
+    }
+    return told && { id: told.id, caller: told.caller, branch: told.branch, path: told.path, phase: told.state };
+  }
+
+  /** Something changed: at the phone, or in the feed. */
+  update() {
+    const live = this.#live();
+    const before = this.#call;
+    if (live) {
+      const same = before && (before.id === live.id || (before.id === null && before.phase !== "past"));
+      const began = same && before.phase === live.phase ? before.at : Date.now();
+      this.#show({ ...(same ? before : {}), ...filled(live), id: live.id, phase: live.phase, at: began });
+    } else if (before && !["ended", "past"].includes(before.phase)) {
+      this.#show({ ...before, phase: "ended", at: Date.now() });
+      setTimeout(() => this.#loadToday(), JOURNAL_MS);
+    } else {
+      this.#draw();
+    }
+  }
+
+  serverIsBack() {
+    this.#notes.flush();
+    this.#known = null;
+    this.#learn();
+    this.#loadToday();
+  }
+
+  tick() {
+    const call = this.#call;
+    element("call-time").textContent = call?.at && call.phase !== "ended" ? clock(Date.now() - call.at) : "";
+  }
+
+  #show(call) {
+    const other = call?.id !== this.#call?.id;
+    this.#call = call;
+    if (call) localStorage.setItem(this.#key, JSON.stringify(call));
+    else localStorage.removeItem(this.#key);
+    if (other) {
+      this.#known = null;
+      this.#showKeypad(false);
+      this.#drawEarlier([]);
+      this.#drawNote();
+    }
+    this.#draw();
+    this.#learn();
+  }
+
+  #draw() {
+    const call = this.#call;
+    const phone = this.#phone.call;
+    document.body.dataset.phoneState = phone ? (phone.held ? "held" : phone.state) : call?.phase ?? "idle";
+    element("no-call").hidden = call !== null;
+    element("call").hidden = call === null;
+    element("call-card").dataset.phase = call?.phase ?? "none";
+    if (!call) return;
+    element("call").dataset.callId = call.id ?? "";
+    let state = {
+      ringing: t("Incoming call"), answering: t("Answering…"), talking: t("Talking"),
+      ended: t("Call ended"), past: t("Earlier call"),
+    }[call.phase];
+    if (phone?.held) state = t("On hold: the caller hears music");
+    else if (phone?.muted) state = t("Muted: the caller does not hear you");
+    element("call-state").textContent = state;
+    element("caller").textContent = call.caller ?? t("Number withheld");
+    element("call-branch").textContent = given.branches[call.branch] ?? call.branch ?? "";
+    element("call-path").textContent = pathInWords(call.path);
+    element("call-buttons").hidden = !phone;
+    element("answer").hidden = phone?.state !== "ringing" && phone?.state !== "answering";
+    element("answer").disabled = phone?.state === "answering";
+    for (const name of ["mute", "hold", "keypad-toggle"]) element(name).hidden = phone?.state !== "talking";
+    element("mute").setAttribute("aria-pressed", String(phone?.muted ?? false));
+    element("hold").setAttribute("aria-pressed", String(phone?.held ?? false));
+    element("note-form").hidden = call.id === null;
+    element("finish").disabled = phone !== null || call.phase === "talking";
+    if (!phone) this.#showKeypad(false);
+    this.tick();
+  }
+
+  #showKeypad(open) {
+    if (!open) element("keys-sent").value = "";
+    element("keypad").hidden = !open;
+    element("keypad-toggle").setAttribute("aria-expanded", String(open));
+  }
+
+  /** What the server knows of this call: earlier calls, path, and the note from before a reload. */
+  async #learn() {
+    const id = this.#call?.id;
+    if (!id || this.#known === id) return;
+    this.#known = id;
+    try {
+      const told = await ask("GET", `/agent/calls/${encodeURIComponent(id)}`);
+      if (this.#call?.id !== id) return;
+      this.#call = { ...this.#call, ...filled(told, ["caller", "branch"]), path: longer(told.path, this.#call.path) };
+      if (told.note) this.#notes.learn(id, told.note);
+      this.#drawEarlier(told.earlier);
+      if (document.activeElement !== element("note")) this.#drawNote();
+      this.#draw();
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#known = null; // the feed's next message, or the server's return, tries again
+    }
+  }
+
+  #edit(change) {
+    if (this.#call?.id) this.#notes.edit(this.#call.id, change);
+  }
+
+  #finish() {
+    const id = this.#call.id;
+    const note = this.#notes.get(id);
+    if (!note?.result) {
+      element("note-state").textContent = t("Please choose a result first.");
+      return;
+    }
+    this.#notes.edit(id, { done: true });
+    this.#notes.flush().then(() => this.#loadToday());
+    this.#show(null);
+    this.dispatchEvent(new Event("finished"));
+  }
+
+  #drawNote() {
+    const note = this.#call?.id ? this.#notes.get(this.#call.id) : null;
+    element("note").value = note?.text ?? "";
+    for (const input of element("results").querySelectorAll("input")) input.checked = input.value === note?.result;
+    this.#drawNoteState();
+  }
+
+  #drawNoteState() {
+    const note = this.#call?.id ? this.#notes.get(this.#call.id) : null;
+    const state = element("note-state");
+    if (!note || note.edits === 0) state.textContent = "";
+    else if (note.refused) state.textContent = t("The server does not accept this note. Please copy it and tell the administrator.");
+    else if (note.saved < note.edits) state.textContent = t("Kept in this browser, being sent…");
+    else state.textContent = t("Saved.");
+    state.dataset.saved = String(Boolean(note) && note.saved >= note.edits);
+    const waiting = this.#notes.waiting;
+    element("notes-waiting").hidden = waiting === 0;
+    element("notes-waiting").textContent = t("Notes kept in this browser until the server takes them: {number}", { number: waiting });
+  }
+
+  #drawEarlier(calls) {
+    if (!calls.length) {
+      element("earlier").replaceChildren(make("p", "hint", t("None known.")));
+      return;
+    }
+    element("earlier").replaceChildren(...calls.map((call) => {
+      const head = [call.at, call.branch, given.outcomes[call.outcome] ?? ""].filter(Boolean).join(" · ");
+      const notes = call.notes.map((note) => {
+        const text = make("p", "", note.text);
+        if (note.result) text.prepend(make("b", "", `${given.results[note.result] ?? note.result}. `));
+        text.append(make("span", "hint", ` ${note.author}`));
+        return text;
+      });
+      return make("div", "earlier", make("p", "hint", head), ...notes);
+    }));
+  }
+
+  async #loadToday() {
+    const answer = await fetch("/agent/today").catch(() => null);
+    // The fragment is made and escaped by the server's template.
+    if (answer?.ok && !answer.redirected) element("own-calls").innerHTML = await answer.text();
+  }
+}
+
+/** The journal's path grows; the phone's was taken when it began to ring. */
+const longer = (one, other) => ((one?.length ?? 0) >= (other?.length ?? 0) ? one : other) ?? null;
+
+/** Those values that are known. */
+function filled(values, names = ["caller", "branch", "path"]) {
+  return Object.fromEntries(names.filter((name) => values[name]).map((name) => [name, values[name]]));
+}

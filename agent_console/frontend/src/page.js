@@ -1,0 +1,92 @@
+// What every page needs: the values the server put into it, its texts, requests, and clocks.
+
+const embedded = document.getElementById("given");
+
+/** The values that the server put into this page. */
+export const given = embedded ? JSON.parse(embedded.textContent) : {};
+
+/** A text in the reader's language; `{name}` is replaced by `values.name`. */
+export function t(text, values = {}) {
+  const words = given.texts?.[text] ?? text;
+  return words.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+export const element = (id) => document.getElementById(id);
+
+/** A new element with a class and text or children. */
+export function make(tag, className = "", ...children) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+/** The server refused, or could not be reached (status 0). */
+export class RequestError extends Error {
+  constructor(status, sentence) {
+    super(sentence);
+    this.status = status;
+  }
+}
+
+/** Ask the server; JSON in and out. Throws RequestError with a sentence for the reader. */
+export async function ask(method, path, body) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers: {
+        Accept: "application/json",
+        "Content-Type": "application/json",
+        "X-CSRFToken": document.querySelector("meta[name=csrf-token]").content,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(15000),
+    });
+  } catch {
+    throw new RequestError(0, t("The console server does not answer."));
+  }
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new RequestError(answer.status, said.error ?? t("The server refused."));
+  return said;
+}
+
+let offset = 0; // this computer's clock may be wrong: times come from the server's
+
+export function setServerTime(iso) {
+  offset = Date.parse(iso) - Date.now();
+}
+
+/** Milliseconds since a time of the server, and until one. */
+export const since = (iso) => Math.max(0, Date.now() + offset - Date.parse(iso));
+export const until = (iso) => Math.max(0, Date.parse(iso) - Date.now() - offset);
+
+/** 65000 → 1:05, and 3725000 → 1:02:05 */
+export function clock(milliseconds) {
+  const seconds = Math.floor(milliseconds / 1000);
+  const parts = [Math.floor(seconds / 60) % 60, seconds % 60];
+  const hours = Math.floor(seconds / 3600);
+  const [minutes, rest] = parts;
+  const tail = String(rest).padStart(2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${tail}` : `${minutes}:${tail}`;
+}
+
+/** Call `draw` now and at each full second. */
+export function everySecond(draw) {
+  draw();
+  setInterval(draw, 1000);
+}
+
+/** The short path of a call, `main.3/vaccine.0`, in words: Main menu: 3 › Vaccination: 0. */
+export function pathInWords(path) {
+  if (!path) return "";
+  const keys = { "": "…", t: t("no key"), i: t("wrong key") };
+  return path
+    .split("/")
+    .map((step) => {
+      const [menu, key = ""] = step.split(".");
+      const name = menu === "main" ? t("Main menu") : given.branches?.[menu] ?? menu.replaceAll("_", " ");
+      return `${name}: ${keys[key] ?? key}`;
+    })
+    .join(" › ");
+}

@@ -1,0 +1,174 @@
+// The SIP phone in the page. It works from what the INVITE carries, without the console's server.
+
+import JsSIP from "jssip";
+
+import * as sounds from "./sounds.js";
+
+const GATHERING_MS = 200; // longer gathering only delays the answer: Asterisk learns the rest
+
+/**
+ * Events: "registration" (state: connecting, registered, lost, refused, none), "call" (the call
+ * changed) and "microphone" (problem: the name of the DOMException, or null).
+ * A call: {id, caller, branch, path, state: ringing | answering | talking, muted, held}.
+ */
+export class Phone extends EventTarget {
+  call = null;
+  registration = "none";
+  #ua = null;
+  #session = null;
+  #microphone = null;
+  #audio;
+
+  constructor(audio) {
+    super();
+    this.#audio = audio;
+  }
+
+  get running() {
+    return this.#ua !== null;
+  }
+
+  /** The microphone's stream during a call, for the level meter. */
+  get microphone() {
+    return this.#microphone;
+  }
+
+  /** Register: `line` is {socket, uri, secret}. */
+  start(line) {
+    this.stop();
+    const ua = new JsSIP.UA({
+      sockets: [new JsSIP.WebSocketInterface(line.socket)],
+      uri: line.uri,
+      password: line.secret,
+      register_expires: 120,
+      connection_recovery_min_interval: 1,
+      connection_recovery_max_interval: 8,
+      session_timers: false,
+      user_agent: "Hotline 1022 console",
+    });
+    ua.on("connecting", () => this.#registered(this.registration === "none" ? "connecting" : "lost"));
+    ua.on("registered", () => this.#registered("registered"));
+    ua.on("unregistered", () => this.#registered("lost"));
+    ua.on("disconnected", () => this.#registered("lost"));
+    ua.on("registrationFailed", ({ response }) =>
+      this.#registered(response && response.status_code < 500 ? "refused" : "lost"),
+    );
+    ua.on("newRTCSession", ({ session, originator, request }) => {
+      if (originator === "remote") this.#ringing(session, request);
+    });
+    this.#ua = ua;
+    ua.start();
+  }
+
+  /** Unregister and forget the line; a call that goes on is ended. */
+  stop() {
+    this.#ua?.stop();
+    this.#ua = null;
+    this.#registered("none");
+  }
+
+  async answer() {
+    if (this.call?.state !== "ringing") return;
+    const session = this.#session;
+    this.#change({ state: "answering" });
+    sounds.stopRinging();
+    try {
+      this.#microphone = await sounds.openMicrophone();
+      this.#said("microphone", { problem: null });
+    } catch (error) {
+      this.#said("microphone", { problem: error.name });
+      if (this.#session === session) this.#change({ state: "ringing" });
+      return;
+    }
+    if (this.#session !== session) return this.#release(); // the caller was quicker
+    session.answer({ mediaStream: this.#microphone, pcConfig: { iceServers: [] } });
+  }
+
+  hangUp() {
+    this.#session?.terminate();
+  }
+
+  mute(on) {
+    if (this.call?.state !== "talking") return;
+    if (on) this.#session.mute({ audio: true });
+    else this.#session.unmute({ audio: true });
+  }
+
+  hold(on) {
+    if (this.call?.state !== "talking") return;
+    if (on) this.#session.hold();
+    else this.#session.unhold();
+  }
+
+  /** Send a key to the other side (RFC 4733). */
+  press(key) {
+    if (this.call?.state === "talking") this.#session.sendDTMF(key, { transportType: "RFC2833" });
+  }
+
+  #ringing(session, request) {
+    if (this.#session) {
+      session.terminate({ status_code: 486 });
+      return;
+    }
+    this.#session = session;
+    const header = (name) => request.getHeader(name) || null;
+    this.call = {
+      id: header("X-Hotline-Call"),
+      caller: header("X-Hotline-Caller"),
+      branch: header("X-Hotline-Branch"),
+      path: header("X-Hotline-Path"),
+      state: "ringing",
+      muted: false,
+      held: false,
+    };
+    session.on("peerconnection", ({ peerconnection }) => this.#listen(peerconnection));
+    session.on("icecandidate", ({ ready }) => setTimeout(ready, GATHERING_MS));
+    session.on("confirmed", () => this.#change({ state: "talking" }));
+    session.on("muted", () => this.#change({ muted: true }));
+    session.on("unmuted", () => this.#change({ muted: false }));
+    session.on("hold", ({ originator }) => originator === "local" && this.#change({ held: true }));
+    session.on("unhold", ({ originator }) => originator === "local" && this.#change({ held: false }));
+    session.on("ended", () => this.#over(session));
+    session.on("failed", () => this.#over(session));
+    this.#said("call", {});
+  }
+
+  #listen(connection) {
+    connection.addEventListener("track", ({ track }) => {
+      this.#audio.srcObject = new MediaStream([track]);
+      sounds.playOn(this.#audio, sounds.devices().output);
+      this.#audio.play().catch(() => {}); // answering was a click: the browser lets it play
+    });
+  }
+
+  #over(session) {
+    if (this.#session !== session) return;
+    sounds.stopRinging();
+    this.#session = null;
+    this.call = null;
+    this.#audio.srcObject = null;
+    this.#release();
+    this.#said("call", {});
+  }
+
+  #release() {
+    sounds.closeMicrophone(this.#microphone);
+    this.#microphone = null;
+  }
+
+  #change(what) {
+    if (!this.call) return;
+    Object.assign(this.call, what);
+    this.#said("call", {});
+  }
+
+  #registered(state) {
+    if (this.registration === state) return;
+    this.registration = state;
+    this.#said("registration", { state });
+  }
+
+  #said(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

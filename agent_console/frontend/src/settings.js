@@ -1,0 +1,76 @@
+// Choice of microphone, speakers and ringing device, with a trial of each.
+
+import { element, t } from "./page.js";
+import * as sounds from "./sounds.js";
+
+const TRIAL_MS = 6000;
+const KINDS = { input: "audioinput", output: "audiooutput", ring: "audiooutput" };
+
+/** Why there is no microphone, in words that say what to do. */
+export function microphoneProblem(name) {
+  return (
+    {
+      NotAllowedError: t("The browser refuses the microphone. Click the sign beside the page's address, allow the microphone, and load the page again."),
+      NotFoundError: t("No microphone was found. Please plug in the headset and try again."),
+      NotReadableError: t("Another program holds the microphone. Please close it and try again."),
+      InsecureContext: t("This page was not opened over HTTPS, so the browser gives no microphone. Please tell the administrator."),
+    }[name] ?? t("The microphone cannot be used ({name}).", { name })
+  );
+}
+
+async function listDevices() {
+  const all = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
+  const chosen = sounds.devices();
+  for (const [use, kind] of Object.entries(KINDS)) {
+    const options = all
+      .filter((one) => one.kind === kind && one.deviceId && one.deviceId !== "default")
+      .map((one) => new Option(one.label || t("Device {id}", { id: one.deviceId.slice(0, 6) }), one.deviceId));
+    const select = element(`device-${use}`);
+    select.replaceChildren(new Option(t("The computer's choice"), ""), ...options);
+    select.value = chosen[use];
+    if (select.selectedIndex < 0) select.value = "";
+  }
+}
+
+/** Connect the device settings of the page to the phone; `ring` plays the ringing. */
+export function connectSettings(phone, ring) {
+  const level = (value) => (element("level").value = value);
+  for (const use of Object.keys(KINDS)) {
+    element(`device-${use}`).addEventListener("change", (event) => {
+      sounds.choose({ [use]: event.target.value });
+      if (use === "output") sounds.playOn(element("remote"), event.target.value);
+    });
+  }
+  element("devices").addEventListener("toggle", listDevices);
+  navigator.mediaDevices?.addEventListener("devicechange", listDevices);
+
+  element("try-microphone").addEventListener("click", async () => {
+    let stream;
+    try {
+      stream = await sounds.openMicrophone();
+    } catch (error) {
+      element("command").textContent = microphoneProblem(error.name);
+      return;
+    }
+    await listDevices(); // names of devices are known only once the microphone was allowed
+    const stop = sounds.meter(stream, level);
+    setTimeout(() => {
+      stop();
+      sounds.closeMicrophone(stream);
+    }, TRIAL_MS);
+  });
+  element("try-ring").addEventListener("click", async () => {
+    await ring();
+    setTimeout(() => phone.call?.state === "ringing" || sounds.stopRinging(), 3000);
+  });
+
+  let stopMeter = null; // the level is shown during every call
+  phone.addEventListener("call", () => {
+    const stream = phone.call?.state === "talking" ? phone.microphone : null;
+    if (stream && !stopMeter) stopMeter = sounds.meter(stream, level);
+    if (!stream && stopMeter) {
+      stopMeter();
+      stopMeter = null;
+    }
+  });
+}

@@ -1,0 +1,157 @@
+// The live board: everything comes from the feed, times tick here.
+
+import { documents, follow } from "./feed.js";
+import { clock, element, everySecond, given, make, since, t } from "./page.js";
+
+const WAIT_ALARM = 3; // times the agreed seconds
+const BUSY = ["ready", "paused", "ringing", "talking", "wrapup", "unreachable"];
+
+const kind = (name) =>
+  [...documents].filter(([key]) => key.startsWith(`${name}:`)).map(([, value]) => value);
+const agents = () => kind("agent").filter((agent) => agent.state !== "offline");
+const ready = (queue) =>
+  agents().filter((agent) => agent.state === "ready" && agent.queues.includes(queue)).length;
+
+/** A cell that can alarm: colour, sign and title, never colour alone. */
+function alarm(cell, level, why = "") {
+  cell.dataset.alarm = level;
+  cell.title = why;
+  return cell;
+}
+
+function waitLevel(milliseconds) {
+  const agreed = given.service_level_s * 1000;
+  if (milliseconds > agreed * WAIT_ALARM) return "alarm";
+  return milliseconds > agreed ? "warn" : "";
+}
+
+function levelText({ in_time: inTime, counted }) {
+  return counted ? `${Math.round((100 * inTime) / counted)} % (${inTime}/${counted})` : "–";
+}
+
+function branchRow(id, name) {
+  const live = documents.get(`branch:${id}`) ?? { waiting: 0, oldest: null, talking: 0 };
+  const day = documents.get(`today:${id}`);
+  const free = ready(given.queue_of[id]);
+  const wait = live.oldest ? since(live.oldest) : 0;
+  const row = make("tr", live.waiting || live.talking ? "" : "calm");
+  row.dataset.branch = id;
+  const waiting = make("td", "strong", String(live.waiting));
+  const longest = alarm(make("td", "", live.oldest ? clock(wait) : "–"), waitLevel(wait), t("Longer than agreed"));
+  const agentsCell = make("td", "", String(free));
+  if (live.waiting && !free) alarm(agentsCell, "alarm", t("Callers wait and nobody is ready"));
+  row.append(make("th", "", name), waiting, longest, make("td", "", String(live.talking)), agentsCell, ...dayCells(day));
+  waiting.dataset.figure = "waiting";
+  return row;
+}
+
+function dayCells(day) {
+  if (!day) return Array.from({ length: 6 }, () => make("td", "", "–"));
+  const level = make("td", "strong", levelText(day));
+  level.dataset.figure = "level";
+  return [
+    ...["attempts", "answered", "abandoned", "left_menu", "voicemail"].map((name) => {
+      const cell = make("td", "", String(day[name]));
+      cell.dataset.figure = name;
+      return cell;
+    }),
+    level,
+  ];
+}
+
+function sumOfToday() {
+  const sum = { attempts: 0, answered: 0, abandoned: 0, left_menu: 0, voicemail: 0, in_time: 0, counted: 0 };
+  for (const day of kind("today")) for (const name of Object.keys(sum)) sum[name] += day[name];
+  return sum;
+}
+
+function drawBranches() {
+  const rows = given.shown.map((id) => branchRow(id, given.branches[id]));
+  const none = documents.get("today:none");
+  if (none) {
+    const row = make("tr", "calm", make("th", "", t("No branch chosen")), ...Array.from({ length: 4 }, () => make("td", "", "–")), ...dayCells(none));
+    row.dataset.branch = "none";
+    rows.push(row);
+  }
+  document.querySelector("#branches tbody").replaceChildren(...rows);
+  const live = kind("branch");
+  const sum = make(
+    "tr", "", make("th", "", t("All")),
+    make("td", "strong", String(live.reduce((n, one) => n + one.waiting, 0))), make("td", "", ""),
+    make("td", "", String(live.reduce((n, one) => n + one.talking, 0))),
+    make("td", "", String(agents().filter((one) => one.state === "ready").length)),
+    ...dayCells(sumOfToday()),
+  );
+  document.querySelector("#branches tfoot").replaceChildren(sum);
+}
+
+function drawAgents() {
+  const order = (agent) => BUSY.indexOf(agent.state);
+  const rows = agents()
+    .sort((a, b) => order(a) - order(b) || a.login.localeCompare(b.login))
+    .map((agent) => {
+      const call = documents.get(`call:${agent.call}`);
+      const state = make("td", "", make("span", `state state-${agent.state}`, given.states[agent.state]));
+      if (agent.reason) state.append(` ${given.reasons[agent.reason] ?? agent.reason}`);
+      const time = make("td", "number", clock(since(agent.since)));
+      if (agent.state === "unreachable") alarm(state, "alarm", t("The phone is not connected"));
+      const row = make(
+        "tr", "", make("td", "", make("b", "", given.names[agent.login] ?? agent.login), ` ${agent.login}`),
+        state, time,
+        make("td", "", call ? [given.branches[call.branch] ?? "", call.caller ?? t("Number withheld")].filter(Boolean).join(" · ") : ""),
+        make("td", "", agent.queues.map((queue) => given.queues[queue] ?? queue).join(", ")),
+        make("td", "", (agent.interface ?? "").replace("PJSIP/", "")),
+      );
+      row.dataset.agent = agent.login;
+      row.dataset.state = agent.state;
+      return row;
+    });
+  if (!rows.length) {
+    const cell = make("td", "empty", t("No agent is in the queues."));
+    cell.colSpan = 6;
+    rows.push(make("tr", "", cell));
+  }
+  document.querySelector("#agents tbody").replaceChildren(...rows);
+  element("agent-counts").textContent = BUSY.map((state) => [state, agents().filter((one) => one.state === state).length])
+    .filter(([, number]) => number)
+    .map(([state, number]) => `${given.states[state]} ${number}`)
+    .join(" · ");
+}
+
+function figure(name, text, level = "") {
+  const box = element(`figure-${name}`);
+  box.firstElementChild.textContent = text;
+  box.dataset.alarm = level;
+}
+
+function drawFigures() {
+  const live = kind("branch");
+  const waits = live.filter((one) => one.oldest).map((one) => since(one.oldest));
+  const waiting = live.reduce((n, one) => n + one.waiting, 0);
+  const free = agents().filter((one) => one.state === "ready").length;
+  const longest = Math.max(0, ...waits);
+  figure("waiting", String(waiting), waiting && !free ? "alarm" : "");
+  figure("longest", waits.length ? clock(longest) : "–", waitLevel(longest));
+  figure("talking", String(live.reduce((n, one) => n + one.talking, 0)));
+  figure("menus", String(documents.get("menus")?.calls ?? 0));
+  figure("ready", String(free), waiting && !free ? "alarm" : "");
+  figure("level", levelText(sumOfToday()));
+}
+
+function draw() {
+  drawFigures();
+  drawBranches();
+  drawAgents();
+}
+
+const THEME = "hotline.dark";
+function showTheme() {
+  document.documentElement.dataset.theme = localStorage.getItem(THEME) ?? "light";
+}
+element("theme").addEventListener("click", () => {
+  localStorage.setItem(THEME, localStorage.getItem(THEME) === "dark" ? "light" : "dark");
+  showTheme();
+});
+showTheme();
+follow(draw);
+everySecond(draw);

@@ -1,0 +1,243 @@
+"""Signing in and out, one's own account, and the administrator's list of accounts."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, flash, make_response, redirect, render_template, request
+from flask import url_for as url
+from flask_babel import gettext as _  # type: ignore[import-untyped]
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import BadRequest, NotFound
+
+from agent_console import telephone
+from agent_console.door import (
+    LANGUAGE_COOKIE,
+    LANGUAGES,
+    Answer,
+    console,
+    open_to,
+    person,
+    public,
+    utc_now,
+)
+from crm import users
+from crm.branches import QUEUES
+from crm.models import Role, User
+
+blueprint = Blueprint("people", __name__)
+HOME = {Role.AGENT: "desk.page", Role.SUPERVISOR: "board.page", Role.ADMIN: "board.page"}
+
+
+@blueprint.get("/")
+@open_to(*Role)
+def home() -> Answer:
+    return redirect(url(HOME[person().role]))
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+@public
+def login() -> Answer:
+    if request.method == "GET":
+        return render_template("login.html", refused=None)
+    here, now = console(), utc_now()
+    with here.database.transaction() as session:
+        user = users.authenticate(
+            session, request.form.get("login", "")[:64], request.form.get("password", ""),
+            request.remote_addr or "", now,
+        )
+        if isinstance(user, users.Refused):
+            refused = user
+        else:
+            refused = None
+            token = users.open_session(
+                session, user, address=request.remote_addr or "",
+                browser=request.user_agent.string, now=now,
+            )
+            users.forget_old_sessions(session, now)
+    if refused:
+        code = 429 if refused is users.Refused.TOO_MANY else 401
+        return render_template("login.html", refused=refused.value), code
+    answer = make_response(redirect(_local_path(request.form.get("next")) or url("people.home")))
+    answer.set_cookie(
+        here.cookie, token, httponly=True, samesite="Strict", secure=here.secure,
+        max_age=int(users.ABSOLUTE_LIMIT.total_seconds()),
+    )
+    return answer
+
+
+def _local_path(target: str | None) -> str | None:
+    """A path on this server, or None: a sign-in must not send people elsewhere."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return None
+    parts = urlsplit(target)
+    return target if not parts.scheme and not parts.netloc else None
+
+
+@blueprint.post("/logout")
+@open_to(*Role)
+def logout() -> Answer:
+    here = console()
+    if person().role is Role.AGENT:
+        telephone.leave(here, person().login)
+    with here.database.transaction() as session:
+        users.close_session(session, person().token, utc_now())
+    answer = make_response(redirect(url("people.login")))
+    answer.delete_cookie(here.cookie, samesite="Strict", secure=here.secure, httponly=True)
+    return answer
+
+
+@blueprint.get("/session")
+@open_to(*Role)
+def session_state() -> Answer:
+    """Lets an open page tell a lost connection from a session that ended."""
+    return {"login": person().login}, 200
+
+
+@blueprint.post("/language")
+@public
+def switch_language() -> Answer:
+    """Before the sign-in; afterwards the account keeps the language."""
+    chosen = _chosen_language()
+    answer = make_response(redirect(url("people.login")))
+    answer.set_cookie(
+        LANGUAGE_COOKIE, chosen, samesite="Strict", secure=console().secure, httponly=True,
+        max_age=365 * 86400,
+    )
+    return answer
+
+
+@blueprint.post("/account/language")
+@open_to(*Role)
+def keep_language() -> Answer:
+    chosen = _chosen_language()
+    with console().database.transaction() as session:
+        _user(session, person().login).language = chosen
+    answer = make_response(redirect(_local_path(request.form.get("next")) or url("people.home")))
+    answer.set_cookie(
+        LANGUAGE_COOKIE, chosen, samesite="Strict", secure=console().secure, httponly=True,
+        max_age=365 * 86400,
+    )
+    return answer
+
+
+def _chosen_language() -> str:
+    if (chosen := request.form.get("language", "")) not in LANGUAGES:
+        raise BadRequest()
+    return chosen
+
+
+@blueprint.route("/account", methods=["GET", "POST"])
+@open_to(*Role)
+def account() -> Answer:
+    """One's own password."""
+    if request.method == "GET":
+        return render_template("account.html", problem=None)
+    now = utc_now()
+    problem = None
+    with console().database.transaction() as session:
+        user = _user(session, person().login)
+        known = users.authenticate(
+            session, user.login, request.form.get("old", ""), request.remote_addr or "", now
+        )
+        if isinstance(known, users.Refused):
+            problem = known.value
+        elif request.form.get("new") != request.form.get("again"):
+            problem = "differ"
+        else:
+            try:
+                users.set_password(session, user, request.form.get("new", ""), now)
+            except users.UserError as error:
+                problem = error.code
+    if problem:
+        return render_template("account.html", problem=problem), 400
+    flash(_("Your password is changed. Please sign in again."))
+    return redirect(url("people.login"))
+
+
+def _user(session: Session, login: str) -> User:
+    user = session.scalar(select(User).where(User.login == login))
+    if user is None:
+        raise NotFound()
+    return user
+
+
+@blueprint.get("/users")
+@open_to(Role.ADMIN)
+def listing() -> Answer:
+    return _listing()
+
+
+def _listing(
+    code: int = 200, *, problem: str | None = None, password_of: str | None = None,
+    password: str | None = None,
+) -> Answer:
+    with console().database.reading() as session:
+        accounts = session.scalars(select(User).order_by(User.active.desc(), User.login)).all()
+    return render_template(
+        "users.html", accounts=accounts, queues=QUEUES, problem=problem,
+        password_of=password_of, password=password,
+    ), code
+
+
+@blueprint.post("/users")
+@open_to(Role.ADMIN)
+def create() -> Answer:
+    form = request.form
+    password = users.generate_password()
+    try:
+        with console().database.transaction() as session:
+            user = users.create_user(
+                session, login=form.get("login", "").strip(), name=form.get("name", ""),
+                role=_role(form.get("role", "")), branches=form.getlist("branches"),
+                password=password, now=utc_now(),
+            )
+            login = user.login
+    except users.UserError as error:
+        return _listing(400, problem=error.code)
+    return _listing(201, password_of=login, password=password)
+
+
+def _role(name: str) -> Role:
+    try:
+        return Role(name)
+    except ValueError as error:
+        raise BadRequest() from error
+
+
+@blueprint.post("/users/<login>/branches")
+@open_to(Role.ADMIN)
+def change_branches(login: str) -> Answer:
+    try:
+        with console().database.transaction() as session:
+            users.set_branches(_user(session, login), request.form.getlist("branches"))
+    except users.UserError as error:
+        return _listing(400, problem=error.code)
+    return redirect(url("people.listing"))
+
+
+@blueprint.post("/users/<login>/password")
+@open_to(Role.ADMIN)
+def reset_password(login: str) -> Answer:
+    """A new generated password, shown once; open sessions end."""
+    password = users.generate_password()
+    with console().database.transaction() as session:
+        users.set_password(session, _user(session, login), password, utc_now())
+    return _listing(password_of=login, password=password)
+
+
+@blueprint.post("/users/<login>/active")
+@open_to(Role.ADMIN)
+def switch_active(login: str) -> Answer:
+    if login == person().login:
+        return _listing(400, problem="self")
+    if request.form.get("active") != "yes":
+        telephone.leave(console(), login)
+    with console().database.transaction() as session:
+        user = _user(session, login)
+        if request.form.get("active") == "yes":
+            users.reactivate(user)
+        else:
+            users.deactivate(session, user, utc_now())
+    return redirect(url("people.listing"))

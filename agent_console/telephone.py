@@ -1,0 +1,89 @@
+"""An agent's phone: leased from the pool, then made a member of the queues.
+
+The lease is committed before Asterisk is asked: no network call happens inside a transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from agent_console.door import Console, Person, utc_now
+from crm import desk
+from crm.desk import SeatKind
+from crm.models import User
+from ivr.commands import Outcome, Result
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A leased phone. `secret` is for its holder only."""
+
+    seat: str
+    kind: SeatKind
+    secret: str
+
+    @property
+    def interface(self) -> str:
+        return f"PJSIP/{self.seat}"
+
+
+def held_by(here: Console, login: str) -> Phone | None:
+    """The phone that somebody holds now."""
+    with here.database.reading() as session:
+        user = session.scalar(select(User).where(User.login == login))
+        seat = desk.seat_of(session, user) if user else None
+        return Phone(seat.name, SeatKind(seat.kind), seat.secret) if seat else None
+
+
+def free_desk_phones(here: Console) -> list[str]:
+    with here.database.reading() as session:
+        return [seat.name for seat in desk.free_seats(session, SeatKind.DESK, utc_now())]
+
+
+def take(
+    here: Console, agent: Person, kind: SeatKind, wanted: str | None, *, paused: bool = True
+) -> tuple[Phone, str]:
+    """Lease a phone and join the agent's queues with it, paused until the agent says ready.
+
+    Returns the phone and the outcome of the command: done, refused, unknown. Raises desk.NoSeat.
+    """
+    before = held_by(here, agent.login)
+    with here.database.transaction() as session:
+        user = session.get_one(User, agent.id)
+        seat = desk.lease_seat(session, user, kind, now=utc_now(), wanted=wanted)
+        phone = Phone(seat.name, SeatKind(seat.kind), seat.secret)
+    if before and before.seat != phone.seat:
+        here.commands.sign_out(before.interface)
+    joined = here.commands.sign_in(phone.interface, agent.login, agent.branches, paused=paused)
+    return phone, told(joined)
+
+
+def told(result: Result) -> str:
+    """The outcome of a command for the page; what Asterisk said about it goes to the log."""
+    if not result.done:
+        log.warning("a command was %s: %s", result.outcome, result.message)
+    return result.outcome.value
+
+
+def leave(here: Console, login: str) -> str:
+    """Leave the queues and give the phone back.
+
+    Where Asterisk does not say that the phone left the queues, the lease stays: nobody else may
+    get a phone that still rings for this agent. Once signed out, it counts as free again.
+    """
+    phone = held_by(here, login)
+    if phone is None:
+        return "done"
+    left = here.commands.sign_out(phone.interface)
+    if left.outcome is Outcome.UNKNOWN:
+        return told(left)
+    with here.database.transaction() as session:
+        user = session.scalar(select(User).where(User.login == login))
+        if user:
+            desk.release_seat(session, user)
+    return "done"

@@ -1,0 +1,115 @@
+"""What people read for the values that programs keep: states, outcomes, reasons, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from flask_babel import get_locale  # type: ignore[import-untyped]
+from flask_babel import gettext as _
+
+from crm.branches import BRANCHES, BY_ID
+from crm.calls import LOCAL_ZONE
+from crm.desk import PauseReason, Result
+from crm.models import AgentState, Outcome, Role
+
+
+def branch(branch_id: str | None) -> str:
+    """A branch's name in the reader's language."""
+    if branch_id is None:
+        return ""
+    known = BY_ID.get(branch_id)
+    if known is None:
+        return branch_id
+    return known.en if str(get_locale()) == "en" else known.vi
+
+
+def branches() -> dict[str, str]:
+    return {branch_id: branch(branch_id) for branch_id in BY_ID}
+
+
+def queues() -> dict[str, str]:
+    """Each queue by the name of the line that its agents are for."""
+    return {item.queue: branch(item.id) for item in BRANCHES if item.queue}
+
+
+def roles() -> dict[str, str]:
+    return {
+        Role.AGENT.value: _("Agent"), Role.SUPERVISOR.value: _("Supervisor"),
+        Role.ADMIN.value: _("Administrator"),
+    }
+
+
+def agent_states() -> dict[str, str]:
+    return {
+        AgentState.READY.value: _("Ready"), AgentState.PAUSED.value: _("Paused"),
+        AgentState.RINGING.value: _("Ringing"), AgentState.TALKING.value: _("Talking"),
+        AgentState.WRAPUP.value: _("Wrap-up"),
+        AgentState.UNREACHABLE.value: _("Phone unreachable"),
+        AgentState.OFFLINE.value: _("Not in the queues"),
+    }
+
+
+def pause_reasons() -> dict[str, str]:
+    return {
+        PauseReason.REST.value: _("Short break"), PauseReason.LUNCH.value: _("Lunch"),
+        PauseReason.TRAINING.value: _("Training"), PauseReason.PRIVATE.value: _("Private matter"),
+        PauseReason.OTHER_WORK.value: _("Other work"),
+    }
+
+
+def results() -> dict[str, str]:
+    return {
+        Result.SOLVED.value: _("Question answered"),
+        Result.REFERRED.value: _("Passed to an agency"),
+        Result.CALL_BACK.value: _("Will call back"), Result.WRONG_NUMBER.value: _("Wrong number"),
+        Result.NUISANCE.value: _("Nuisance call"), Result.CUT_OFF.value: _("Cut off"),
+        Result.OTHER.value: _("Other"),
+    }
+
+
+def outcomes() -> dict[str, str]:
+    return {
+        Outcome.ANSWERED.value: _("Spoke with a person"),
+        Outcome.TRANSFERRED.value: _("Transferred outside"),
+        Outcome.CALLBACK.value: _("Callback asked for"),
+        Outcome.VOICEMAIL.value: _("Left a message"),
+        Outcome.SELF_SERVED.value: _("Served by the menu"),
+        Outcome.ABANDONED_QUEUE.value: _("Gave up waiting"),
+        Outcome.ABANDONED_MENU.value: _("Hung up in the menu"),
+        Outcome.REJECTED.value: _("Refused (overload or blocked)"),
+        Outcome.LOST.value: _("Cut by a fault"),
+    }
+
+
+def menu(menu_id: str) -> str:
+    """A menu's name: the main menu, or the branch it belongs to."""
+    if menu_id == "main":
+        return str(_("Main menu"))
+    return branch(menu_id) if menu_id in BY_ID else menu_id.replace("_", " ")
+
+
+def key(pressed: str | None) -> str:
+    return str({None: "…", "t": _("no key"), "i": _("wrong key")}.get(pressed, pressed))
+
+
+def path(steps: Iterable[Mapping[str, Any]]) -> str:
+    """A call's path as a reader says it: Main menu: 3 › Vaccination: 0."""
+    return " › ".join(f"{menu(step['menu'])}: {key(step['key'])}" for step in steps)
+
+
+def clock(moment: datetime | None) -> str:
+    return moment.astimezone(LOCAL_ZONE).strftime("%H:%M:%S") if moment else ""
+
+
+def day_and_clock(moment: datetime | None) -> str:
+    return moment.astimezone(LOCAL_ZONE).strftime("%d/%m/%Y %H:%M") if moment else ""
+
+
+def duration(milliseconds: int | None) -> str:
+    """Minutes and seconds: 2:05."""
+    if milliseconds is None:
+        return ""
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f"{minutes}:{seconds:02d}"

@@ -1,0 +1,147 @@
+"""The console on a fresh database, with a telephony that obeys and remembers what it was told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from agent_console import catalogues
+from agent_console.app import create_app, feed_of
+from crm import settings as settings_room
+from crm import users
+from crm.database import Database
+from crm.models import Role, Seat
+from crm.secrets import Secrets
+from crm.settings import Settings
+from ivr.commands import Outcome, Result
+from tests.accounts import PASSWORD, hash_quickly
+
+SECRETS = Secrets(ami_events="e", ami_command="c", console_key="k" * 32, phones={})
+
+
+class ObedientPhones:
+    """Stands in for `ivr.commands.Commands`; answers `outcome` to everything."""
+
+    def __init__(self) -> None:
+        self.outcome = Outcome.DONE
+        self.told: list[tuple[object, ...]] = []
+
+    def _tell(self, *words: object) -> Result:
+        self.told.append(words)
+        return Result(self.outcome)
+
+    def sign_in(self, interface: str, login: str, queues: Iterable[str], *, paused: bool) -> Result:
+        return self._tell("sign_in", interface, login, tuple(queues), paused)
+
+    def sign_out(self, interface: str) -> Result:
+        return self._tell("sign_out", interface)
+
+    def pause(self, interface: str, reason: str | None) -> Result:
+        return self._tell("pause", interface, reason)
+
+    def end_wrapup(self, interface: str, login: str, queues: Iterable[str]) -> Result:
+        return self._tell("end_wrapup", interface, login, tuple(queues))
+
+
+class Browser:
+    """A person at the console, as the test client sees it: forms and scripts, with their tokens."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+
+    def token(self) -> str:
+        page = self.client.get("/login").get_data(as_text=True)
+        found = re.search(r'name="csrf-token" content="([^"]+)"', page)
+        assert found
+        return found[1]
+
+    def submit(self, path: str, **form: object):  # type: ignore[no-untyped-def]
+        return self.client.post(path, data={"csrf_token": self.token(), **form})
+
+    def ask(self, method: str, path: str, body: object = None):  # type: ignore[no-untyped-def]
+        return self.client.open(path, method=method, json=body, headers={
+            "X-CSRFToken": self.token(), "Accept": "application/json",
+        })
+
+    def sign_in(self, login: str, password: str = PASSWORD):  # type: ignore[no-untyped-def]
+        return self.submit("/login", login=login, password=password)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _catalogues() -> None:
+    catalogues.compile_catalogues()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    hash_quickly(monkeypatch)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_room.load({"HOTLINE_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def phones() -> ObedientPhones:
+    return ObedientPhones()
+
+
+@pytest.fixture
+def app(settings: Settings, sqlite: Database, phones: ObedientPhones) -> Iterator[Flask]:
+    made = create_app(settings, sqlite, phones, SECRETS)
+    yield made
+    feed_of(made).close()
+
+
+@pytest.fixture
+def people(sqlite: Database) -> None:
+    """lan and minh (agents), huy (supervisor), quan (administrator), and some phones."""
+    add_people(sqlite)
+
+
+def add_people(database: Database) -> None:
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        for login, role in (
+            ("lan", Role.AGENT), ("minh", Role.AGENT),
+            ("huy", Role.SUPERVISOR), ("quan", Role.ADMIN),
+        ):
+            users.create_user(
+                session, login=login, name=login.title(), role=role, password=PASSWORD, now=now,
+                branches=("vaccine", "operator") if role is Role.AGENT else (),
+            )
+        for name in ("seat-001", "seat-002", "desk-01"):
+            kind = "desk" if name.startswith("desk") else "webrtc"
+            session.add(Seat(name=name, node="th1", kind=kind, secret=f"secret of {name}"))
+
+
+@pytest.fixture
+def browser(app: Flask, people: None) -> Browser:
+    return Browser(app.test_client())
+
+
+@pytest.fixture
+def agent(browser: Browser) -> Browser:
+    browser.sign_in("lan")
+    return browser
+
+
+@pytest.fixture
+def supervisor(app: Flask, people: None) -> Browser:
+    browser = Browser(app.test_client())
+    browser.sign_in("huy")
+    return browser
+
+
+@pytest.fixture
+def admin(app: Flask, people: None) -> Browser:
+    browser = Browser(app.test_client())
+    browser.sign_in("quan")
+    return browser

@@ -1,0 +1,148 @@
+"""The pages in a real browser, without Asterisk: what people see when things change."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Page, expect, sync_playwright
+from sqlalchemy import select
+from werkzeug.serving import make_server
+
+from agent_console.app import create_app, feed_of
+from crm import users
+from crm.database import Database
+from crm.models import CallNote, User
+from crm.settings import Settings
+from tests.accounts import PASSWORD
+from tests.agent_console.conftest import SECRETS, ObedientPhones
+from tests.agent_console.factories import call_id, put_listener, put_live_agent, put_live_call
+
+LAN = select(User).where(User.login == "lan")
+PATIENCE_MS = 60_000  # a busy machine is slow, not wrong
+FLAGS = (
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--disable-quic", "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required",
+)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    program = next(filter(None, map(
+        shutil.which, ("chromium", "chromium-browser", "google-chrome")
+    )), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def address(
+    settings: Settings, sqlite: Database, phones: ObedientPhones, people: None
+) -> Iterator[str]:
+    """A console that is served."""
+    put_listener(sqlite, 1)
+    app: Flask = create_app(settings, sqlite, phones, SECRETS)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    feed_of(app).start()
+    yield f"http://127.0.0.1:{server.port}"
+    feed_of(app).close()
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def page(chromium: Chromium, address: str) -> Iterator[Page]:
+    context = chromium.new_context(base_url=address, permissions=["microphone"])
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    assert faults == []
+    context.close()
+
+
+def sign_in(page: Page, login: str) -> None:
+    page.goto("/login")
+    page.fill("[name=login]", login)
+    page.fill("[name=password]", PASSWORD)
+    page.click("button.primary")
+
+
+def test_the_board_changes_by_itself(page: Page, sqlite: Database) -> None:
+    sign_in(page, "huy")
+    row = page.locator("[data-branch=vaccine]")
+    expect(row.locator("[data-figure=waiting]")).to_have_text("0")
+    put_live_call(sqlite, 2)
+    expect(row.locator("[data-figure=waiting]")).to_have_text("1")
+    put_live_agent(sqlite, 3, state="paused", reason="lunch")
+    expect(page.locator("[data-agent=lan]")).to_contain_text("Ăn trưa")
+    expect(page.locator("#banner-listener")).to_be_hidden()
+    put_listener(sqlite, 4, connected=False)
+    expect(page.locator("#banner-listener")).to_be_visible()
+
+
+def test_an_agent_without_asterisk_is_told_so(page: Page) -> None:
+    sign_in(page, "lan")
+    page.click("#sign-in")
+    expect(page.locator("#registration")).to_have_text("Máy chưa kết nối; đang thử lại.")
+    expect(page.locator("#banner-phone")).to_be_visible()
+    expect(page.locator("#ready")).to_be_disabled()
+
+
+def test_a_note_outlives_a_reload_and_a_server_that_is_away(page: Page, sqlite: Database) -> None:
+    call = call_id()
+    sign_in(page, "lan")
+    put_live_call(sqlite, 2, id=call, state="talking", agent="lan")
+    expect(page.locator("#caller")).to_have_text("0912345678")
+    page.route("**/note", lambda route: route.abort())
+    page.fill("#note", "hỏi lịch tiêm")
+    page.reload()
+    expect(page.locator("#note")).to_have_value("hỏi lịch tiêm")
+    put_live_call(sqlite, 3, id=call, state="ended", agent="lan")
+    page.click("[data-result=solved]")
+    page.click("#finish")
+    expect(page.locator("#no-call")).to_be_visible()
+    expect(page.locator("#notes-waiting")).to_be_visible()
+    page.unroute("**/note")
+    expect(page.locator("#notes-waiting")).to_be_hidden()
+    with sqlite.reading() as session:
+        note = session.scalars(select(CallNote)).one()
+        assert (note.text, note.result, note.done) == ("hỏi lịch tiêm", "solved", True)
+
+
+def test_a_second_tab_leaves_the_phone_to_the_first(page: Page) -> None:
+    sign_in(page, "lan")
+    page.click("#sign-in")
+    expect(page.locator("body")).to_have_attribute("data-registration", "lost")
+    second = page.context.new_page()
+    second.goto("/agent")
+    expect(second.locator("#banner-elsewhere")).to_be_visible()
+    page.close()
+    expect(second.locator("#banner-elsewhere")).to_be_hidden()
+
+
+def test_an_open_page_says_that_the_session_ended(page: Page, sqlite: Database) -> None:
+    sign_in(page, "lan")
+    expect(page.locator("body")).to_have_attribute("data-feed", "live")
+    with sqlite.transaction() as session:
+        users.revoke_all(session, session.scalars(LAN).one(), datetime.now(UTC))
+    expect(page.locator("#banner-session")).to_be_visible()
+
+
+def test_pages_fit_the_screens_of_a_call_centre(page: Page) -> None:
+    sign_in(page, "lan")
+    for width, height in ((1024, 768), (1280, 800), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

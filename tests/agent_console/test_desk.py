@@ -1,0 +1,155 @@
+"""The agent's desk over HTTP: the phone, the state, the notes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from crm.database import Database
+from crm.models import CallNote, Seat
+from ivr.commands import Outcome
+from tests.agent_console.conftest import Browser, ObedientPhones
+from tests.agent_console.factories import add_call, call_id, put_live_call
+
+VACCINE_PATH = [
+    {"menu": "main", "key": "3", "at": "2026-05-04T05:00:00.000Z"},
+    {"menu": "vaccine", "key": "0", "at": "2026-05-04T05:00:05.000Z"},
+]
+
+
+def test_signing_in_to_the_queues_gives_a_phone(agent: Browser, phones: ObedientPhones) -> None:
+    answer = agent.ask("POST", "/agent/phone", {"kind": "webrtc"}).get_json()
+    assert answer == {"outcome": "done", "phone": {
+        "seat": "seat-001", "kind": "webrtc", "secret": "secret of seat-001",
+        "socket": "ws://127.0.0.1:8088/ws", "uri": "sip:seat-001@127.0.0.1",
+    }}
+    assert phones.told == [("sign_in", "PJSIP/seat-001", "lan", ("vaccine", "operator"), True)]
+    assert agent.ask("GET", "/agent/phone").get_json()["phone"] == answer["phone"]
+
+
+def test_a_desk_phone_shows_what_to_type_into_it(agent: Browser) -> None:
+    answer = agent.ask("POST", "/agent/phone", {"kind": "desk", "wanted": "desk-01"}).get_json()
+    assert answer["phone"] == {
+        "seat": "desk-01", "kind": "desk", "secret": "secret of desk-01",
+        "server": "127.0.0.1:5060",
+    }
+
+
+def test_changing_the_phone_takes_the_old_one_out_of_the_queues(
+    agent: Browser, phones: ObedientPhones
+) -> None:
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    agent.ask("POST", "/agent/phone", {"kind": "desk"})
+    assert ("sign_out", "PJSIP/seat-001") in phones.told
+
+
+def test_without_a_free_phone_a_sentence_says_so(agent: Browser, app: Flask) -> None:
+    minh = Browser(app.test_client())
+    minh.sign_in("minh")
+    minh.ask("POST", "/agent/phone", {"kind": "desk"})
+    refused = agent.ask("POST", "/agent/phone", {"kind": "desk"})
+    assert refused.status_code == 409
+    assert refused.get_json()["error"] == "Không còn máy trống loại này."
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"kind": "fax"}, {"kind": None}])
+def test_nonsense_is_refused(agent: Browser, body: object) -> None:
+    assert agent.ask("POST", "/agent/phone", body).status_code == 400
+
+
+def test_ready_and_pause_are_asked_for_and_three_outcomes_come_back(
+    agent: Browser, phones: ObedientPhones
+) -> None:
+    assert agent.ask("POST", "/agent/state", {"reason": None}).status_code == 409  # no phone yet
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    phones.told.clear()
+    for outcome in Outcome:
+        phones.outcome = outcome
+        answer = agent.ask("POST", "/agent/state", {"reason": "lunch"})
+        assert answer.get_json() == {"outcome": outcome.value}
+    assert agent.ask("POST", "/agent/state", {"reason": "a\r\nb"}).status_code == 400
+    agent.ask("POST", "/agent/state", {"reason": None})
+    agent.ask("POST", "/agent/wrapup/end")
+    assert phones.told[0] == ("pause", "PJSIP/seat-001", "lunch")
+    assert phones.told[3] == ("pause", "PJSIP/seat-001", None)
+    assert phones.told[4][:3] == ("end_wrapup", "PJSIP/seat-001", "lan")
+
+
+def holder(database: Database) -> int | None:
+    with database.reading() as session:
+        return session.get_one(Seat, "seat-001").user_id
+
+
+def test_signing_out_leaves_the_queues_and_gives_the_phone_back(
+    agent: Browser, phones: ObedientPhones, sqlite: Database
+) -> None:
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    agent.submit("/logout")
+    assert phones.told[-1] == ("sign_out", "PJSIP/seat-001")
+    assert holder(sqlite) is None
+
+
+def test_a_phone_that_may_still_ring_is_not_given_back(
+    agent: Browser, phones: ObedientPhones, sqlite: Database
+) -> None:
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    phones.outcome = Outcome.UNKNOWN
+    answer = agent.ask("DELETE", "/agent/phone").get_json()
+    assert answer["outcome"] == "unknown"
+    assert answer["phone"]["seat"] == "seat-001"
+    assert holder(sqlite) is not None
+
+
+def test_the_page_of_a_call_shows_path_and_earlier_calls(agent: Browser, sqlite: Database) -> None:
+    earlier = add_call(
+        sqlite, agent="minh", outcome="answered", branch="testing",
+        started_at=datetime.now(UTC) - timedelta(days=3),
+    )
+    current = call_id()
+    put_live_call(sqlite, 1, id=current, state="ringing", agent="lan")
+    add_call(sqlite, id=current, branch="vaccine", path=VACCINE_PATH)
+    told = agent.ask("GET", f"/agent/calls/{current}").get_json()
+    assert told["caller"] == "0912345678"
+    assert told["path"] == "main.3/vaccine.0"
+    assert [one["branch"] for one in told["earlier"]] == ["Xét nghiệm"]
+    assert agent.ask("GET", f"/agent/calls/{earlier.id}").status_code == 404  # another agent's
+
+
+def test_a_note_is_saved_as_it_is_typed_once_for_each_call(
+    agent: Browser, sqlite: Database
+) -> None:
+    path = f"/agent/calls/{call_id()}/note"
+    for text in ("h", "hỏi lịch", "hỏi lịch tiêm", "hỏi lịch tiêm"):
+        assert agent.ask("PUT", path, {"text": text}).get_json() == {"saved": True, "done": False}
+    done = {"text": "hỏi lịch tiêm", "result": "solved", "done": True}
+    for _ in range(2):
+        assert agent.ask("PUT", path, done).get_json() == {"saved": True, "done": True}
+    with sqlite.reading() as session:
+        note = session.scalars(select(CallNote)).one()
+        assert (note.text, note.result, note.done) == ("hỏi lịch tiêm", "solved", True)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"text": 5}, {"text": "a", "result": "x"}, {"text": "a" * 9000}]
+)
+def test_a_note_that_cannot_be_is_refused_for_good(agent: Browser, body: object) -> None:
+    assert agent.ask("PUT", f"/agent/calls/{call_id()}/note", body).status_code == 400
+
+
+def test_ones_own_calls_of_today(agent: Browser, sqlite: Database) -> None:
+    mine = add_call(
+        sqlite, agent="lan", outcome="answered", branch="vaccine", path=VACCINE_PATH, talk_ms=61_000
+    )
+    add_call(sqlite, agent="minh", caller="0987654321")
+    add_call(sqlite, agent="lan", caller="0977", started_at=datetime.now(UTC) - timedelta(days=2))
+    note = {"text": "<b>", "result": "solved", "done": True}
+    agent.ask("PUT", f"/agent/calls/{mine.id}/note", note)
+    shown = agent.client.get("/agent/today").get_data(as_text=True)
+    assert "Menu chính: 3 › Tiêm chủng: 0" in shown
+    assert "1:01" in shown
+    assert "Đã giải đáp" in shown
+    assert "0987654321" not in shown
+    assert "0977" not in shown

@@ -1,0 +1,247 @@
+"""Who may enter which page, and what every answer carries."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+
+from agent_console.app import create_app
+from crm import users
+from crm.database import Database
+from crm.models import Role, User, UserSession
+from crm.settings import Settings
+from tests.accounts import PASSWORD
+from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
+
+PUBLIC = {"/login", "/language", "/healthz", "/readyz", "/static/<path:filename>"}
+LOCAL = {"/metrics"}
+AGENTS = {"/agent", "/agent/phone", "/agent/today", "/agent/calls/<call_id>"}
+BOARDS = {
+    "/supervisor", "/calls", "/calls/<call_id>/recording", "/calls/<call_id>/voicemail",
+    "/api/v1/calls", "/api/v1/calls/<call_id>",
+}
+ADMINS = {"/users"}
+ALL = {"/", "/session", "/account", "/events"}
+
+
+def readable(app: Flask) -> set[str]:
+    return {rule.rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+
+
+def filled(rule: str) -> str:
+    return re.sub(r"<[^>]+>", "x", rule)
+
+
+def test_every_page_is_named_in_this_file(app: Flask) -> None:
+    assert readable(app) == PUBLIC - {"/language"} | LOCAL | AGENTS | BOARDS | ADMINS | ALL
+
+
+def test_strangers_are_sent_to_the_sign_in_or_refused(app: Flask, people: None) -> None:
+    client = app.test_client()
+    app.config["WTF_CSRF_ENABLED"] = False  # the door itself must refuse, not only the token
+    for rule in app.url_map.iter_rules():
+        if rule.rule in PUBLIC | LOCAL:
+            continue
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            answer = client.open(filled(rule.rule), method=method)
+            refused = answer.status_code == 401
+            sent_away = answer.status_code == 302 and answer.location.startswith("/login")
+            assert refused or (method == "GET" and sent_away), (rule.rule, method)
+
+
+@pytest.mark.parametrize(("login", "closed"), [
+    ("lan", BOARDS | ADMINS), ("huy", AGENTS | ADMINS), ("quan", AGENTS),
+])
+def test_each_role_sees_its_own_pages_only(
+    browser: Browser, app: Flask, login: str, closed: set[str]
+) -> None:
+    browser.sign_in(login)
+    for rule in readable(app) - PUBLIC - LOCAL - {"/events"}:
+        code = browser.client.get(filled(rule)).status_code
+        assert (code == 403) == (rule in closed), (rule, code)
+
+
+def test_a_view_that_nobody_marked_is_closed(admin: Browser, app: Flask) -> None:
+    app.view_functions["forgotten"] = lambda: "secret"
+    app._got_first_request = False
+    app.add_url_rule("/forgotten", "forgotten")
+    assert admin.client.get("/forgotten").status_code == 403
+
+
+def test_metrics_are_for_this_machine(app: Flask) -> None:
+    client = app.test_client()
+    assert client.get("/metrics").status_code == 200
+    far = client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    assert far.status_code == 403
+
+
+def test_forms_and_scripts_need_the_token(agent: Browser) -> None:
+    for path in ("/logout", "/account/language", "/agent/phone", "/agent/state"):
+        answer = agent.client.post(path, headers={"Accept": "application/json"}, json={})
+        assert answer.status_code == 400, path
+    assert agent.client.get("/agent").status_code == 200  # still signed in
+
+
+def test_every_answer_carries_strict_headers(agent: Browser) -> None:
+    for path in ("/login", "/agent", "/nowhere", "/agent/phone", "/healthz"):
+        headers = agent.client.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert "connect-src 'self' ws://127.0.0.1:8088" in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Permissions-Policy"].startswith("microphone=(self)")
+        assert headers["Cache-Control"] == "no-store"
+        assert "Strict-Transport-Security" not in headers
+
+
+def test_no_page_has_scripts_or_styles_of_its_own_inside(
+    agent: Browser, supervisor: Browser, admin: Browser
+) -> None:
+    for browser, path in (
+        (agent, "/agent"), (agent, "/account"), (supervisor, "/supervisor"),
+        (supervisor, "/calls"), (admin, "/users"),
+    ):
+        page = browser.client.get(path).get_data(as_text=True)
+        scripts = re.findall(r"<script(.*?)>", page)
+        assert all("src=" in one or "application/json" in one for one in scripts)
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|https?://", page)
+
+
+def test_over_tls_cookies_and_headers_are_stricter(
+    settings: Settings, sqlite: Database, people: None
+) -> None:
+    app = create_app(settings, sqlite, ObedientPhones(), SECRETS, secure=True)
+    client = app.test_client()
+    app.config["WTF_CSRF_ENABLED"] = False
+    answer = client.post(
+        "/login", data={"login": "lan", "password": PASSWORD}, base_url="https://localhost"
+    )
+    assert "Strict-Transport-Security" in answer.headers
+    assert "connect-src 'self' wss://" in answer.headers["Content-Security-Policy"]
+    (cookie,) = [one for one in answer.headers.getlist("Set-Cookie") if "hotline_8022" in one]
+    assert all(word in cookie for word in ("HttpOnly", "SameSite=Strict", "Secure"))
+
+
+def test_signing_in_out_and_being_put_out(browser: Browser, sqlite: Database) -> None:
+    assert browser.sign_in("lan", "wrong password").status_code == 401
+    assert browser.sign_in("lan").location == "/"
+    assert browser.client.get("/").location == "/agent"
+    browser.submit("/logout")
+    assert browser.client.get("/agent").status_code == 302
+    browser.sign_in("lan")
+    with sqlite.transaction() as session:
+        users.revoke_all(session, session.scalars(select(User)).first(), datetime.now(UTC))  # type: ignore[arg-type]
+    assert browser.ask("GET", "/session").status_code == 401
+
+
+def test_guessing_is_slowed_down(browser: Browser) -> None:
+    codes = [
+        browser.sign_in("lan", f"guess {n}").status_code for n in range(users.FAILURES_BY_LOGIN + 1)
+    ]
+    assert codes == [401] * users.FAILURES_BY_LOGIN + [429]
+    assert browser.sign_in("lan").status_code == 429
+
+
+def test_activity_is_noted_once_a_minute(agent: Browser, sqlite: Database) -> None:
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    with sqlite.transaction() as session:
+        recent = session.scalars(select(UserSession)).one().seen_at
+        session.execute(update(UserSession).values(seen_at=recent - 2 * users.SEEN_EVERY))
+    agent.client.get("/agent")
+    with sqlite.reading() as session:
+        assert session.scalars(select(UserSession)).one().seen_at >= recent > long_ago
+
+
+@pytest.mark.parametrize("target", [
+    "https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "evil",
+])
+def test_a_sign_in_sends_nobody_to_another_site(browser: Browser, target: str) -> None:
+    answer = browser.submit("/login", login="lan", password=PASSWORD, next=target)
+    assert answer.location == "/"
+
+
+def test_a_sign_in_leads_back_to_the_page_asked_for(browser: Browser) -> None:
+    answer = browser.submit("/login", login="lan", password=PASSWORD, next="/agent?x=1")
+    assert answer.location == "/agent?x=1"
+
+
+def test_vietnamese_comes_first_and_english_is_kept_in_the_account(browser: Browser) -> None:
+    assert "Đăng nhập" in browser.client.get("/login").get_data(as_text=True)
+    browser.submit("/language", language="en")
+    assert "Sign in" in browser.client.get("/login").get_data(as_text=True)
+    browser.sign_in("lan")
+    assert "Bàn trực" in browser.client.get("/agent").get_data(as_text=True)
+    browser.submit("/account/language", language="en")
+    assert "Agent desk" in browser.client.get("/agent").get_data(as_text=True)
+    assert browser.submit("/account/language", language="xx").status_code == 400
+
+
+def test_with_the_database_gone_pages_say_so(
+    agent: Browser, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("connection refused"))
+
+    token = agent.token()
+    monkeypatch.setattr(users, "find_session", gone)
+    page = agent.client.get("/agent")
+    assert page.status_code == 503
+    assert "Cơ sở dữ liệu không trả lời" in page.get_data(as_text=True)
+    asked = agent.client.put(
+        "/agent/calls/x/note", json={}, headers={"X-CSRFToken": token, "Accept": "application/json"}
+    )
+    assert asked.status_code == 503
+    assert "Cơ sở dữ liệu" in asked.get_json()["error"]
+    assert agent.client.get("/healthz").status_code == 200
+    assert agent.client.get("/login").status_code == 200
+
+
+def test_what_is_too_long_is_refused(browser: Browser) -> None:
+    answer = browser.submit("/login", login="lan", password="x" * 100_000)
+    assert answer.status_code == 413
+
+
+def test_one_changes_ones_own_password(agent: Browser) -> None:
+    new = "quite another one"
+    assert agent.submit("/account", old="wrong", new=new, again=new).status_code == 400
+    assert agent.submit("/account", old=PASSWORD, new=new, again="x").status_code == 400
+    assert agent.submit("/account", old=PASSWORD, new="short", again="short").status_code == 400
+    assert agent.submit("/account", old=PASSWORD, new=new, again=new).location == "/login"
+    assert agent.client.get("/agent").status_code == 302
+    assert agent.sign_in("lan", new).location == "/"
+
+
+def test_the_administrator_makes_resets_and_switches_off(admin: Browser, app: Flask) -> None:
+    made = admin.submit("/users", login="hoa", name="Lê Thị Hoa", role="agent", branches="vaccine")
+    password = re.search(r"data-password>([^<]+)<", made.get_data(as_text=True))
+    assert made.status_code == 201
+    assert password
+    hoa = Browser(app.test_client())
+    assert hoa.sign_in("hoa", password[1]).location == "/"
+    assert password[1] not in admin.client.get("/users").get_data(as_text=True)  # shown once
+
+    reset = admin.submit("/users/hoa/password").get_data(as_text=True)
+    new = re.search(r"data-password>([^<]+)<", reset)
+    assert new
+    assert hoa.ask("GET", "/session").status_code == 401
+    assert hoa.sign_in("hoa", new[1]).location == "/"
+
+    admin.submit("/users/hoa/active", active="no")
+    assert hoa.ask("GET", "/session").status_code == 401
+    assert hoa.sign_in("hoa", new[1]).status_code == 401
+    assert admin.submit("/users/quan/active", active="no").status_code == 400  # not oneself
+    assert admin.submit("/users", login="hoa", name="Hoa", role="agent").status_code == 400
+    assert admin.submit("/users", login="hai", name="Hai", role="king").status_code == 400
+    assert admin.submit("/users/nobody/password").status_code == 404
+
+
+def test_roles_are_the_ones_this_file_knows() -> None:
+    assert set(Role) == {Role.AGENT, Role.SUPERVISOR, Role.ADMIN}

@@ -1,0 +1,88 @@
+"""An agent or supervisor in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from ivr.phone.audio import tone, write_wav
+from tests.live.running import Hotline
+
+PATIENCE_MS = 60_000  # a busy machine is slow, not wrong
+AGENT_HZ = 700  # what the agent's microphone hears
+
+# The strongest tone of what the page plays, in Hz: 0 while there is silence.
+LISTEN = """async (ms) => {
+  const audio = document.querySelector('#remote');
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  analyser.fftSize = 8192;
+  context.createMediaStreamSource(audio.srcObject).connect(analyser);
+  const bins = new Float32Array(analyser.frequencyBinCount);
+  const heard = [];
+  const end = Date.now() + ms;
+  while (Date.now() < end) {
+    await new Promise(done => setTimeout(done, 100));
+    analyser.getFloatFrequencyData(bins);
+    const best = bins.indexOf(Math.max(...bins));
+    heard.push(bins[best] > -60 ? best * context.sampleRate / analyser.fftSize : 0);
+  }
+  await context.close();
+  return heard;
+}"""
+
+
+@asynccontextmanager
+async def chromium(folder: Path) -> AsyncIterator[Browser]:
+    """A headless browser whose microphone hears a tone of AGENT_HZ."""
+    microphone = folder / "microphone.wav"
+    write_wav(microphone, tone(AGENT_HZ, 2.0))
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    assert program, "no Chromium here: ./scripts/test installs one"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=[
+            "--no-sandbox", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--no-first-run", "--disable-quic",
+            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-audio-capture={microphone}",
+            "--autoplay-policy=no-user-gesture-required", "--allow-loopback-in-peer-connection",
+        ])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def signed_in(browser: Browser, hotline: Hotline, login: str) -> Page:
+    """A page of a person who has just signed in to the console."""
+    context = await browser.new_context(base_url=hotline.url, permissions=["microphone"])
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    await page.goto("/login")
+    await page.fill("[name=login]", login)
+    await page.fill("[name=password]", hotline.password(login))
+    await page.click("button.primary")
+    await page.wait_for_url(lambda url: "/login" not in url)
+    return page
+
+
+async def take_calls(page: Page) -> None:
+    """Sign in to the queues with the browser's phone and get ready."""
+    await page.click("#sign-in")
+    await expect(page.locator("body")).to_have_attribute("data-registration", "registered")
+    await expect(page.locator("body")).to_have_attribute("data-agent-state", "paused")
+    await page.click("#ready")
+    await expect(page.locator("body")).to_have_attribute("data-agent-state", "ready")
+
+
+async def heard_by_page(page: Page, hz: float, ms: int = 2500) -> bool:
+    """Whether the page plays a tone, within 5 % of `hz`."""
+    heard = np.array(await page.evaluate(LISTEN, ms))
+    return bool(np.sum(np.abs(heard - hz) < 0.05 * hz) >= 3)

@@ -1,0 +1,199 @@
+"""A citizen and an agent: from the trunk to the agent's screen, and with everything behind it
+dead. On PostgreSQL, which can be stopped."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+from sqlalchemy import select
+
+from crm.models import CallNote
+from ivr.phone import Call, Phone
+from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
+from tests.live.people import called, citizen, desk_agent, until_heard
+from tests.live.running import Hotline, running_hotline, wait_for
+from tests.postgres import running_postgres
+
+CITIZEN_HZ = 440
+
+
+@pytest.fixture(scope="module")
+def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    folder = tmp_path_factory.mktemp("agent")
+    with (
+        running_postgres() as url,
+        running_hotline(folder / "home", HOTLINE_DATABASE_URL=url) as running,
+    ):
+        yield running
+
+
+async def to_queue(call: Call, hotline: Hotline) -> None:
+    """The citizen's way to the vaccination queue: 3, then 0."""
+    await until_heard(call, hotline, "greeting_main")
+    await call.press("3")
+    await until_heard(call, hotline, "vaccine_menu_intro")
+    await call.press("0")
+
+
+async def both_are_heard(call: Call, page: Page) -> None:
+    call.play_tone(CITIZEN_HZ)
+    assert await heard_by_page(page, CITIZEN_HZ), "the agent does not hear the citizen"
+    assert call.heard_tone(AGENT_HZ), "the citizen does not hear the agent"
+
+
+def test_from_the_trunk_to_the_agents_screen(hotline: Hotline, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912345678") as phone:
+            agent = await signed_in(browser, hotline, "agent1")
+            await take_calls(agent)
+            supervisor = await signed_in(browser, hotline, "truongca")
+            call = await called(phone)
+            await to_queue(call, hotline)
+
+            await expect(agent.locator("body")).to_have_attribute("data-phone-state", "ringing")
+            await expect(agent.locator("#caller")).to_contain_text("0912345678")
+            await expect(agent.locator("#call-branch")).to_contain_text("Tiêm chủng")
+            await agent.click("#answer")
+            await expect(agent.locator("body")).to_have_attribute("data-phone-state", "talking")
+            await expect(supervisor.locator("body")).to_contain_text("Điện thoại viên 1")
+            await both_are_heard(call, agent)
+            await agent.fill("#note", "Hỏi lịch tiêm mũi nhắc lại")
+
+            # a reload in mid-call loses the call's audio leg, never the note
+            await call.hang_up()
+            await expect(agent.locator("body")).not_to_have_attribute("data-phone-state", "talking")
+            await agent.reload()
+            await expect(agent.locator("#note")).to_have_value("Hỏi lịch tiêm mũi nhắc lại")
+            await agent.locator("#results label, #results button").first.click()
+            await agent.click("#finish")
+            await expect(agent.locator("#own-calls")).to_contain_text("0912345678")
+            await agent.click("#leave")
+            await expect(agent.locator("body")).to_have_attribute("data-agent-state", "offline")
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912345678")
+    assert (call["outcome"], call["branch"], call["agent"]) == ("answered", "vaccine", "agent1")
+    assert [(step["menu"], step["key"]) for step in call["path"]] == [
+        ("main", "3"), ("vaccine", "0")
+    ]
+    assert call["talk_s"] >= 2
+    assert call["wait_s"] >= 0
+    assert call["recording"]
+    assert noted(hotline, call["id"]) == [("Hỏi lịch tiêm mũi nhắc lại", True)]
+    # the command line says the same
+    shown = [one for one in hotline.json("calls") if one["id"] == call["id"]]
+    assert shown == [call]
+    assert hotline.run("ledger").returncode == 0
+
+
+def test_with_listener_console_and_database_dead_agents_still_answer(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    frozen = ("listener", "console", "scheduler")
+
+    async def answers_at_the_desk(desk: Phone) -> Call:
+        rung = await desk.incoming(60)
+        rung.answer()
+        rung.play_tone(1000)
+        return rung
+
+    async def scenario() -> None:
+        async with (
+            chromium(tmp_path) as browser,
+            desk_agent(hotline, "agent2", phone_name="desk-02") as desk,
+            citizen(hotline, "0912000201") as first, citizen(hotline, "0912000202") as second,
+        ):
+            agent = await signed_in(browser, hotline, "agent1")
+            await take_calls(agent)
+            postgres = _postgres(hotline)
+            for name in frozen:
+                hotline.signal(name, signal.SIGSTOP)
+            for pid in postgres:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                one, two = await called(first), await called(second)
+                await asyncio.gather(to_queue(one, hotline), to_queue(two, hotline))
+                at_desk = await answers_at_the_desk(desk)
+                await expect(agent.locator("body")).to_have_attribute(
+                    "data-phone-state", "ringing"
+                )
+                await agent.click("#answer")
+                await expect(agent.locator("body")).to_have_attribute(
+                    "data-phone-state", "talking"
+                )
+                shown = await agent.locator("#caller").inner_text()
+                with_page = one if "0912000201" in shown.replace(" ", "") else two
+                with_desk = two if with_page is one else one
+                await both_are_heard(with_page, agent)
+                with_desk.play_tone(CITIZEN_HZ)
+                await asyncio.sleep(2)
+                assert with_desk.heard_tone(1000)
+                assert at_desk.heard_tone(CITIZEN_HZ)
+                await agent.fill("#note", "ghi khi máy chủ chết")
+                await asyncio.gather(one.hang_up(), two.hang_up())
+            finally:
+                for pid in postgres:
+                    os.kill(pid, signal.SIGCONT)
+                for name in frozen:
+                    hotline.signal(name, signal.SIGCONT)
+            # the note reaches the server when it is back
+            await expect(agent.locator("#note-state")).to_be_visible()
+            await agent.locator("#results label, #results button").first.click()
+            await agent.click("#finish")
+            await expect(agent.locator("#own-calls")).to_contain_text(shown.strip()[-3:])
+
+    asyncio.run(scenario())
+    for number in ("0912000201", "0912000202"):
+        call = hotline.call_of(number, 60)
+        assert (call["outcome"], call["branch"]) == ("answered", "vaccine")
+    notes = [
+        note for number in ("0912000201", "0912000202")
+        for note in noted(hotline, hotline.call_of(number)["id"])
+    ]
+    assert notes == [("ghi khi máy chủ chết", True)]
+    agents = {hotline.call_of(number)["agent"] for number in ("0912000201", "0912000202")}
+    assert agents == {"agent1", "agent2"}
+    hotline.assert_ledger_complete()
+
+
+def _postgres(hotline: Hotline) -> list[int]:
+    """All processes of the test's own PostgreSQL."""
+    with hotline.database.engine.connect() as connection:
+        folder = connection.exec_driver_sql("SHOW data_directory").scalar_one()
+    hotline.database.engine.dispose()
+    postmaster = int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
+    shown = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(postmaster)], capture_output=True, text=True, check=True
+    )
+    return [postmaster, *map(int, shown.stdout.split())]
+
+
+def noted(hotline: Hotline, call_id: str) -> list[tuple[str, bool]]:
+    """Text and state of the notes of a call."""
+    with hotline.database.reading() as session:
+        notes = session.scalars(select(CallNote).where(CallNote.call_id == call_id))
+        return [(note.text, note.done) for note in notes]
+
+
+def test_the_supervisors_page_is_pushed_to(hotline: Hotline, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912000211") as phone:
+            page = await signed_in(browser, hotline, "truongca")
+            waiting = page.locator("#figure-waiting b")
+            await expect(waiting).to_have_text("0")
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("6")
+            await until_heard(call, hotline, "report_menu_intro")
+            await call.press("0")
+            await expect(waiting).to_have_text("1")
+            await call.hang_up()
+            await expect(waiting).to_have_text("0")
+
+    asyncio.run(scenario())
+    wait_for(lambda: hotline.call_of("0912000211"), "the call is over")
