@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,7 +68,8 @@ def segments(folder: Path) -> list[Segment]:
             state = path.stat()
         except FileNotFoundError:  # not begun yet, or renamed or removed a moment ago
             continue
-        found.append(Segment(path, state.st_ino, state.st_size))
+        if stat.S_ISREG(state.st_mode):  # opening a pipe would wait for its writer
+            found.append(Segment(path, state.st_ino, state.st_size))
     return found
 
 

@@ -98,7 +98,7 @@ async def called(phone: Phone, dialled: str = "1022") -> Call:
     return call
 
 
-async def until_heard(call: Call, hotline: Hotline, prompt: str, timeout_s: float = 40) -> None:
+async def until_heard(call: Call, hotline: Hotline, prompt: str, timeout_s: float = 120) -> None:
     """Wait until a prompt has been heard to its end."""
     async with asyncio.timeout(timeout_s):
         while not await asyncio.to_thread(heard, call.heard, hotline, prompt):

@@ -152,6 +152,12 @@ class Hotline:
         assert self._up is not None
         return self._up.pid
 
+    def kill_supervisor(self) -> None:
+        """kill -9 of `hotline up`; the processes it watched end by themselves."""
+        assert self._up is not None
+        self._up.kill()
+        self._up.wait()
+
     def stop(self) -> None:
         """Ctrl-C twice (calls need not end by themselves); Asterisk must be gone too."""
         if self._up is not None and self._up.poll() is None:
@@ -166,7 +172,7 @@ class Hotline:
     def pid_of(self, name: str) -> int:
         """Process id of asterisk, tailer, listener, scheduler or console."""
         if name == "asterisk":
-            return wait_for(lambda: runtime.pid(self.home), "Asterisk is alive", 30)
+            return wait_for(lambda: runtime.pid(self.home) or 0, "Asterisk is alive", 30)
 
         def look() -> int:
             for folder in Path("/proc").glob("[0-9]*"):
@@ -228,7 +234,7 @@ class Hotline:
     def assert_ledger_complete(self) -> None:
         """Every call of the journal has exactly one outcome."""
         wait_for(lambda: self.ledger().unread_bytes == 0, "the journal is read", 60)
-        assert self.ledger().unexplained == []
+        assert not self.ledger().unexplained
 
 
 @contextmanager

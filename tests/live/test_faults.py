@@ -1,0 +1,156 @@
+"""Processes are killed while calls go on: none is lost, none is counted twice."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ivr import runtime
+from tests.live.people import called, citizen, desk_agent, until_heard
+from tests.live.running import Hotline, running_hotline, wait_for
+
+
+@pytest.fixture(scope="module")
+def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    with running_hotline(tmp_path_factory.mktemp("faults") / "home") as running:
+        yield running
+
+
+def new_pid(hotline: Hotline, name: str, old: int) -> int:
+    return wait_for(
+        lambda: pid if (pid := hotline.pid_of(name)) != old else 0, f"{name} is restarted", 60
+    )
+
+
+def test_a_second_hotline_on_the_same_state_is_refused(hotline: Hotline) -> None:
+    done = hotline.run("up")
+    assert done.returncode == 1
+    assert f"a hotline already runs on {hotline.home} (pid {hotline.up_pid})" in done.stderr
+    assert runtime.pid(hotline.home)
+
+
+@pytest.mark.parametrize("name", ["tailer", "listener", "console", "scheduler"])
+def test_a_killed_process_is_restarted_and_calls_do_not_notice(hotline: Hotline, name: str) -> None:
+    number = {"tailer": "0912000301", "listener": "0912000302", "console": "0912000303",
+              "scheduler": "0912000304"}[name]
+
+    async def scenario() -> None:
+        async with citizen(hotline, number) as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            old = await asyncio.to_thread(hotline.signal, name, signal.SIGKILL)
+            await call.press("0")
+            await until_heard(call, hotline, "consent_recording_short")
+            await asyncio.to_thread(new_pid, hotline, name, old)
+            await until_heard(call, hotline, "queue_next")
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    assert hotline.call_of(number, 60)["outcome"] == "abandoned_queue"
+    assert f"{name} (pid" in hotline.tail(200)
+    wait_for(lambda: hotline.listener_connected, "the listener is connected", 60)
+    hotline.assert_ledger_complete()
+
+
+def test_asterisk_killed_comes_back_with_members_pauses_and_switches(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with desk_agent(hotline) as desk, citizen(hotline, "0912000311") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("0")
+            rung = await desk.incoming(60)
+            rung.answer()
+            await asyncio.sleep(3)
+            # AstDB commits about once a second: this one is acknowledged and may yet be lost
+            assert hotline.run("switch", "hours.relief", "closed").returncode == 0
+            old = hotline.signal("asterisk", signal.SIGKILL)
+            await asyncio.to_thread(new_pid, hotline, "asterisk", old)
+            await asyncio.to_thread(
+                wait_for, lambda: "agent1" in hotline.ask("queue show operator"),
+                "the agent is a member again", 60,
+            )
+            await desk.register()
+            await asyncio.to_thread(
+                wait_for, lambda: "closed" in hotline.ask("database show switch"),
+                "the switch stands again", 60,
+            )
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        hotline.run("switch", "hours.relief", "auto")
+    lost = hotline.call_of("0912000311", 60)
+    assert lost["outcome"] == "lost"
+    assert lost["agent"] == "agent1"
+    assert lost["ended_at"]
+    hotline.assert_ledger_complete()
+
+
+def test_a_blocked_journal_refuses_nobody_and_the_records_come_later(hotline: Hotline) -> None:
+    journal = hotline.home / "journal" / "journal.csv"
+    aside = journal.with_name("journal-19990101T000000.csv")  # as a rotation names it
+    callers = 40
+
+    async def short_call(number: str) -> bool:
+        async with citizen(hotline, number) as phone:
+            call = await phone.call("1022")
+            answered = await call.answered(30)
+            await asyncio.sleep(2)
+            await call.hang_up()
+            return answered
+
+    async def scenario() -> list[bool]:
+        waiting = []
+        for index in range(callers):
+            waiting.append(asyncio.create_task(short_call(f"09130003{index:02}")))
+            await asyncio.sleep(0.2)
+        return await asyncio.gather(*waiting)
+
+    journal.rename(aside)
+    os.mkfifo(journal)  # a writer blocks on it until somebody reads
+    try:
+        answers = asyncio.run(scenario())
+    finally:
+        _release(journal)
+    assert answers == [True] * callers
+    for index in range(callers):
+        assert hotline.call_of(f"09130003{index:02}", 60)["outcome"] == "abandoned_menu"
+    hotline.assert_ledger_complete()
+
+
+def _release(path: Path) -> None:
+    """Let the blocked record through into a real file again, in order."""
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    path.unlink()
+    time.sleep(1)  # the writer that waited writes its one record
+    held = b""
+    while chunk := os.read(reader, 65536):
+        held += chunk
+    os.close(reader)
+    with path.open("ab") as out:
+        out.write(held)
+
+
+def test_the_supervisor_killed_leaves_asterisk_and_the_next_one_adopts_it(
+    hotline: Hotline,
+) -> None:
+    async def scenario() -> None:
+        async with citizen(hotline, "0912000321") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            before = hotline.pid_of("asterisk")
+            await asyncio.to_thread(hotline.kill_supervisor)
+            await call.press("2")
+            await until_heard(call, hotline, "test_menu_intro")
+            await asyncio.to_thread(hotline.start)
+            assert hotline.pid_of("asterisk") == before
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    assert "adopted" in hotline.tail(100)
+    assert hotline.call_of("0912000321", 60)["outcome"] == "abandoned_menu"
+    hotline.assert_ledger_complete()
