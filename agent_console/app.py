@@ -41,6 +41,8 @@ def create_app(
         WTF_CSRF_SSL_STRICT=secure, BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
         SEND_FILE_MAX_AGE_DEFAULT=31536000,  # addresses of files carry their hash
     )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # choices keep their order
+    app.jinja_env.policies["json.dumps_kwargs"] = {}
     app.extensions["console"] = Console(
         settings, database, commands, Feed(database, settings.service_level_s), secure
     )
@@ -121,5 +123,4 @@ def _install_templates(app: Flask) -> None:
         return f"/static/{name}?v={hashes[name][1]}"
 
     app.jinja_env.globals.update(asset=asset, words=words, language=door.language)
-    app.jinja_env.policies["json.dumps_kwargs"] = {}  # choices keep their order
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

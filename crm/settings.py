@@ -271,7 +271,7 @@ def _shown(value: Any) -> str:
 def _read_file(file: Path, *, required: bool) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if required:
             raise SettingsError(f"the settings file {file} does not exist") from error
         return {}

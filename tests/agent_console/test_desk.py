@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from crm.database import Database
+from crm.desk import PauseReason
 from crm.models import CallNote, Seat
 from ivr.commands import Outcome
 from tests.agent_console.conftest import Browser, ObedientPhones
@@ -153,3 +154,9 @@ def test_ones_own_calls_of_today(agent: Browser, sqlite: Database) -> None:
     assert "Đã giải đáp" in shown
     assert "0987654321" not in shown
     assert "0977" not in shown
+
+
+def test_choices_stand_in_the_order_of_their_use(agent: Browser) -> None:
+    page = agent.client.get("/agent").get_data(as_text=True)
+    places = [page.index(f'"{reason.value}"') for reason in PauseReason]
+    assert places == sorted(places)

@@ -119,9 +119,10 @@ def heard(samples: Samples, hotline: Hotline, prompt: str) -> bool:
     frames = [speech[at: at + FRAME] for at in range(0, len(speech) - FRAME + 1, FRAME)]
     sounding = [frame.tobytes() for frame in frames if np.abs(frame).max() > 1000][-75:]
     line = samples.tobytes()
-    found, at = 0, max(0, line.find(sounding[0]))
+    found, at = 0, None
     for frame in sounding:
-        place = line.find(frame, at, at + 6 * RATE)  # three seconds: a frame may have been lost
+        # three seconds at most between two frames that both arrived
+        place = line.find(frame) if at is None else line.find(frame, at, at + 6 * RATE)
         if place >= 0:
             found, at = found + 1, place + len(frame)
     return found > len(sounding) / 3

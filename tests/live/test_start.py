@@ -53,7 +53,7 @@ def test_a_port_in_use(ready: Hotline) -> None:
         ("HOTLINE_TLS_KEY", "/some/key.pem", "tls_certificate and tls_key go together"),
         ("HOTLINE_DATABASE_URL", "oracle://x", "HOTLINE_DATABASE_URL cannot be used"),
         ("HOTLINE_VOICE", "robot", "must be espeak, gtts or piper"),
-        ("HOTLINE_ASTERISK", "/etc/hostname", "is no program"),
+        ("HOTLINE_ASTERISK", "/etc/passwd", "is no program"),
         ("HOTLINE_ASTERISK", "/bin/true", "does not tell its version"),
     ],
 )

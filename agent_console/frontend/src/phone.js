@@ -46,14 +46,16 @@ export class Phone extends EventTarget {
       session_timers: false,
       user_agent: "Hotline 1022 console",
     });
-    ua.on("connecting", () => this.#registered(this.registration === "none" ? "connecting" : "lost"));
-    ua.on("registered", () => this.#registered("registered"));
-    ua.on("unregistered", () => this.#registered("lost"));
-    ua.on("disconnected", () => this.#registered("lost"));
-    ua.on("registrationFailed", ({ response }) =>
+    // A line that was left still says good-bye while the next one is already in use.
+    const on = (event, act) => ua.on(event, (detail) => this.#ua === ua && act(detail));
+    on("connecting", () => this.#registered(this.registration === "none" ? "connecting" : "lost"));
+    on("registered", () => this.#registered("registered"));
+    on("unregistered", () => this.#registered("lost"));
+    on("disconnected", () => this.#registered("lost"));
+    on("registrationFailed", ({ response }) =>
       this.#registered(response && response.status_code < 500 ? "refused" : "lost"),
     );
-    ua.on("newRTCSession", ({ session, originator, request }) => {
+    on("newRTCSession", ({ session, originator, request }) => {
       if (originator === "remote") this.#ringing(session, request);
     });
     this.#ua = ua;

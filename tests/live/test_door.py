@@ -1,0 +1,174 @@
+"""What strangers and liars send to the trunk is refused or stored harmlessly: it forges no event,
+no call, no journal line and no state. Real SIP against the real Asterisk."""
+
+import asyncio
+import csv
+import io
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ivr.phone import Phone
+from tests.live.people import citizen
+from tests.live.running import Hotline, wait_for
+
+FORGED = "Event%3A%20HotlineForged%0D%0AUniqueid%3A%201"
+
+
+@contextmanager
+def ami_overheard(hotline: Hotline) -> Iterator[bytearray]:
+    """All that the events user of AMI is sent."""
+    address = hotline.settings.ami_bind
+    heard = bytearray()
+    connection = socket.create_connection((address.host, address.port), 10)
+    secret = hotline.secrets.ami_events
+    connection.sendall(f"Action: Login\r\nUsername: events\r\nSecret: {secret}\r\n\r\n".encode())
+
+    def listen() -> None:
+        while data := connection.recv(65536):
+            heard.extend(data)
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    wait_for(lambda: b"FullyBooted" in heard, "AMI lets us in")
+    try:
+        yield heard
+    finally:
+        connection.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        connection.close()
+
+
+def records(journal: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(journal, newline="")))
+
+
+HOSTILE_FROM = {
+    "an encoded line end in the number": f"<sip:0912%0D%0A%0D%0A{FORGED}@127.0.0.2>",
+    "an encoded line feed alone": "<sip:0912%0AEvent: HotlineForged@127.0.0.2>",
+    "an encoded C1 control": "<sip:0912%C2%85Event@127.0.0.2>",
+    "an encoded NUL": "<sip:0912%00@127.0.0.2>",
+    "a line end in the name": f'"x%0D%0A%0D%0A{FORGED}" <sip:0912000401@127.0.0.2>',
+    "a raw C1 control in the name": b'"x\xc2\x85Event: HotlineForged" <sip:0912000402@127.0.0.2>',
+    "quotes, commas and bars": '"a\\",b|c" <sip:0912000403@127.0.0.2>',
+    "dialplan in the name": '"${SHELL(id)}" <sip:0912000404@127.0.0.2>',
+    "dialplan in the number": "<sip:0912${EVAL(1)}@127.0.0.2>",
+    "a name of 10 kB": f'"{"N" * 10_000}" <sip:0912000405@127.0.0.2>',
+    "a journal line in the name": '"\\"HL_CALL\\",\\"1\\",\\"x\\"" <sip:0912000406@127.0.0.2>',
+    "letters for a number": "<sip:anonymous@anonymous.invalid>",
+    "a seat's name": "<sip:seat-001@127.0.0.2>",
+}
+
+
+def test_hostile_identities_forge_nothing(hotline: Hotline) -> None:
+    before = {call["id"] for call in hotline.calls()}
+
+    async def knock(value: str | bytes) -> int | None:
+        tag = b";tag=1" if isinstance(value, bytes) else ";tag=1"
+        async with citizen(hotline, "0912000400") as phone:
+            call = await phone.call("1022", headers={"From": value + tag}, timeout_s=20)  # type: ignore[operator]
+            if await call.answered(20):
+                await asyncio.sleep(0.5)
+                await call.hang_up()
+            return call.sip_code
+
+    async def all_of_them() -> dict[str, int | None]:
+        codes = await asyncio.gather(*(knock(value) for value in HOSTILE_FROM.values()))
+        return dict(zip(HOSTILE_FROM, codes, strict=True))
+
+    with ami_overheard(hotline) as overheard:
+        codes = asyncio.run(all_of_them())
+        asyncio.run(_plain_call(hotline, "0912000499"))  # all before it has been told by now
+        wait_for(lambda: b"0912000499" in overheard, "the honest call is on AMI")
+    hotline.call_of("0912000499")
+    for name in HOSTILE_FROM:
+        if "encoded" in name or name == "a line end in the name":
+            assert codes[name] != 200, name
+
+    for line in bytes(overheard).replace(b"\r", b"\n").split(b"\n"):
+        assert not line.startswith(b"Event: HotlineForged"), line
+    journal = hotline.journal()
+    assert all(len(record) == 14 for record in records(journal))
+    assert not [record for record in records(journal) if record[0] == "HotlineForged"]
+    mine = [call for call in hotline.calls() if call["id"] not in before]
+    answered = [code for code in codes.values() if code == 200]
+    assert len(mine) == len(answered) + 1, "one call each, and no forged one"
+    for call in mine:
+        assert call["caller"] is None or call["caller"].lstrip("+").isdigit()
+    assert "uid=" not in journal
+    hotline.assert_ledger_complete()
+
+
+async def _plain_call(hotline: Hotline, number: str, **headers: str) -> int | None:
+    async with citizen(hotline, number) as phone:
+        call = await phone.call("1022", headers=dict(headers), timeout_s=20)
+        if await call.answered(20):
+            await asyncio.sleep(0.5)
+            await call.hang_up()
+        return call.sip_code
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("P-Asserted-Identity", f"<sip:0912%0D%0A%0D%0A{FORGED}@x>"),
+        ("P-Asserted-Identity", '"${SHELL(id)},x" <sip:0912000422@carrier.example>'),
+        ("Diversion", f"<sip:0912%0D%0A%0D%0A{FORGED}@x>;reason=unconditional"),
+        ("Remote-Party-ID", f'"%0D%0A{FORGED}" <sip:0912@x>;party=calling'),
+    ],
+)
+def test_other_identity_headers_forge_nothing(hotline: Hotline, header: str, value: str) -> None:
+    with ami_overheard(hotline) as overheard:
+        asyncio.run(_plain_call(hotline, "0912000421", **{header: value}))
+        asyncio.run(_plain_call(hotline, "0912000498"))
+        wait_for(lambda: b"0912000498" in overheard, "the honest call is on AMI")
+    assert b"\nEvent: HotlineForged" not in overheard
+    assert b"\rEvent: HotlineForged" not in overheard
+    assert all(len(record) == 14 for record in records(hotline.journal()))
+
+
+def test_the_asserted_identity_of_the_carrier_is_the_callers_number(hotline: Hotline) -> None:
+    asserted = '"Nguyễn Văn A" <sip:+84912000431@carrier.example;user=phone>'
+    asyncio.run(_plain_call(hotline, "0912000432", **{"P-Asserted-Identity": asserted}))
+    assert hotline.call_of("0912000431")["dialled"] == "1022"
+
+
+def test_an_honest_caller_written_with_an_encoded_plus_gets_through(hotline: Hotline) -> None:
+    async def scenario() -> int | None:
+        async with citizen(hotline, "x") as phone:
+            call = await phone.call(
+                "1022", headers={"From": "<sip:%2B84912000441@127.0.0.2>;tag=1"}, timeout_s=20
+            )
+            assert await call.answered(20)
+            await call.hang_up()
+            return call.sip_code
+
+    assert asyncio.run(scenario()) == 200
+    assert hotline.call_of("0912000441")["caller"] == "0912000441"
+
+
+@pytest.mark.parametrize(
+    "number", [f"1022%0D%0A{FORGED}", "115", "hl-switch", "*43", "1022abc", "s"]
+)
+def test_a_number_that_is_not_ours_is_refused(hotline: Hotline, number: str) -> None:
+    async def scenario() -> int | None:
+        async with citizen(hotline, "0912000451") as phone:
+            call = await phone.call(number, timeout_s=20)
+            assert not await call.answered(20)
+            return call.sip_code
+
+    assert asyncio.run(scenario()) in {400, 404, 416, 484}
+
+
+def test_a_stranger_from_another_address_is_refused(hotline: Hotline) -> None:
+    async def scenario() -> int | None:
+        stranger = Phone("127.0.0.9", server=hotline.sip, user="0912000461")
+        async with stranger:
+            call = await stranger.call("1022", timeout_s=20)
+            assert not await call.answered(20)
+            return call.sip_code
+
+    assert asyncio.run(scenario()) in {401, 403}
