@@ -24,6 +24,7 @@ def ami_overheard(hotline: Hotline) -> Iterator[bytearray]:
     address = hotline.settings.ami_bind
     heard = bytearray()
     connection = socket.create_connection((address.host, address.port), 10)
+    connection.settimeout(None)
     secret = hotline.secrets.ami_events
     connection.sendall(f"Action: Login\r\nUsername: events\r\nSecret: {secret}\r\n\r\n".encode())
 
@@ -81,7 +82,8 @@ def test_hostile_identities_forge_nothing(hotline: Hotline) -> None:
 
     with ami_overheard(hotline) as overheard:
         codes = asyncio.run(all_of_them())
-        asyncio.run(_plain_call(hotline, "0912000499"))  # all before it has been told by now
+        # all before it has been told when this one is
+        assert asyncio.run(_plain_call(hotline, "0912000499")) == 200
         wait_for(lambda: b"0912000499" in overheard, "the honest call is on AMI")
     hotline.call_of("0912000499")
     for name in HOSTILE_FROM:
