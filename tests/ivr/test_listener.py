@@ -228,7 +228,7 @@ def test_memberships_follow_the_leases(asterisk: AmiStandIn, database: Database)
         until(lambda: len(asterisk.asked("Logoff")) == 2)
     added = [(a["Interface"], a["MemberName"], a["Queue"]) for a in asterisk.asked("QueueAdd")]
     assert added == [
-        ("PJSIP/seat-001", "lan", "general"), ("PJSIP/seat-001", "lan", "vaccine"),
+        ("PJSIP/seat-001", "lan", "operator"), ("PJSIP/seat-001", "lan", "vaccine"),
     ]
     removed = {a["Interface"] for a in asterisk.asked("QueueRemove")}
     assert removed == {"PJSIP/seat-001", "PJSIP/seat-003"}

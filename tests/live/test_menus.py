@@ -10,6 +10,9 @@ from ivr.phone import Call
 from tests.live.people import called, citizen, desk_agent, heard, until_heard, wav_samples
 from tests.live.running import Hotline, wait_for
 
+# Every scenario takes a minute or two of listening in real time.
+pytestmark = pytest.mark.full
+
 Scenario = Callable[[Call], Awaitable[None]]
 
 
