@@ -21,7 +21,8 @@ CATALOGUE_FILE = Path(__file__).with_name("catalogue.vi.yaml")
 
 BEEP = "beep"
 MUSIC = "moh_default"
-GENERATED = frozenset({BEEP, MUSIC, PAUSE})  # synthesised by the builder rather than spoken
+LISTENING = "listening"  # silence that is sent while somebody leaves a message
+GENERATED = frozenset({BEEP, LISTENING, MUSIC, PAUSE})  # made by the builder, not spoken
 
 SENTENCE_SYLLABLES = 22
 PROMPT_PAD_MS = 150

@@ -133,11 +133,13 @@ class Receiver:
         is_event = kind == self.events
         if not is_event and kind not in CODECS:
             return None
+        before = self._highest
         if not self._count(sequence, ssrc):
             return None
         if is_event:
             return self._key(timestamp, payload)
-        self._record(timestamp, CODECS[kind].decode(payload), now_s)
+        newest = self._highest != before
+        self._record(timestamp, CODECS[kind].decode(payload), now_s, newest=newest)
         return None
 
     @property
@@ -182,7 +184,7 @@ class Receiver:
         number = payload[0]
         return KEYS[number] if number < len(KEYS) else None
 
-    def _record(self, timestamp: int, samples: Samples, now_s: float) -> None:
+    def _record(self, timestamp: int, samples: Samples, now_s: float, *, newest: bool) -> None:
         if not self._pcm:
             self._started_s, self._zero = now_s, timestamp
         clock = int((now_s - self._started_s) * RATE)
@@ -198,6 +200,11 @@ class Receiver:
         self._transit = transit
         if not self.sounded:
             self.sounded = is_sound(samples)
+        if newest and 2 * position < len(self._pcm):
+            # A source that was held up sets its timestamps back (Asterisk does, past 80 ms): what
+            # was said later is heard later, never over what has been heard.
+            self._zero -= len(self._pcm) // 2 - position
+            position = len(self._pcm) // 2
         if position < 0:
             return
         if 2 * position > len(self._pcm):

@@ -221,6 +221,18 @@ def test_lost_packets_are_counted_and_leave_silence_of_their_length() -> None:
     assert receiver.jitter_ms < 0.01
 
 
+def test_a_source_that_sets_its_clock_back_says_nothing_over_what_was_heard() -> None:
+    packets = talk(20)
+    ahead = struct.unpack_from("!I", packets[9], 4)[0] - 3 * audio.FRAME // 2
+    late = [
+        packet[:4] + struct.pack("!I", (ahead + i * audio.FRAME) & 0xFFFFFFFF) + packet[8:]
+        for i, packet in enumerate(packets[10:], start=1)
+    ]
+    receiver, _ = listen([*packets[:10], *late])
+    straight, _ = listen(list(packets))
+    assert np.array_equal(receiver.heard, straight.heard)
+
+
 def test_swapped_and_doubled_packets_are_put_in_their_place() -> None:
     packets = talk(20)
     receiver, _ = listen([packets[0], packets[2], packets[1], packets[1], *packets[3:]])

@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import requests
+
 from crm import calls, secrets
 from crm import settings as configuration
 from crm.database import Database
@@ -146,6 +148,13 @@ class Hotline:
             state = session.get(ListenerState, "th1")
             fresh = state and datetime.now(UTC) - state.seen_at < timedelta(seconds=20)
             return bool(state and fresh and state.connected)
+
+    @property
+    def console_answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).ok
+        except requests.RequestException:
+            return False
 
     @property
     def up_pid(self) -> int:

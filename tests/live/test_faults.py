@@ -52,6 +52,7 @@ def test_killed_processes_are_restarted_and_the_call_does_not_notice(hotline: Ho
     for name in names:
         assert f"{name} (pid" in hotline.tail(400)
     wait_for(lambda: hotline.listener_connected, "the listener is connected", 120)
+    wait_for(lambda: hotline.console_answers, "the console answers", 120)
     hotline.assert_ledger_complete()
 
 

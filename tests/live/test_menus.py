@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ivr.phone import Call
+from ivr.phone.audio import is_sound
 from tests.live.people import called, citizen, desk_agent, heard, until_heard, wav_samples
 from tests.live.running import Hotline, wait_for
-
-# Every scenario takes a minute or two of listening in real time.
-pytestmark = pytest.mark.full
 
 Scenario = Callable[[Call], Awaitable[None]]
 
@@ -35,35 +34,51 @@ async def press(call: Call, hotline: Hotline, menu_prompt: str, key: str) -> Non
     await call.press(key)
 
 
-@pytest.mark.parametrize(
-    ("key", "branch", "prompt", "path"),
-    [
-        ("1", "advice", "advice_menu_intro", ["main.1"]),
-        ("2", "testing", "test_menu_intro", ["main.2"]),
-        ("3", "vaccine", "vaccine_reaction_danger", ["main.3"]),
-        ("4", "emergency", "emergency_connecting", ["main.4"]),
-        ("5", "relief", "relief_menu_intro", ["main.5"]),
-        ("6", "report", "report_menu_intro", ["main.6"]),
-        ("7", "lookup", "consent_recording_short", ["main.7"]),
-        ("8", "general", "bulletin_stale", ["main.8"]),
-        ("9", "general", "main_menu_1", ["main.9"]),
-        ("0", "general", "consent_recording_short", ["main.0"]),
-    ],
-)
-def test_each_key_of_the_main_menu_leads_where_it_says(
-    hotline: Hotline, key: str, branch: str, prompt: str, path: list[str]
-) -> None:
-    number = f"09120000{ord(key)}"
+async def until(look: Callable[[], object], what: str) -> None:
+    await asyncio.to_thread(wait_for, look, what, 60)
 
-    async def scenario(call: Call) -> None:
-        await press(call, hotline, "greeting_main", key)
-        await until_heard(call, hotline, prompt)
 
-    asyncio.run(caller(hotline, number, scenario))
-    call = hotline.call_of(number)
-    assert keys(call) == path
-    assert (call["branch"] or "general") == branch
-    assert all(step["at"] for step in call["path"])
+def newest(hotline: Hotline, number: str) -> str:
+    """The id of the newest call of a number, which may still go on."""
+    return [call["id"] for call in hotline.calls() if call["caller"] == number][-1]
+
+
+def has_sound(recording: Path) -> bool:
+    # Which of two voices is in it is not asked: where the machine stands still for a tenth of a
+    # second again and again, MixMonitor keeps one of them (audiohook.c); `doctor` warns of that.
+    samples = wav_samples(recording)
+    return bool(samples.size) and is_sound(samples)
+
+
+def test_each_key_of_the_main_menu_leads_where_it_says(hotline: Hotline) -> None:
+    leads = {  # key: (branch, the prompt it leads to)
+        "1": ("advice", "advice_menu_intro"),
+        "2": ("testing", "test_menu_intro"),
+        "3": ("vaccine", "vaccine_reaction_danger"),
+        "4": ("emergency", "emergency_connecting"),
+        "5": ("relief", "relief_menu_intro"),
+        "6": ("report", "report_menu_intro"),
+        "7": ("lookup", "consent_recording_short"),
+        "8": (None, "bulletin_stale"),
+        "9": (None, "main_menu_1"),
+        "0": ("general", "consent_recording_short"),
+    }
+
+    async def one(key: str, prompt: str) -> None:
+        async def scenario(call: Call) -> None:
+            await press(call, hotline, "greeting_main", key)
+            await until_heard(call, hotline, prompt)
+
+        await caller(hotline, f"09120000{ord(key)}", scenario)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(one(key, prompt) for key, (_, prompt) in leads.items()))
+
+    asyncio.run(all_of_them())
+    for key, (branch, _) in leads.items():
+        call = hotline.call_of(f"09120000{ord(key)}")
+        assert (keys(call), call["branch"]) == ([f"main.{key}"], branch)
+        assert all(step["at"] for step in call["path"])
 
 
 def test_a_branch_repeats_goes_back_and_leads_to_its_own_queue(hotline: Hotline) -> None:
@@ -164,12 +179,17 @@ def test_four_is_emergency_in_a_branch_a_leaf_the_notice_and_the_queue(hotline: 
         "0912000114": (in_queue, ["main.0", "queue.4"]),
     }
 
+    def in_emergency_queue(number: str) -> bool:
+        return any(
+            call["queue"] == "emergency" for call in hotline.calls() if call["caller"] == number
+        )
+
     async def all_of_them() -> None:
         async def one(number: str, scenario: Scenario) -> None:
             async def and_then(call: Call) -> None:
                 await scenario(call)
                 await until_heard(call, hotline, "emergency_connecting")
-                await asyncio.sleep(1)
+                await until(lambda: in_emergency_queue(number), "the call is in the queue")
 
             await caller(hotline, number, and_then)
 
@@ -200,11 +220,13 @@ def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
             rung.answer()
             rung.play_tone(1000)
             call.play_tone(440)
-            await asyncio.sleep(4)
-            assert rung.heard_tone(440)
-            assert call.heard_tone(1000)
+            await until(lambda: rung.heard_tone(440), "the agent hears the caller")
+            await until(lambda: call.heard_tone(1000), "the caller hears the agent")
+            if not refuses:
+                file = hotline.home / "recordings" / f"{newest(hotline, number)}.wav"
+                await until(lambda: has_sound(file), "the recording is being written")
             await call.press("90817263")  # digits for the agent's ears alone
-            await asyncio.sleep(1)
+            await until(lambda: rung.keys_heard == "90817263", "the agent's telephone has the keys")
             await call.hang_up()
             await rung.ended(5)
 
@@ -214,12 +236,11 @@ def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
     recorded, refused = hotline.call_of("0912000121"), hotline.call_of("0912000122")
     for call in (recorded, refused):
         assert (call["outcome"], call["agent"], call["queue"]) == ("answered", "agent1", "operator")
-        assert call["talk_s"] >= 3
+        assert call["talk_s"] > 0
         assert call["wait_s"] < 15
     assert refused["recording"] is None
     assert keys(refused) == ["main.0"]
-    speech = wav_samples(hotline.home / "recordings" / recorded["recording"])
-    assert len(speech) > 3 * 8000
+    assert has_sound(hotline.home / "recordings" / recorded["recording"])
     assert not [file for file in (hotline.home / "recordings").iterdir()
                 if refused["id"] in file.name]
     assert "90817263" not in hotline.journal()
@@ -234,39 +255,37 @@ def test_those_who_wait_hear_how_many_are_ahead(hotline: Hotline) -> None:
             await until_heard(first, hotline, "queue_next")
             second = await called(two)
             await press(second, hotline, "greeting_main", "0")
+            # app_queue's own announcement counts the caller; ours must not
             await until_heard(second, hotline, "queue_position.2")
             assert heard(second.heard, hotline, "n_1")
-            # app_queue's own announcement counts the caller; ours must not
-            joined = second.heard_length
-            async with asyncio.timeout(60):
-                while not heard(second.heard_since(joined), hotline, "queue_position.2"):
-                    await asyncio.sleep(1)
-            said = second.heard_since(joined)
-            assert heard(said, hotline, "n_1")
-            assert not heard(said, hotline, "n_2")
+            assert not heard(second.heard, hotline, "n_2")
+            assert not heard(second.heard, hotline, "queue_next")
             await asyncio.gather(first.hang_up(), second.hang_up())
 
     asyncio.run(scenario())
 
 
 def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotline) -> None:
-    async def closed(call: Call) -> None:
+    def messages(number: str) -> list[Path]:
+        return list((hotline.home / "voicemail").glob(f"{newest(hotline, number)}-*.wav"))
+
+    async def leaves_a_message(call: Call, number: str = "0912000141") -> None:
         await press(call, hotline, "greeting_main", "2")
         await press(call, hotline, "test_menu_intro", "0")
         await press(call, hotline, "after_hours", "1")
         await until_heard(call, hotline, "voicemail_start")
-        await asyncio.sleep(1)
+        await until_heard(call, hotline, "beep")
         call.play_tone(440)
-        await asyncio.sleep(4)
+        await until(lambda: any(map(has_sound, messages(number))), "the message is being written")
 
     async def in_need(call: Call) -> None:
-        await closed(call)
+        await leaves_a_message(call, "0912000142")
         await call.press("4")
         await until_heard(call, hotline, "emergency_connecting")
 
     async def both() -> None:
         await asyncio.gather(
-            caller(hotline, "0912000141", closed), caller(hotline, "0912000142", in_need)
+            caller(hotline, "0912000141", leaves_a_message), caller(hotline, "0912000142", in_need)
         )
 
     assert hotline.run("switch", "hours.testing", "closed").returncode == 0
@@ -280,9 +299,7 @@ def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotlin
     assert keys(helped)[-1] == "message.4"
     for call in (left, helped):  # the message is kept up to the key
         file = next((hotline.home / "voicemail").glob(f"{call['id']}-*.wav"))
-        speech = wav_samples(file).astype(float)
-        assert len(speech) > 3 * 8000
-        assert (speech**2).mean() > 1000
+        assert has_sound(file)
 
 
 def test_above_the_capacity_callers_hear_so_and_four_still_helps(hotline: Hotline) -> None:
