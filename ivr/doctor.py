@@ -6,6 +6,7 @@ import ctypes
 import re
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ OK, WARNING, FAILURE = "ok", "warning", "failure"
 DISK_WARNING, DISK_FAILURE = 0.10, 0.05  # of the disk free
 LAG = timedelta(seconds=30)
 CERTIFICATE_WARNING = timedelta(days=21)
+BEATS, BEAT_S = 50, 0.02
+BEAT_LATE_MS = 20
 STA_UNSYNC = 0x40  # adjtimex(2)
 
 
@@ -51,6 +54,7 @@ def examine(settings: Settings, *, missing_prompts: Callable[[], list[str]]) -> 
     found.append(_emergency(settings))
     found.append(_disk(settings.home))
     found.append(_clock())
+    found.append(_beat())
     found.append(_certificate(settings))
     found.append(_private(settings.home))
     return found
@@ -252,7 +256,8 @@ def _emergency(settings: Settings) -> Check:
 
 
 def _disk(home: Path) -> Check:
-    usage = shutil.disk_usage(home)
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    usage = shutil.disk_usage(there)
     free = usage.free / usage.total
     detail = f"{free:.0%} free ({usage.free // 2**30} GiB)"
     if free < DISK_WARNING:
@@ -272,6 +277,24 @@ def _clock() -> Check:
             "clock", WARNING, f"{shown}, not synchronised", "run an NTP client (systemd-timesyncd)"
         )
     return Check("clock", OK, f"{shown}, synchronised")
+
+
+def _beat() -> Check:
+    """Whether this machine keeps the beat of telephone sound, a packet every 20 ms."""
+    late_ms = []
+    due = time.monotonic()
+    for _ in range(BEATS):
+        due += BEAT_S
+        time.sleep(max(0.0, due - time.monotonic()))
+        late_ms.append((time.monotonic() - due) * 1000)
+    late = sorted(late_ms)[BEATS * 9 // 10]
+    detail = f"one in ten beats of 20 ms comes {late:.0f} ms late or later"
+    if late > BEAT_LATE_MS:
+        return Check(
+            "beat", WARNING, f"{detail}: speech stumbles, recordings have gaps",
+            "give the hotline processors of its own (no shared or overbooked virtual ones)",
+        )
+    return Check("beat", OK, detail)
 
 
 def _certificate(settings: Settings) -> Check:

@@ -203,6 +203,11 @@ def write(home: Path, wanted: Mapping[str, str]) -> list[str]:
     return changed
 
 
+def host_names() -> list[str]:
+    """Names and addresses under which browsers on other machines may reach this one."""
+    return sorted({socket.gethostname(), socket.getfqdn(), *_host_addresses()})
+
+
 def _host_addresses() -> list[str]:
     """This host's own IPv4 addresses besides the loopback."""
     found: set[str] = set()

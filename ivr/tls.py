@@ -7,7 +7,6 @@ certificate of their own name it in the settings; everyone else trusts `ca.crt` 
 from __future__ import annotations
 
 import ipaddress
-import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,11 +66,6 @@ def ensure(settings: Settings, names: list[str], now: datetime) -> None:
     ).add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     _write(key_file, _pem(key), 0o600)
     _write(certificate, server.sign(ca_key, hashes.SHA256()).public_bytes(_PEM), 0o644)
-
-
-def host_names() -> list[str]:
-    """Names under which this host may be reached."""
-    return sorted({socket.gethostname(), socket.getfqdn()})
 
 
 def expires_at(certificate: Path) -> datetime:

@@ -45,7 +45,7 @@ def run(settings: Settings, say: Say) -> None:
     first_accounts(settings, database)
     build_prompts(settings, say)
     check(settings)
-    tls.ensure(settings, tls.host_names(), datetime.now(UTC))
+    tls.ensure(settings, provision.host_names(), datetime.now(UTC))
 
 
 def check(settings: Settings) -> None:

@@ -263,7 +263,7 @@ def run(settings: Settings) -> None:
             # Calls come first: Asterisk needs none of this, and the others wait for it.
             log.error("the database does not answer (%s): calls are answered, records follow later",
                       type(error).__name__)
-        tls.ensure(settings, tls.host_names(), datetime.now(UTC))
+        tls.ensure(settings, provision.host_names(), datetime.now(UTC))
         supervisor = Supervisor(settings, database, asterisk)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, supervisor.on_signal)
@@ -297,7 +297,7 @@ def banner(settings: Settings) -> str:
     secure = tls.needed(settings)
     host = settings.console_bind.host
     if host == "0.0.0.0":  # noqa: S104
-        host = tls.host_names()[0]
+        host = socket.gethostname()
     lines = [
         "", "Hotline 1022 runs.", "",
         f"  Console    {'https' if secure else 'http'}://{host}:{settings.console_bind.port}/",

@@ -89,7 +89,8 @@ class Hotline:
 
     @property
     def url(self) -> str:
-        return f"http://{self.settings.console_bind}"
+        bind = self.settings.console_bind
+        return f"{'http' if bind.is_loopback else 'https'}://{bind}"
 
     @property
     def asterisk(self) -> runtime.Asterisk:

@@ -1,0 +1,78 @@
+"""`hotline doctor` on a hotline that runs, and on one with something amiss."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.live.running import Hotline, wait_for
+
+
+def checks(hotline: Hotline) -> dict[str, dict[str, Any]]:
+    """The lines of `doctor --json` by name; its exit code says whether one is a failure."""
+    done = hotline.json("doctor")["checks"]
+    return {check["name"]: check for check in done}
+
+
+def test_a_sound_hotline_has_no_failure_and_each_warning_has_its_cure(hotline: Hotline) -> None:
+    found = checks(hotline)
+    assert found.keys() == {
+        "asterisk", "modules", "configuration", "capacity", "ami", "trunk", "journal", "database",
+        "tailer", "listener", "prompts", "emergency", "disk", "clock", "beat", "certificate",
+        "privacy",
+    }
+    assert [name for name, check in found.items() if check["status"] == "failure"] == []
+    # what cannot be had on a machine of its own without a carrier, or depends on the machine
+    may_warn = {"trunk", "emergency", "clock", "beat", "capacity", "disk"}
+    assert {name for name, check in found.items() if check["status"] == "warning"} <= may_warn
+    assert all(bool(check["cure"]) == (check["status"] != "ok") for check in found.values())
+    shown = hotline.run("doctor")
+    assert shown.returncode == 0, shown.stdout
+    assert "WARNING  emergency" in shown.stdout
+
+
+@contextmanager
+def amiss(hotline: Hotline) -> Iterator[None]:
+    """Recordings open to all, a prompt gone, a queue changed by hand, a listener that hangs."""
+    recordings = hotline.home / "recordings"
+    prompt = hotline.home / "asterisk/data/sounds/vi/greeting_main.alaw"
+    queues = hotline.home / "asterisk/etc/queues.conf"
+    speech, rules = prompt.read_bytes(), queues.read_text(encoding="utf-8")
+    recordings.chmod(0o755)
+    prompt.unlink()
+    queues.write_text(rules + "; by hand\n", encoding="utf-8")
+    hotline.signal("listener", signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        hotline.signal("listener", signal.SIGCONT)
+        recordings.chmod(0o700)
+        prompt.write_bytes(speech)
+        queues.write_text(rules, encoding="utf-8")
+
+
+def test_each_fault_is_named_with_its_cure_and_the_exit_code_says_so(hotline: Hotline) -> None:
+    with amiss(hotline):
+        wait_for(lambda: not hotline.listener_connected, "the listener is seen to hang", 60)
+        found = wait_for(
+            lambda: now if (now := checks(hotline))["listener"]["status"] == "failure" else None,
+            "the listener is a failure", 60,
+        )
+        assert hotline.run("doctor").returncode == 1
+    failures = {name: check for name, check in found.items() if check["status"] == "failure"}
+    assert failures.keys() == {"privacy", "prompts", "configuration", "listener"}
+    assert "recordings" in failures["privacy"]["detail"]
+    assert "greeting_main" in failures["prompts"]["detail"]
+    assert "queues.conf" in failures["configuration"]["detail"]
+    assert all(check["cure"] for check in failures.values())
+    wait_for(lambda: hotline.listener_connected, "the listener is back", 60)
+
+
+def test_with_nothing_running_every_check_still_answers(hotline: Hotline) -> None:
+    nothing = Hotline(hotline.home.parent / "nothing")
+    found = checks(nothing)
+    assert found["asterisk"]["status"] == "failure"
+    assert found["database"]["status"] == "failure"
+    assert nothing.run("doctor").returncode == 1

@@ -1,0 +1,110 @@
+"""Beyond the loopback: a carrier that is registered with, browsers on other machines."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.async_api import expect
+
+from ivr.phone import Phone
+from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
+from tests.live.carrier import CITIZENS, Carrier, running_carrier
+from tests.live.people import until_heard
+from tests.live.running import Hotline, free_ports, running_hotline, wait_for
+
+CENTRE = "0237000115"  # stands for the emergency centre; the stand-in carrier answers it
+
+
+def own_address() -> str:
+    """This machine's address towards others (nothing is sent)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("198.51.100.1", 9))
+        address: str = probe.getsockname()[0]
+        return address
+
+
+@pytest.fixture(scope="module")
+def carrier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
+    with running_carrier(tmp_path_factory.mktemp("carrier") / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hotline(carrier: Carrier, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    console, ws = free_ports(2)
+    with running_hotline(
+        tmp_path_factory.mktemp("network") / "home", **carrier.trunk,
+        HOTLINE_CONSOLE_BIND=f"{own_address()}:{console}",
+        HOTLINE_WS_BIND=f"{own_address()}:{ws}", HOTLINE_EMERGENCY_TARGETS=CENTRE,
+    ) as running:
+        yield running
+
+
+def test_a_registered_trunk_brings_calls_in_and_takes_an_emergency_out(
+    hotline: Hotline, carrier: Carrier
+) -> None:
+    wait_for(lambda: "Registered" in hotline.ask("pjsip show registrations"), "registered", 60)
+
+    async def scenario() -> None:
+        async with Phone(CITIZENS, server=carrier.sip, user="0912000401") as phone:
+            call = await phone.call("1022")
+            assert await call.answered(20), f"{call.sip_code} {call.reason}"
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("4")
+            await until_heard(call, hotline, "emergency_connecting")
+            call.play_tone(440)
+            await asyncio.to_thread(
+                wait_for, lambda: call.heard_tone(440), "the caller is heard, and hears", 60
+            )
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000401")
+    assert (call["outcome"], call["branch"]) == ("transferred", "emergency")
+    assert call["dialled"] == "1022"
+    found = {check["name"]: check for check in hotline.json("doctor")["checks"]}
+    assert [found[name]["status"] for name in ("trunk", "emergency", "certificate")] == ["ok"] * 3
+    hotline.assert_ledger_complete()
+
+
+def test_a_browser_elsewhere_is_served_with_tls_and_its_keypad_reaches_the_caller(
+    hotline: Hotline, carrier: Carrier, tmp_path: Path
+) -> None:
+    address = str(hotline.settings.console_bind)
+    authority = hotline.home / "tls" / "ca.crt"
+    assert requests.get(f"https://{address}/healthz", verify=str(authority), timeout=10).ok
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.get(f"https://{address}/healthz", timeout=10)
+
+    async def scenario() -> None:
+        async with (
+            chromium(tmp_path) as browser,
+            Phone(CITIZENS, server=carrier.sip, user="0912000402") as phone,
+        ):
+            agent = await signed_in(browser, hotline, "agent1")
+            assert await agent.evaluate("isSecureContext")
+            await take_calls(agent)
+            call = await phone.call("1022")
+            assert await call.answered(20)
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("0")
+            await agent.click("#answer")
+            await expect(agent.locator("body")).to_have_attribute("data-phone-state", "talking")
+            call.play_tone(440)
+            assert await heard_by_page(agent, 440)
+            assert call.heard_tone(AGENT_HZ)
+            await agent.click("#keypad-toggle")
+            for key in "10#":
+                await agent.click(f"#keypad [data-key='{key}']")
+            await asyncio.to_thread(
+                wait_for, lambda: call.keys_heard == "10#", "the keys arrive", 30
+            )
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    assert hotline.call_of("0912000402")["outcome"] == "answered"
