@@ -42,8 +42,9 @@ MODULES = (
     "bridge_builtin_features",
     "codec_alaw", "codec_ulaw", "codec_resample", "format_pcm", "format_wav",
     "res_musiconhold", "pbx_config",
-    "app_celgenuserevent", "app_controlplayback", "app_db", "app_dial", "app_echo", "app_exec",
-    "app_mixmonitor", "app_playback", "app_queue", "app_stack", "app_userevent", "app_verbose",
+    "app_celgenuserevent", "app_channelredirect", "app_controlplayback", "app_db",
+    "app_dial", "app_echo", "app_exec", "app_mixmonitor", "app_playback", "app_queue",
+    "app_senddtmf", "app_stack", "app_userevent", "app_verbose",
     "func_callerid", "func_channel", "func_cut", "func_db", "func_global", "func_groupcount",
     "func_logic", "func_math", "func_pjsip_endpoint", "func_strings", "func_timeout",
     "func_version", "res_clioriginate", "res_pjsip_pubsub", "res_cdrel_custom", "cel_custom",
@@ -51,10 +52,12 @@ MODULES = (
 
 NOT_IN_EVERY_VERSION = frozenset({"res_cdrel_custom", "res_timing_pthread"})
 
-# Files Asterisk looks for and complains about when they are missing.
-_NOT_USED = {
+# Short files, most of them to say that something is not used.
+_SHORT_FILES = {
     "cdr.conf": "[general]\nenable = no\n",
-    "features.conf": "[general]\n[featuremap]\n",
+    # Key 4 of a caller who talks with an agent: the agent's leg looks whether it holds the caller.
+    "features.conf": "[general]\n[featuremap]\n[applicationmap]\n"
+    "hotline4 => 4,peer/caller,Gosub,\"hl-held,s,1\"\n",
     "acl.conf": "", "udptl.conf": "[general]\n", "pjproject.conf": "", "ccss.conf": "[general]\n",
     "indications.conf": "[general]\ncountry = vn\n[vn]\ndescription = Vietnam\n"
     "ringcadence = 1000,4000\ndial = 425\nbusy = 425/500,0/500\nring = 425/1000,0/4000\n"
@@ -174,7 +177,7 @@ def files(
         "musiconhold", "say", "queues", "pjsip",
     )
     made_files = {f"{name}.conf": render(f"{name}.conf.j2", values) for name in templates}
-    made_files |= _NOT_USED
+    made_files |= _SHORT_FILES
     made_files["extensions.conf"] = compile_dialplan(
         menus, numbers=settings.numbers, capacity=settings.capacity,
         queue_timeout_s=settings.queue_timeout_s, emergency_targets=settings.emergency_targets,

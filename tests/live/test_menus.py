@@ -12,6 +12,8 @@ from ivr.phone.audio import is_sound
 from tests.live.people import called, citizen, desk_agent, heard, until_heard, wav_samples
 from tests.live.running import Hotline, wait_for
 
+TYPED = "94817263"  # a code that a caller types to an agent, with a 4 in it
+
 Scenario = Callable[[Call], Awaitable[None]]
 
 
@@ -201,6 +203,30 @@ def test_four_is_emergency_in_a_branch_a_leaf_the_notice_and_the_queue(hotline: 
         assert (keys(call), call["branch"], call["queue"]) == (path, "emergency", "emergency")
 
 
+def test_four_helps_a_caller_whom_an_agent_holds(hotline: Hotline) -> None:
+    number = "0912000115"
+
+    async def scenario() -> None:
+        async with desk_agent(hotline) as desk, citizen(hotline, number) as phone:
+            call = await called(phone)
+            await press(call, hotline, "greeting_main", "0")
+            rung = await desk.incoming(60)
+            rung.answer()
+            rung.play_tone(1000)
+            await until(lambda: call.heard_tone(1000), "the caller hears the agent")
+            await rung.hold()
+            await asyncio.sleep(2)
+            await call.press("4")
+            await until_heard(call, hotline, "emergency_connecting")
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    call = hotline.call_of(number)
+    assert (keys(call), call["branch"], call["outcome"]) == (
+        ["main.0", "hold.4"], "emergency", "answered"
+    )
+
+
 def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
     hotline: Hotline,
 ) -> None:
@@ -225,8 +251,11 @@ def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
             if not refuses:
                 file = hotline.home / "recordings" / f"{newest(hotline, number)}.wav"
                 await until(lambda: has_sound(file), "the recording is being written")
-            await call.press("90817263")  # digits for the agent's ears alone
-            await until(lambda: rung.keys_heard == "90817263", "the agent's telephone has the keys")
+            for key in TYPED:  # digits for the agent's ears alone
+                before = rung.keys_heard
+                await call.press(key)
+                await until(lambda: rung.keys_heard != before, f"{key} reaches the agent")  # noqa: B023
+            assert rung.keys_heard == TYPED
             await call.hang_up()
             await rung.ended(5)
 
@@ -243,7 +272,7 @@ def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
     assert has_sound(hotline.home / "recordings" / recorded["recording"])
     assert not [file for file in (hotline.home / "recordings").iterdir()
                 if refused["id"] in file.name]
-    assert "90817263" not in hotline.journal()
+    assert TYPED not in hotline.journal()
     assert '"DTMF' not in hotline.journal()
 
 
