@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from panoramisk.message import Message
+from panoramisk.message import Message  # type: ignore[import-untyped]
 
 from crm.settings import Address
 

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from ami_stand_in import AmiStandIn
-
 from crm.branches import QUEUES
 from crm.database import Database
 from crm.models import Seat, User
 from ivr.commands import Commands
 from ivr.listener import Listener, Pace
 from ivr.live_store import LiveStore
+from tests.ivr.ami_stand_in import AmiStandIn
 
 QUICK = Pace(
     keep_alive_s=0.2, resync_s=60, seen_s=0.2, retry_from_s=0.05, retry_to_s=0.1,

@@ -6,11 +6,11 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from ami_stand_in import AmiStandIn
 
 from crm.branches import QUEUES
 from crm.settings import Address
 from ivr.commands import Commands, Outcome, Result
+from tests.ivr.ami_stand_in import AmiStandIn
 
 SEAT = "PJSIP/seat-001"
 PAUSED = """Event: QueueMember

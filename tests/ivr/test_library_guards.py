@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 import pytest
-from ami_stand_in import AmiStandIn, message, until
-from asterisk.ami import Action, Event
+from asterisk.ami import Action, Event  # type: ignore[import-untyped]
 
 from crm.settings import Address
 from ivr.ami import Link, LinkError, UnsafeValueError, checked
 from ivr.commands import Commands, Outcome, Result
 from ivr.commands import _Client as Client
 from ivr.live_events import BadEventError, parse
+from tests.ivr.ami_stand_in import AmiStandIn, message, until
 
 NAME = "Nguyễn Văn Đức"
 
@@ -226,9 +226,12 @@ def test_a_connection_that_ends_before_the_answer_is_unknown_without_waiting(
 ) -> None:
     asterisk.ignored.add("QueuePause")
     commands = Commands(asterisk.address, "command", "secret", timeout_s=600)
-    threading.Thread(target=lambda: (
-        until(lambda: bool(asterisk.asked("QueuePause"))), asterisk.drop()
-    )).start()
+
+    def drop_when_asked() -> None:
+        until(lambda: bool(asterisk.asked("QueuePause")))
+        asterisk.drop()
+
+    threading.Thread(target=drop_when_asked).start()
     result = commands.pause("PJSIP/seat-001", None)
     assert result == Result(
         Outcome.UNKNOWN, "the connection ended before the answer to QueuePause"
@@ -238,7 +241,7 @@ def test_a_connection_that_ends_before_the_answer_is_unknown_without_waiting(
 def test_a_server_that_speaks_something_else_is_refused(
     asterisk: AmiStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ami_stand_in.GREETING", "HTTP/1.1 400 Bad Request\r\n\r\n")
+    monkeypatch.setattr("tests.ivr.ami_stand_in.GREETING", "HTTP/1.1 400 Bad Request\r\n\r\n")
     assert Commands(asterisk.address, "command", "secret").ping().outcome is Outcome.REFUSED
 
 
@@ -260,7 +263,12 @@ def test_an_action_larger_than_the_sockets_buffer_is_sent_whole() -> None:
     client = Client(Address("127.0.0.1", 1), 60)
     client._socket = ours
     action = Action("Ping", {"Filler": "x" * 5_000_000})
-    sender = threading.Thread(target=lambda: (client.send(action), ours.close()))
+
+    def send_and_close() -> None:
+        client.send(action)
+        ours.close()
+
+    sender = threading.Thread(target=send_and_close)
     sender.start()
     received = sum(iter(lambda: len(theirs.recv(1 << 20)), 0))
     sender.join()

@@ -9,12 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ami_stand_in import AmiStandIn, stream, undated, until
-from listening import QUICK, add_agent, listening
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
@@ -23,6 +22,8 @@ from crm.models import ListenerState, LiveAgent, LiveCall, Switch
 from ivr.listener import Pace
 from ivr.live import Changes
 from ivr.live_store import Connection, LiveStore
+from tests.ivr.ami_stand_in import AmiStandIn, stream, undated, until
+from tests.ivr.listening import QUICK, add_agent, listening
 
 MEMBER = """Event: QueueMember
 Queue: {queue}
@@ -74,6 +75,10 @@ def member(
     )
 
 
+def appeared(database: Database, call_id: str) -> bool:
+    return call_id in calls(database)
+
+
 def calls(database: Database) -> dict[str, LiveCall]:
     with database.reading() as session:
         return {row.id.rpartition(".")[2]: row for row in session.scalars(select(LiveCall))}
@@ -113,7 +118,7 @@ def test_seq_grows_with_every_change_and_over_restarts(
             until(lambda: connected(database))
             asterisk.lists["CoreShowChannels"] += CHANNEL.format(n=n)
             asterisk.say(STARTED.format(n=n))
-            until(lambda n=n: str(n) in calls(database))  # type: ignore[misc]
+            until(partial(appeared, database, str(n)))
             seen.append(calls(database)[str(n)].seq)
     assert seen == sorted(set(seen))
 

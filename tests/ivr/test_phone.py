@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from phone_peers import answered_call, in_loop, two_phones, until
 
 from ivr.phone import CallState, Phone, PhoneError, audio
+from tests.ivr.phone_peers import answered_call, in_loop, two_phones, until
 
 
 @in_loop

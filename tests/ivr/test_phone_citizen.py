@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from phone_peers import in_loop, until
 
 from ivr.phone import Call, Phone, PhoneError, dial, sip
+from tests.ivr.phone_peers import in_loop, until
 
 
 @contextlib.asynccontextmanager

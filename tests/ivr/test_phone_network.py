@@ -4,9 +4,9 @@ import asyncio
 import socket
 
 import pytest
-from phone_peers import T1_S, Wire, answered_call, in_loop, two_phones, udp_peer, until
 
 from ivr.phone import CallState, Phone, PhoneError, sdp, sip
+from tests.ivr.phone_peers import T1_S, Wire, answered_call, in_loop, two_phones, udp_peer, until
 
 
 @in_loop

@@ -56,10 +56,11 @@ def amiss(hotline: Hotline) -> Iterator[None]:
 def test_each_fault_is_named_with_its_cure_and_the_exit_code_says_so(hotline: Hotline) -> None:
     with amiss(hotline):
         wait_for(lambda: not hotline.listener_connected, "the listener is seen to hang", 60)
-        found = wait_for(
-            lambda: now if (now := checks(hotline))["listener"]["status"] == "failure" else None,
+        wait_for(
+            lambda: checks(hotline)["listener"]["status"] == "failure",
             "the listener is a failure", 60,
         )
+        found = checks(hotline)
         assert hotline.run("doctor").returncode == 1
     failures = {name: check for name, check in found.items() if check["status"] == "failure"}
     assert failures.keys() == {"privacy", "prompts", "configuration", "listener"}

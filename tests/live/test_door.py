@@ -47,7 +47,7 @@ def records(journal: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(journal, newline="")))
 
 
-HOSTILE_FROM = {
+HOSTILE_FROM: dict[str, str | bytes] = {
     "an encoded line end in the number": f"<sip:0912%0D%0A%0D%0A{FORGED}@127.0.0.2>",
     "an encoded line feed alone": "<sip:0912%0AEvent: HotlineForged@127.0.0.2>",
     "an encoded C1 control": "<sip:0912%C2%85Event@127.0.0.2>",
@@ -68,9 +68,9 @@ def test_hostile_identities_forge_nothing(hotline: Hotline) -> None:
     before = {call["id"] for call in hotline.calls()}
 
     async def knock(value: str | bytes) -> int | None:
-        tag = b";tag=1" if isinstance(value, bytes) else ";tag=1"
+        tagged = value + b";tag=1" if isinstance(value, bytes) else value + ";tag=1"
         async with citizen(hotline, "0912000400") as phone:
-            call = await phone.call("1022", headers={"From": value + tag}, timeout_s=20)  # type: ignore[operator]
+            call = await phone.call("1022", headers={"From": tagged}, timeout_s=20)
             if await call.answered(20):
                 await asyncio.sleep(0.5)
                 await call.hang_up()

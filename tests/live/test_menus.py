@@ -42,7 +42,7 @@ async def until(look: Callable[[], object], what: str) -> None:
 
 def newest(hotline: Hotline, number: str) -> str:
     """The id of the newest call of a number, which may still go on."""
-    return [call["id"] for call in hotline.calls() if call["caller"] == number][-1]
+    return str([call["id"] for call in hotline.calls() if call["caller"] == number][-1])
 
 
 def has_sound(recording: Path) -> bool:
