@@ -14,6 +14,8 @@ from ivr.menu import Hours, Menus
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"
 
+BEFORE_FIRST_WORD_MS = 400  # of silence after the answer: carriers cut off what is said sooner
+
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True,
     autoescape=False,  # noqa: S701 - the output is no HTML; every value is a checked setting or name
@@ -52,6 +54,7 @@ def compile_dialplan(
     program can see which dialplan runs."""
     values: dict[str, object] = {
         "main": menus.main,
+        "before_first_word_s": BEFORE_FIRST_WORD_MS / 1000,
         "menus": list(menus.menus.values()),
         "leaves": list(menus.leaves.values()),
         "branches": [

@@ -67,13 +67,18 @@ def unused() -> list[str]:
 
 def menu_faults(settings: Settings, menus: menu.Menus) -> list[menu.Fault]:
     """What is wrong between the menus and the prompts, with durations where they are built."""
-    catalogue = Catalogue.load()
-    folder = provision.sounds(settings.home)
     interruptible = {
-        prompt.id: prompt.barge_in for prompt in catalogue.prompts.values() if not prompt.vars
+        prompt.id: prompt.barge_in
+        for prompt in Catalogue.load().prompts.values() if not prompt.vars
     }
-    durations = {
-        name: build.duration_ms(path) for name in interruptible
-        if (path := folder / build.LANGUAGE / f"{name}.alaw").exists()
+    return menu.prompt_faults(menus, interruptible, durations_ms(settings))
+
+
+def durations_ms(settings: Settings) -> dict[str, int]:
+    """How long each built prompt of a fixed text plays."""
+    folder = provision.sounds(settings.home) / build.LANGUAGE
+    return {
+        name: build.duration_ms(path)
+        for name, prompt in Catalogue.load().prompts.items()
+        if not prompt.vars and (path := folder / f"{name}.alaw").exists()
     }
-    return menu.prompt_faults(menus, interruptible, durations)

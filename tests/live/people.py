@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,6 +49,14 @@ class Console:
         answer = self._http.get(self._url + path, timeout=10)
         answer.raise_for_status()
         return answer.text
+
+    def open_stream(self) -> requests.Response:
+        """The stream of events that a page of this person's would follow."""
+        answer = self._http.get(
+            f"{self._url}/events?page={uuid.uuid4()}", stream=True, timeout=(15, None)
+        )
+        answer.raise_for_status()
+        return answer
 
 
 def _token(page: str, pattern: str) -> str:

@@ -122,7 +122,7 @@ class Hotline:
         done = self.run("setup")
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def start(self, timeout_s: float = 90) -> None:
+    def start(self, timeout_s: float = 90, *, with_database: bool = True) -> None:
         """`hotline up`, until it says that it runs."""
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
@@ -137,7 +137,8 @@ class Hotline:
             return "Hotline 1022 runs." in self.log.read_text(encoding="utf-8")[began:]
 
         wait_for(runs, f"hotline up runs, see {self.log}", timeout_s)
-        wait_for(lambda: self.listener_connected, "the listener is connected", 30)
+        if with_database:
+            wait_for(lambda: self.listener_connected, "the listener is connected", 30)
 
     @cached_property
     def database(self) -> Database:

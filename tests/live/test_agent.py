@@ -201,3 +201,27 @@ def test_the_supervisors_page_is_pushed_to(hotline: Hotline, tmp_path: Path) -> 
 
     asyncio.run(scenario())
     wait_for(lambda: hotline.call_of("0912000211"), "the call is over")
+
+
+def test_started_with_its_database_dead_the_hotline_answers_all_the_same(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with citizen(hotline, "0912000221") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("2")
+            await until_heard(call, hotline, "test_menu_intro")
+            await call.hang_up()
+
+    postgres = _postgres(hotline)
+    hotline.stop()
+    for pid in postgres:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        hotline.start(150, with_database=False)
+        asyncio.run(scenario())
+    finally:
+        for pid in postgres:
+            os.kill(pid, signal.SIGCONT)
+    assert hotline.call_of("0912000221", 120)["outcome"] == "abandoned_menu"
+    hotline.assert_ledger_complete()
+    assert "the database does not answer" in hotline.tail(400)
