@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import catalogues, words
 from agent_console.door import Answer, console, language, open_to, person, utc_now
-from crm import history
+from crm import emergency, history
 from crm.branches import BRANCHES
 from crm.calls import LOCAL_ZONE
 from crm.models import Call, Outcome, Role, User
@@ -20,6 +20,20 @@ log = logging.getLogger(__name__)
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("board", __name__)
 LIMIT = 200
+
+
+@blueprint.post("/unreached/<call_id>/rung-back")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def rung_back(call_id: str) -> Answer:
+    """Say that the caller of an emergency call that reached nobody has been rung back."""
+    try:
+        with console().database.transaction() as session:
+            first = emergency.rung_back(session, call_id, person().login, utc_now())
+    except emergency.EmergencyError as error:
+        raise NotFound() from error
+    if first:
+        audit.warning("%s has rung back the emergency caller of %s", person().login, call_id)
+    return {"done": True}, 200
 
 
 @blueprint.get("/supervisor")

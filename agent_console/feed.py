@@ -1,8 +1,9 @@
 """The live feed: one thread follows the database and fans changes out to all open pages.
 
 What pages see is a set of documents, each a small JSON value under a key such as `agent:lan`,
-`call:th1.b1-1.2`, `queue:vaccine`, `branch:vaccine`, `today:vaccine`, `menus`, `listener:th1`,
-`database`. A page first gets all documents that it may see, then those that change (null: gone).
+`call:th1.b1-1.2`, `queue:vaccine`, `branch:vaccine`, `today:vaccine`, `unreached:th1.b1-1.2`,
+`menus`, `listener:th1`, `database`. A page first gets all documents that it may see, then those
+that change (null: gone).
 Each change is computed and encoded once, whatever the number of pages; a page that does not keep
 up is cut off, reconnects by itself and gets everything again.
 """
@@ -24,7 +25,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from crm import history, users, wallboard
+from crm import emergency, history, users, wallboard
 from crm.branches import BRANCHES
 from crm.call_rows import iso
 from crm.database import Database
@@ -103,7 +104,8 @@ class Feed:
         self._seen: dict[str, int] = {}  # highest seq by node
         self._records: dict[str, Call] = {}  # the journal's view of calls that are with an agent
         self._today: dict[str, Document] = {}
-        self._due = dict.fromkeys(("resync", "today", "sessions"), 0.0)  # monotonic
+        self._unreached: dict[str, Document] = {}
+        self._due = dict.fromkeys(("resync", "today", "unreached", "sessions"), 0.0)  # monotonic
 
     def start(self) -> None:
         self._thread.start()
@@ -179,6 +181,7 @@ class Feed:
             self._read_live(session, listeners)
             self._read_records(session)
             self._read_today(session, now)
+            self._read_unreached(session)
             self._check_sessions(session, now)
         if not self._live.documents["database"]["ok"]:
             log.info("the database answers again")
@@ -229,6 +232,16 @@ class Feed:
         cost = time.monotonic() - began
         self._due["today"] = time.monotonic() + max(1.0, cost * TODAY_SHARE)
 
+    def _read_unreached(self, session: Session) -> None:
+        """Emergency calls that reached nobody: on every screen until somebody has rung back."""
+        if self._is_due("unreached", 1.0):
+            self._unreached = {
+                f"unreached:{call.id}": {
+                    "id": call.id, "caller": call.caller, "at": iso(call.started_at)
+                }
+                for call in emergency.unreached(session)
+            }
+
     def _check_sessions(self, session: Session, now: datetime) -> None:
         if not self._is_due("sessions", 1.0):
             return
@@ -248,8 +261,12 @@ class Feed:
         return True
 
     def _compose(self, listeners: Iterable[ListenerState], now: datetime) -> _Live:
-        documents: dict[str, Document] = {"database": {"ok": True}, **self._today}
-        topics: dict[str, tuple[str, ...]] = {"database": (EVERYBODY,)}
+        documents: dict[str, Document] = {
+            "database": {"ok": True}, **self._today, **self._unreached
+        }
+        topics: dict[str, tuple[str, ...]] = dict.fromkeys(
+            ("database", *self._unreached), (EVERYBODY,)
+        )
         for row in listeners:
             silent = now - row.seen_at > LISTENER_SILENT
             documents[f"listener:{row.node}"] = {"connected": row.connected and not silent}

@@ -28,3 +28,21 @@ BRANCHES = (
 )
 BY_ID = {branch.id: branch for branch in BRANCHES}
 QUEUES = tuple(dict.fromkeys(branch.queue for branch in BRANCHES if branch.queue))
+
+
+@dataclass(frozen=True)
+class Service:
+    """An emergency service. `keys` ask for it once 4 was pressed."""
+
+    id: str
+    number: str
+    vi: str
+    keys: str
+
+
+SERVICES = (
+    Service("medical", "115", "Cấp cứu y tế", "14"),
+    Service("fire", "114", "Cháy nổ", "2"),
+    Service("police", "113", "Công an", "3"),
+    Service("rescue", "112", "Thiên tai, cứu nạn", "5"),
+)

@@ -13,7 +13,8 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     queued              time of the first HL_QUEUE
     branch, queue, notice, recording    [time, value], the latest
     voicemail           [ms, time, file], the longest
-    rejected, emergency, callback, self_served    true
+    emergency           time of the first HL_EMERGENCY
+    rejected, callback, self_served    true
     endpoint, link      of a leg: its phone; [0 from CHAN_START | 1 not, time, linkedid]
     answerer            of a leg: [time, call, login] of the latest HL_ANSWER
 """
@@ -175,7 +176,7 @@ def _step(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
 
 
 def _emergency(facts: Facts, at: int, _extra: Mapping[str, str]) -> None:
-    facts["emergency"] = True
+    _earliest(facts, "emergency", at)
     _latest(facts, "branch", [at, "emergency"])
 
 

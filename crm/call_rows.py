@@ -92,6 +92,7 @@ def _call_row(
         "wait_ms": _wait_ms(queued, waited_until),
         "talk_ms": _length(agents + outside) // 1000,
         "emergency": "emergency" in caller,
+        "unreached": ended is not None and _unreached(caller, agents, outside),
         "recording_notice": _said(caller, "notice"),
         "recording": max(recordings)[1] if recordings else None,
         "voicemail": caller["voicemail"][2] if "voicemail" in caller else None,
@@ -140,6 +141,15 @@ def _outcome(caller: Facts, agents_us: int, outside_us: int) -> Outcome:
         Outcome.ABANDONED_QUEUE: "queued" in caller,
     }
     return next((outcome for outcome, fit in fits.items() if fit), Outcome.ABANDONED_MENU)
+
+
+def _unreached(caller: Facts, agents: Iterable[Span], outside: Iterable[Span]) -> bool:
+    """Whether the caller asked for emergency help and spoke with nobody from then on."""
+    if "emergency" not in caller:
+        return False
+    asked: int = caller["emergency"]
+    since = [(max(start, asked), end) for start, end in agents if end > asked]
+    return _length(since) < TALK_US and not any(end > asked for _, end in outside)
 
 
 def _path(steps: Iterable[tuple[int, str, str]]) -> list[dict[str, str | None]]:

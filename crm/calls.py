@@ -192,6 +192,7 @@ def as_json(call: Call) -> dict[str, Any]:
         "outcome": call.outcome,
         "branch": call.branch,
         "path": call.path,
+        "emergency": ("unreached" if call.unreached else "reached") if call.emergency else None,
         "queue": call.queue,
         "agent": call.agent,
         "wait_s": None if call.wait_ms is None else call.wait_ms / 1000,

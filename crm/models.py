@@ -90,6 +90,8 @@ class Call(Base):
     wait_ms: Mapped[int | None]  # from queued_at to the first person, or to the end
     talk_ms: Mapped[int] = mapped_column(default=0)  # bridged with persons, all together
     emergency: Mapped[bool] = mapped_column(default=False)
+    # asked for emergency help, and ended before a person spoke with the caller
+    unreached: Mapped[bool] = mapped_column(default=False)
     recording_notice: Mapped[str | None] = mapped_column(String(8))  # heard | refused | cut
     recording: Mapped[str | None] = mapped_column(String(120))  # file name in the recordings folder
     voicemail: Mapped[str | None] = mapped_column(String(120))
@@ -102,7 +104,32 @@ class Call(Base):
         Index("call_started", "started_at"),
         Index("call_caller", "caller", "started_at"),
         Index("call_open", "node", "ended_at"),
+        Index(
+            "call_unreached", "started_at",
+            sqlite_where=text("unreached"), postgresql_where=text("unreached"),
+        ),
     )
+
+
+class RungBack(Base):
+    """Somebody has rung back a caller whose emergency call had reached nobody."""
+
+    __tablename__ = "rung_back"
+
+    call_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    at: Mapped[datetime]
+    by: Mapped[str] = mapped_column(String(32))  # login
+
+
+class Drill(Base):
+    """An agreed trial of key 4 with an emergency service."""
+
+    __tablename__ = "drill"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    service: Mapped[str] = mapped_column(String(16))  # crm.branches.SERVICES
+    at: Mapped[datetime]
+    note: Mapped[str] = mapped_column(String(500))
 
 
 class Leg(Base):

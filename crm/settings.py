@@ -167,8 +167,17 @@ class Settings:
         "", _optional(_matching(r"[!-:<-~]{1,128}", "a password without blanks or ;")),
         "Registering: password", secret=True,
     )
-    emergency_targets: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Numbers rung on key 4, in turn, before the emergency queue"
+    emergency_medical: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Rung in turn on key 4 (115, then the provincial hospital)"
+    )
+    emergency_fire: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Rung in turn on key 4 and 2 (114)"
+    )
+    emergency_police: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Rung in turn on key 4 and 3 (113)"
+    )
+    emergency_rescue: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Rung in turn on key 4 and 5 (112)"
     )
     capacity: int = _setting(1000, _number(1, 20000), "Calls at once; more hear overload_reject")
     seats: int = _setting(60, _number(1, 999), "Browser phones that may be logged in at once")
@@ -194,6 +203,14 @@ class Settings:
     twilio_from: str | None = _setting("", _optional(_text), "Twilio sender")
     twilio_url: str | None = _setting("", _optional(_text), "Another address for Twilio's API")
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def emergency_targets(self) -> dict[str, tuple[str, ...]]:
+        """The numbers to ring, in turn, by the id of the service (crm.branches.SERVICES)."""
+        return {
+            "medical": self.emergency_medical, "fire": self.emergency_fire,
+            "police": self.emergency_police, "rescue": self.emergency_rescue,
+        }
 
     def __post_init__(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from crm.branches import BRANCHES, QUEUES
+from crm.branches import BRANCHES, QUEUES, SERVICES
 from ivr.menu import Hours, Menus
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"
@@ -47,8 +47,8 @@ def switches() -> dict[str, tuple[str, ...]]:
 
 def compile_dialplan(
     menus: Menus, *, numbers: tuple[str, ...], capacity: int, queue_timeout_s: int,
-    emergency_targets: tuple[str, ...], carrier: bool, recordings: Path, messages: Path,
-    asterisk_major: int,
+    emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, recordings: Path,
+    messages: Path, asterisk_major: int,
 ) -> str:
     """The whole `extensions.conf`. The global HL_MARKER is a digest of the text, so that a
     program can see which dialplan runs."""
@@ -65,8 +65,9 @@ def compile_dialplan(
         "numbers": numbers,
         "capacity": capacity,
         "queue_timeout_s": queue_timeout_s,
-        "emergency_targets": emergency_targets,
-        "carrier": carrier,
+        "services": SERVICES,
+        # without a carrier nobody outside can be rung
+        "emergency_targets": emergency_targets if carrier else dict.fromkeys(emergency_targets, ()),
         "recordings": recordings,
         "messages": messages,
         "switches": switches(),

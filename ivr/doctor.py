@@ -14,7 +14,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import secrets
+from crm import emergency, secrets
+from crm.branches import SERVICES
 from crm.database import Database, DatabaseError
 from crm.models import JournalPosition, ListenerState
 from crm.settings import Settings
@@ -23,6 +24,8 @@ from ivr import commands, menu, provision, runtime, tls
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 DISK_WARNING, DISK_FAILURE = 0.10, 0.05  # of the disk free
 LAG = timedelta(seconds=30)
+DRILL_AGE = timedelta(days=90)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CERTIFICATE_WARNING = timedelta(days=21)
 BEATS, BEAT_S = 50, 0.02
 BEAT_LATE_MS = 20
@@ -51,7 +54,7 @@ def examine(settings: Settings, *, missing_prompts: Callable[[], list[str]]) -> 
     found.append(_journal(settings))
     found += _database(settings)
     found.append(_prompts(missing_prompts))
-    found.append(_emergency(settings))
+    found += _emergency(settings)
     found.append(_disk(settings.home))
     found.append(_clock())
     found.append(_beat())
@@ -246,13 +249,41 @@ def _prompts(missing: Callable[[], list[str]]) -> Check:
     return Check("prompts", OK, "complete")
 
 
-def _emergency(settings: Settings) -> Check:
-    cure = "set HOTLINE_EMERGENCY_TARGETS and HOTLINE_TRUNK_SERVER; till then agents are rung"
-    if settings.emergency_targets and settings.trunk_server:
-        return Check("emergency", OK, f"{len(settings.emergency_targets)} targets")
-    if settings.trunk_server:
-        return Check("emergency", FAILURE, "no emergency target is set", cure)
-    return Check("emergency", WARNING, "no emergency target and no carrier to reach one", cure)
+def _emergency(settings: Settings) -> Iterator[Check]:
+    """Key 4 leads outside, and it was tried with those who answer there."""
+    empty = [
+        f"{service.number} (HOTLINE_EMERGENCY_{service.id.upper()})" for service in SERVICES
+        if not settings.emergency_targets[service.id]
+    ]
+    if empty:
+        yield Check(
+            "emergency", FAILURE, f"no number is set for {', '.join(empty)}",
+            "agree with each service which number to ring, and set it; till then agents are rung",
+        )
+    elif not settings.trunk_server:
+        yield Check(
+            "emergency", FAILURE, "there is no carrier to ring anybody outside",
+            "set HOTLINE_TRUNK_SERVER",
+        )
+    else:
+        count = sum(map(len, settings.emergency_targets.values()))
+        yield Check("emergency", OK, f"{count} numbers for {len(SERVICES)} services")
+    try:
+        with Database(settings.database_url).reading() as session:
+            drills = emergency.last_drills(session)
+    except (DatabaseError, SQLAlchemyError) as error:
+        yield Check("drill", FAILURE, str(error).splitlines()[0], "the database must answer first")
+        return
+    oldest = datetime.now(UTC) - DRILL_AGE
+    stale = [one.number for one in SERVICES if drills.get(one.id, EPOCH) < oldest]
+    if stale:
+        yield Check(
+            "drill", FAILURE,
+            f"no drill with {', '.join(stale)} in the last {DRILL_AGE.days} days",
+            "agree on one, press 4, and note it: hotline emergency drill SERVICE",
+        )
+    else:
+        yield Check("drill", OK, f"the last with each service is under {DRILL_AGE.days} days old")
 
 
 def _disk(home: Path) -> Check:

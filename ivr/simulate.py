@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from crm.branches import BY_ID
+from crm.branches import BY_ID, SERVICES
 from ivr.dialplan import BEFORE_FIRST_WORD_MS
 from ivr.menu import Hours, Leaf, Menu, Menus, Option
 
@@ -26,7 +26,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 class Line:
     """What happens at a moment: a prompt begins (`said`), a key is pressed in a menu or leaf
     (`pressed`, t for none in time, i for one that means nothing), content was heard to its end
-    (`served`), or the walk is over (`reached`: queue:NAME, emergency, message, hangup)."""
+    (`served`), or the walk is over (`reached`: queue:NAME, emergency:SERVICE, message, hangup)."""
 
     at_ms: int
     kind: str
@@ -66,7 +66,7 @@ class Walk:
     branch: str = "general"
     reached: str = ""
     _now_ms: int = BEFORE_FIRST_WORD_MS
-    _place: Menu | Leaf | str = "main"  # a word: closed or notice
+    _place: Menu | Leaf | str = "main"  # a word: closed, notice or emergency
     _pending: list[str] = field(default_factory=list)
     _tries: int = 0
     _noticed: bool = False
@@ -91,6 +91,9 @@ class Walk:
             return
         if not by_heart:
             self._say(upto=self._naming(key))
+        if self._place == "emergency":
+            self._press_in_emergency(key)
+            return
         self._pending.clear()
         if key == "4":
             self._pressed("4")
@@ -189,6 +192,8 @@ class Walk:
             self._say_now("after_hours_options")
             self._now_ms += AFTER_LEAF_MS
             self._to_branch("general", always=True)
+        elif place == "emergency":
+            self._reach("emergency:medical")
         else:
             self._join()
 
@@ -220,9 +225,14 @@ class Walk:
         self._reach(f"queue:{BY_ID[self.branch].queue}")
 
     def _emergency(self) -> None:
-        self.branch = "emergency"
-        self._say_now("emergency_connecting")
-        self._reach("emergency")
+        self.branch = self._place = "emergency"
+        self._pending = ["emergency_menu"]
+
+    def _press_in_emergency(self, key: str) -> None:
+        service = next((one for one in SERVICES if key in one.keys), None)
+        if service:  # no other key interrupts what is said
+            self._pressed(key)
+            self._reach(f"emergency:{service.id}")
 
     # --- what is said and noted
 
@@ -236,6 +246,8 @@ class Walk:
             named = dict.fromkeys("90*", "leaf_end")
         elif self._place == "closed":
             named = dict.fromkeys("10", "after_hours_options")
+        elif self._place == "emergency":
+            named = dict.fromkeys("235", "emergency_menu")
         else:
             named = {"*": "consent_recording_short"}
         prompt = named.get(key)

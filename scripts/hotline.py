@@ -297,6 +297,44 @@ def menu_simulate(
         click.echo(f"{line.at_ms / 1000:>7.1f}  {shown[line.kind](line)}")
 
 
+@main.group(name="emergency")
+def emergency_() -> None:
+    """Emergency calls and drills."""
+
+
+@emergency_.command(name="drill")
+@click.argument("service")
+@click.option("--note", default="", help="With whom it was agreed, and how it went.")
+@click.pass_obj
+def emergency_drill(settings: Settings, service: str, note: str) -> None:
+    """Note that key 4 was tried today with SERVICE: medical, fire, police or rescue."""
+    from crm import emergency
+    from crm.database import Database
+
+    now = datetime.now(UTC)
+    with Database(settings.database_url).transaction() as session:
+        emergency.record_drill(session, service, now, note)
+    click.echo(f"drill with {service} noted, {now.astimezone(VIETNAM):%d/%m/%Y %H:%M}")
+
+
+@emergency_.command(name="unreached")
+@AS_JSON
+@click.pass_obj
+def emergency_unreached(settings: Settings, as_json: bool) -> None:
+    """Emergency callers who spoke with nobody and were not rung back yet; exit code 1 if any."""
+    from crm import calls, emergency
+    from crm.database import Database
+
+    with Database(settings.database_url).reading() as session:
+        found = [calls.as_json(call) for call in emergency.unreached(session)]
+    if as_json:
+        _json(found)
+    for call in () if as_json else found:
+        click.echo(f"{call['started_at']}  {call['caller'] or 'number withheld'}  {call['id']}")
+    if found:
+        raise SystemExit(1)
+
+
 @main.group()
 def prompts() -> None:
     """The prompts."""

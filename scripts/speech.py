@@ -17,7 +17,7 @@ DIALPLAN_PROMPTS = (
     "goodbye", "consent_recording_short", "consent_recording_declined", "after_hours",
     "after_hours_options", "queue_connecting", "queue_next", "queue_position",
     "queue_wait_under_1", "queue_wait_range", "queue_wait_long", "queue_comfort_1",
-    "emergency_connecting", "emergency_fallback", "emergency_stay", "overload_reject",
+    "emergency_menu", "emergency_fallback", "emergency_stay", "listening", "overload_reject",
     "voicemail_start", "voicemail_max", "voicemail_saved", "beep", "moh_default", "over",
     *(f"n_{number}" for number in range(100)), *(f"h_{number}" for number in range(1, 10)),
 )

@@ -30,7 +30,8 @@ def session(sqlite: Database) -> Iterator[Session]:
 
 def rows(session: Session, table: str) -> Rows:
     """All rows of a table by id."""
-    found = session.execute(select(Base.metadata.tables[table])).mappings()
+    columns = Base.metadata.tables[table]
+    found = session.execute(select(columns).order_by(columns.c.id)).mappings()
     return {row["id"]: dict(row) for row in found}
 
 
@@ -73,7 +74,7 @@ def test_an_answered_call_has_all_that_the_journal_tells(database: Database) -> 
             {"menu": "vaccine", "key": "0", "at": "2025-11-22T02:00:06.007Z"},
         ],
         "queue": "vaccine", "agent": "lan", "wait_s": 3.005, "talk_s": 15.002,
-        "recording": "th1.x-1.2.wav", "case_code": None,
+        "recording": "th1.x-1.2.wav", "case_code": None, "emergency": None,
     }
     assert (leg.call_id, leg.kind) == (caller.id, "agent")
     assert (leg.endpoint, leg.agent) == ("seat-001", "lan")

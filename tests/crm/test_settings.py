@@ -49,9 +49,9 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
 
 
 def test_an_empty_variable_switches_an_optional_setting_off(tmp_path: Path) -> None:
-    environ = written(tmp_path, 'trunk_server = "sip.example.vn"\nemergency_targets = ["115"]\n')
-    settings = load({**environ, "HOTLINE_TRUNK_SERVER": "", "HOTLINE_EMERGENCY_TARGETS": ""})
-    assert (settings.trunk_server, settings.emergency_targets) == (None, ())
+    environ = written(tmp_path, 'trunk_server = "sip.example.vn"\nemergency_medical = ["115"]\n')
+    settings = load({**environ, "HOTLINE_TRUNK_SERVER": "", "HOTLINE_EMERGENCY_MEDICAL": ""})
+    assert (settings.trunk_server, settings.emergency_medical) == (None, ())
 
 
 def test_another_file_may_be_named(tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ from ivr import menu
 from ivr.dialplan import compile_dialplan, switches
 from ivr.provision import FROM_PATTERN, MENUS
 
+TARGETS = {"medical": ("115", "02373000115"), "fire": ("114",), "police": (), "rescue": ()}
+
 
 def compiled(**overrides: object) -> str:
     values: dict[str, object] = {
         "numbers": ("1022", "+842371022"), "capacity": 10, "queue_timeout_s": 900,
-        "emergency_targets": (), "carrier": False, "recordings": Path("/r"),
+        "emergency_targets": dict.fromkeys(("medical", "fire", "police", "rescue"), ()),
+        "carrier": False, "recordings": Path("/r"),
         "messages": Path("/m"), "asterisk_major": 22, **overrides,
     }
     return compile_dialplan(menu.load(MENUS), **values)  # type: ignore[arg-type]
@@ -49,7 +52,7 @@ def test_four_leads_to_emergency_wherever_one_key_is_asked_for() -> None:
 
 
 def test_every_goto_leads_to_a_context_that_exists() -> None:
-    text = compiled(emergency_targets=("115",), carrier=True)
+    text = compiled(emergency_targets=TARGETS, carrier=True)
     known = set(contexts(text))
     for branch in BRANCHES:
         if branch.queue and branch.id != "emergency":
@@ -61,16 +64,39 @@ def test_every_goto_leads_to_a_context_that_exists() -> None:
 
 
 def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
-    text = compiled(emergency_targets=("115",), carrier=True)
+    text = compiled(emergency_targets=TARGETS, carrier=True)
     applications = set(re.findall(r"(?:,1,|=> n(?:\(\w+\))?,|same => n,)(\w+)\(", text))
     assert not applications & {"System", "TrySystem", "AGI", "EAGI", "Exec", "ExecIfTime", "Eval"}
-    assert re.findall(r"Dial\(([^)]*)\)", text) == ["PJSIP/115@carrier,20"]
+    assert re.findall(r"Dial\(([^)]*)\)", text) == [
+        "PJSIP/115@carrier,20,d", "PJSIP/02373000115@carrier,20,d", "PJSIP/114@carrier,20,d"
+    ]
     assert "${CALLERID(num)}" not in text.replace("${FILTER(+0-9,${CALLERID(num)})}", "")
     assert "CALLERID(name)" not in text
 
 
+def test_emergency_keys_lead_to_their_service_and_redirect_while_another_rings() -> None:
+    parts = contexts(compiled(emergency_targets=TARGETS, carrier=True))
+
+    def keys(name: str) -> dict[str, str]:
+        steps = re.findall(
+            r"^exten => (\d),1,.*\n same => n,Goto\(hl-emergency-(\w+),s,1\)", parts[name],
+            re.MULTILINE,
+        )
+        return dict(steps)
+
+    assert keys("hl-emergency") == {
+        "1": "medical", "4": "medical", "2": "fire", "3": "police", "5": "rescue"
+    }
+    # who presses the same key again must not make the telephone there ring anew
+    assert keys("hl-redirect-medical") == {"2": "fire", "3": "police", "5": "rescue"}
+    assert keys("hl-redirect-fire") == {"1": "medical", "3": "police", "5": "rescue"}
+    assert keys("hl-waiting-emergency") == {
+        "1": "medical", "2": "fire", "3": "police", "5": "rescue"
+    }
+
+
 def test_without_a_carrier_no_outside_number_is_dialled() -> None:
-    assert "Dial(" not in compiled(emergency_targets=("115",), carrier=False)
+    assert "Dial(" not in compiled(emergency_targets=TARGETS, carrier=False)
 
 
 def test_switches_are_an_allow_list_of_extensions() -> None:

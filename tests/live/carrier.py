@@ -63,11 +63,16 @@ endpoint = citizen
 match = {CITIZENS}
 """
 
+BUSY, RINGS = "0237000486", "0237000180"  # these two are busy, and ring and ring
+
 # A call to the hotline's number goes to whoever registered; any other is answered by an echo.
 DIALPLAN = f"""
 [from-citizen]
 exten => 1022,1,Dial(PJSIP/{USER},30)
 [from-hotline]
+exten => {BUSY},1,Busy(1)
+exten => {RINGS},1,Ringing()
+ same => n,Wait(60)
 exten => _X.,1,Answer()
  same => n,Echo()
 """

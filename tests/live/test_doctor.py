@@ -16,21 +16,37 @@ def checks(hotline: Hotline) -> dict[str, dict[str, Any]]:
     return {check["name"]: check for check in done}
 
 
-def test_a_sound_hotline_has_no_failure_and_each_warning_has_its_cure(hotline: Hotline) -> None:
+NOT_AGREED = {"emergency", "drill"}  # what a hotline on one machine, without a carrier, lacks
+
+
+def test_a_sound_hotline_lacks_only_its_emergency_services_and_says_what_to_do(
+    hotline: Hotline,
+) -> None:
     found = checks(hotline)
     assert found.keys() == {
         "asterisk", "modules", "configuration", "capacity", "ami", "trunk", "journal", "database",
-        "tailer", "listener", "prompts", "emergency", "disk", "clock", "beat", "certificate",
-        "privacy",
+        "tailer", "listener", "prompts", "emergency", "drill", "disk", "clock", "beat",
+        "certificate", "privacy",
     }
-    assert [name for name, check in found.items() if check["status"] == "failure"] == []
+    assert {name for name, one in found.items() if one["status"] == "failure"} == NOT_AGREED
     # what cannot be had on a machine of its own without a carrier, or depends on the machine
-    may_warn = {"trunk", "emergency", "clock", "beat", "capacity", "disk"}
+    may_warn = {"trunk", "clock", "beat", "capacity", "disk"}
     assert {name for name, check in found.items() if check["status"] == "warning"} <= may_warn
     assert all(bool(check["cure"]) == (check["status"] != "ok") for check in found.values())
     shown = hotline.run("doctor")
-    assert shown.returncode == 0, shown.stdout
-    assert "WARNING  emergency" in shown.stdout
+    assert shown.returncode == 1
+    assert "HOTLINE_EMERGENCY_MEDICAL" in shown.stdout
+
+
+def test_a_drill_is_noted_for_ninety_days(hotline: Hotline) -> None:
+    for service in ("medical", "fire", "police"):
+        assert hotline.run("emergency", "drill", service, "--note", "thử").returncode == 0
+    assert "no drill with 112 in" in checks(hotline)["drill"]["detail"]
+    assert hotline.run("emergency", "drill", "rescue").returncode == 0
+    assert checks(hotline)["drill"]["status"] == "ok"
+    refused = hotline.run("emergency", "drill", "dentist")
+    assert refused.returncode == 1
+    assert "there is no emergency service dentist" in refused.stderr
 
 
 @contextmanager
@@ -63,7 +79,9 @@ def test_each_fault_is_named_with_its_cure_and_the_exit_code_says_so(hotline: Ho
         found = checks(hotline)
         assert hotline.run("doctor").returncode == 1
     failures = {name: check for name, check in found.items() if check["status"] == "failure"}
-    assert failures.keys() == {"privacy", "prompts", "configuration", "listener"}
+    assert failures.keys() == {
+        "privacy", "prompts", "configuration", "listener", "emergency",
+    }
     assert "recordings" in failures["privacy"]["detail"]
     assert "greeting_main" in failures["prompts"]["detail"]
     assert "queues.conf" in failures["configuration"]["detail"]

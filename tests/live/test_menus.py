@@ -57,7 +57,7 @@ def test_each_key_of_the_main_menu_leads_where_it_says(hotline: Hotline) -> None
         "1": ("advice", "advice_menu_intro"),
         "2": ("testing", "test_menu_intro"),
         "3": ("vaccine", "vaccine_reaction_danger"),
-        "4": ("emergency", "emergency_connecting"),
+        "4": ("emergency", "emergency_menu"),
         "5": ("relief", "relief_menu_intro"),
         "6": ("report", "report_menu_intro"),
         "7": ("lookup", "consent_recording_short"),
@@ -190,7 +190,7 @@ def test_four_is_emergency_in_a_branch_a_leaf_the_notice_and_the_queue(hotline: 
         async def one(number: str, scenario: Scenario) -> None:
             async def and_then(call: Call) -> None:
                 await scenario(call)
-                await until_heard(call, hotline, "emergency_connecting")
+                await until_heard(call, hotline, "emergency_menu")
                 await until(lambda: in_emergency_queue(number), "the call is in the queue")
 
             await caller(hotline, number, and_then)
@@ -217,7 +217,7 @@ def test_four_helps_a_caller_whom_an_agent_holds(hotline: Hotline) -> None:
             await rung.hold()
             await asyncio.sleep(2)
             await call.press("4")
-            await until_heard(call, hotline, "emergency_connecting")
+            await until_heard(call, hotline, "emergency_menu")
             await call.hang_up()
 
     asyncio.run(scenario())
@@ -310,7 +310,7 @@ def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotlin
     async def in_need(call: Call) -> None:
         await leaves_a_message(call, "0912000142")
         await call.press("4")
-        await until_heard(call, hotline, "emergency_connecting")
+        await until_heard(call, hotline, "emergency_menu")
 
     async def both() -> None:
         await asyncio.gather(
@@ -339,7 +339,7 @@ def test_above_the_capacity_callers_hear_so_and_four_still_helps(hotline: Hotlin
     async def in_need(call: Call) -> None:
         await asyncio.sleep(2)
         await call.press("4")
-        await until_heard(call, hotline, "emergency_connecting")
+        await until_heard(call, hotline, "emergency_menu")
 
     async def both() -> None:
         await asyncio.gather(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import requests
 from playwright.async_api import expect
 
-from ivr.phone import Phone
+from ivr.phone import Call, Phone
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
-from tests.live.carrier import CITIZENS, Carrier, running_carrier
+from tests.live.carrier import BUSY, CITIZENS, RINGS, Carrier, running_carrier
 from tests.live.people import until_heard
 from tests.live.running import Hotline, free_ports, running_hotline, wait_for
 
-CENTRE = "0237000115"  # stands for the emergency centre; the stand-in carrier answers it
+CENTRE = "0237000115"  # stands for an emergency centre; the stand-in carrier answers it
 
 
 def own_address() -> str:
@@ -40,36 +41,92 @@ def hotline(carrier: Carrier, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with running_hotline(
         tmp_path_factory.mktemp("network") / "home", **carrier.trunk,
         HOTLINE_CONSOLE_BIND=f"{own_address()}:{console}",
-        HOTLINE_WS_BIND=f"{own_address()}:{ws}", HOTLINE_EMERGENCY_TARGETS=CENTRE,
+        HOTLINE_WS_BIND=f"{own_address()}:{ws}", HOTLINE_EMERGENCY_MEDICAL=f"{BUSY},{CENTRE}",
+        HOTLINE_EMERGENCY_FIRE=RINGS, HOTLINE_EMERGENCY_POLICE=CENTRE,
     ) as running:
         yield running
 
 
-def test_a_registered_trunk_brings_calls_in_and_takes_an_emergency_out(
+@asynccontextmanager
+async def in_need(carrier: Carrier, hotline: Hotline, number: str) -> AsyncIterator[Call]:
+    """A customer of the carrier's who has pressed 4 and heard what can be asked for."""
+    async with Phone(CITIZENS, server=carrier.sip, user=number) as phone:
+        call = await phone.call("1022")
+        assert await call.answered(20), f"{call.sip_code} {call.reason}"
+        await until_heard(call, hotline, "greeting_main")
+        await call.press("4")
+        await until_heard(call, hotline, "emergency_menu")
+        yield call
+        await call.hang_up()
+
+
+async def heard_by_a_service(call: Call) -> None:
+    call.play_tone(440)
+    await asyncio.to_thread(
+        wait_for, lambda: call.heard_tone(440), "the service hears the caller", 60
+    )
+
+
+def test_a_registered_trunk_brings_calls_in_and_takes_an_emergency_to_the_next_who_answers(
     hotline: Hotline, carrier: Carrier
 ) -> None:
     wait_for(lambda: "Registered" in hotline.ask("pjsip show registrations"), "registered", 60)
 
     async def scenario() -> None:
-        async with Phone(CITIZENS, server=carrier.sip, user="0912000401") as phone:
-            call = await phone.call("1022")
-            assert await call.answered(20), f"{call.sip_code} {call.reason}"
-            await until_heard(call, hotline, "greeting_main")
-            await call.press("4")
-            await until_heard(call, hotline, "emergency_connecting")
-            call.play_tone(440)
-            await asyncio.to_thread(
-                wait_for, lambda: call.heard_tone(440), "the caller is heard, and hears", 60
-            )
-            await call.hang_up()
+        async with in_need(carrier, hotline, "0912000401") as call:
+            await heard_by_a_service(call)  # the first number is busy
 
     asyncio.run(scenario())
     call = hotline.call_of("0912000401")
-    assert (call["outcome"], call["branch"]) == ("transferred", "emergency")
-    assert call["dialled"] == "1022"
+    assert (call["outcome"], call["emergency"]) == ("transferred", "reached")
+    assert (call["branch"], call["dialled"]) == ("emergency", "1022")
     found = {check["name"]: check for check in hotline.json("doctor")["checks"]}
-    assert [found[name]["status"] for name in ("trunk", "emergency", "certificate")] == ["ok"] * 3
+    assert [found[name]["status"] for name in ("trunk", "certificate")] == ["ok", "ok"]
+    assert "112" in found["emergency"]["detail"]
     hotline.assert_ledger_complete()
+
+
+def test_while_one_service_rings_a_key_redirects_to_another(
+    hotline: Hotline, carrier: Carrier
+) -> None:
+    def fire_brigade_rings() -> bool:
+        return RINGS in hotline.ask("core show channels concise")
+
+    async def scenario() -> None:
+        async with in_need(carrier, hotline, "0912000403") as call:
+            await call.press("2")
+            await asyncio.to_thread(wait_for, fire_brigade_rings, "114 rings", 30)
+            await call.press("2")  # changes nothing
+            await call.press("3")
+            await heard_by_a_service(call)
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000403")
+    pressed = [f"{step['menu']}.{step['key']}" for step in call["path"]]
+    assert pressed == ["main.4", "emergency.2", "emergency.3"]
+    assert (call["outcome"], call["emergency"]) == ("transferred", "reached")
+
+
+def test_who_reaches_nobody_stands_red_on_every_screen_until_rung_back(
+    hotline: Hotline, carrier: Carrier, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with in_need(carrier, hotline, "0912000404") as call:
+            await call.press("5")  # no number is set for it: agents are rung, and there are none
+            await until_heard(call, hotline, "emergency_fallback")
+        async with chromium(tmp_path) as browser:
+            agent = await signed_in(browser, hotline, "agent1")
+            supervisor = await signed_in(browser, hotline, "truongca")
+            for page in (agent, supervisor):
+                await expect(page.locator("#unreached li")).to_contain_text("0912000404")
+            await agent.locator("#unreached button").click()
+            for page in (agent, supervisor):
+                await expect(page.locator("#unreached")).to_be_hidden()
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000404")
+    assert (call["emergency"], call["branch"]) == ("unreached", "emergency")
+    assert hotline.json("emergency", "unreached") == []
 
 
 def test_a_browser_elsewhere_is_served_with_tls_and_its_keypad_reaches_the_caller(

@@ -71,10 +71,10 @@ def test_an_unknown_entry_in_the_settings_file(ready: Hotline) -> None:
 
 
 def test_a_missing_prompt(ready: Hotline) -> None:
-    sound = ready.home / "asterisk/data/sounds/vi/emergency_connecting.alaw"
+    sound = ready.home / "asterisk/data/sounds/vi/emergency_menu.alaw"
     sound.rename(sound.with_suffix(".away"))
     try:
-        refused(ready, "prompts are missing (emergency_connecting")
+        refused(ready, "prompts are missing (emergency_menu")
     finally:
         sound.with_suffix(".away").rename(sound)
 

@@ -6,6 +6,7 @@ import { ask, clock, element, everySecond, given, make, RequestError, since, t, 
 import { Phone } from "./phone.js";
 import { connectSettings, microphoneProblem } from "./settings.js";
 import * as sounds from "./sounds.js";
+import { drawUnreached } from "./unreached.js";
 
 const phone = new Phone(element("remote"));
 const panel = new CallPanel(phone);
@@ -280,7 +281,8 @@ window.addEventListener("pagehide", () => phone.call && phone.hangUp());
 connectSettings(phone, ring);
 becomePhone();
 follow(
-  () => {
+  (keys) => {
+    drawUnreached(keys);
     draw();
     endWithSession();
   },

@@ -2,6 +2,7 @@
 
 import { documents, follow } from "./feed.js";
 import { clock, element, everySecond, given, make, since, t } from "./page.js";
+import { drawUnreached } from "./unreached.js";
 
 const WAIT_ALARM = 3; // times the agreed seconds
 const BUSY = ["ready", "paused", "ringing", "talking", "wrapup", "unreachable"];
@@ -153,5 +154,8 @@ element("theme").addEventListener("click", () => {
   showTheme();
 });
 showTheme();
-follow(draw);
+follow((keys) => {
+  drawUnreached(keys);
+  draw();
+});
 everySecond(draw);

@@ -1,0 +1,39 @@
+// Emergency calls that reached nobody: red on every screen until somebody has rung back.
+
+import { documents } from "./feed.js";
+import { ask, element, make, RequestError, t } from "./page.js";
+
+const calls = () =>
+  [...documents].filter(([key]) => key.startsWith("unreached:")).map(([, call]) => call);
+
+/** Draw them anew if one of these documents is among what changed. */
+export function drawUnreached(changed) {
+  if (![...changed].some((key) => key.startsWith("unreached:"))) return;
+  const list = element("unreached");
+  list.replaceChildren(...calls().map(row));
+  list.hidden = !list.children.length;
+}
+
+function row({ id, caller, at }) {
+  const time = new Date(at).toLocaleTimeString("vi-VN", {
+    hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh",
+  });
+  const words = t("Emergency call that reached nobody. Ring back now: {number}, called at {time}.", {
+    number: caller ?? t("number withheld"), time,
+  });
+  const done = make("button", "", t("I have rung back"));
+  const problem = make("span", "");
+  done.addEventListener("click", async () => {
+    done.disabled = true;
+    try {
+      await ask("POST", `/unreached/${id}/rung-back`);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      problem.textContent = error.message;
+      done.disabled = false;
+    }
+  });
+  const item = make("li", "", make("b", "", words), done, problem);
+  item.dataset.call = id;
+  return item;
+}

@@ -1,0 +1,55 @@
+"""Emergency calls that reached nobody, and drills with the emergency services."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from crm.branches import SERVICES
+from crm.errors import HotlineError
+from crm.models import Call, Drill, RungBack
+
+
+class EmergencyError(HotlineError):
+    """What was asked cannot be done; one sentence for the operator."""
+
+
+def unreached(session: Session) -> list[Call]:
+    """Calls for emergency help that spoke with nobody and were not rung back, oldest first."""
+    calls = (
+        select(Call)
+        .outerjoin(RungBack, RungBack.call_id == Call.id)
+        .where(Call.unreached, RungBack.call_id.is_(None), Call.kind != "training")
+        .order_by(Call.started_at)
+    )
+    return list(session.scalars(calls))
+
+
+def rung_back(session: Session, call_id: str, login: str, now: datetime) -> bool:
+    """Note that this caller has been rung back; False if it stands already.
+
+    Raises EmergencyError for a call that is not unreached.
+    """
+    call = session.get(Call, call_id)
+    if call is None or not call.unreached:
+        raise EmergencyError("this call did not ask for emergency help in vain")
+    if session.get(RungBack, call_id):
+        return False
+    session.add(RungBack(call_id=call_id, at=now, by=login))
+    return True
+
+
+def record_drill(session: Session, service: str, now: datetime, note: str) -> None:
+    """Note an agreed drill. Raises EmergencyError for an unknown service."""
+    if service not in {one.id for one in SERVICES}:
+        known = ", ".join(one.id for one in SERVICES)
+        raise EmergencyError(f"there is no emergency service {service}; there are {known}")
+    session.add(Drill(service=service, at=now, note=note[:500]))
+
+
+def last_drills(session: Session) -> dict[str, datetime]:
+    """When each service was last drilled with (UTC); those never drilled with are missing."""
+    drills = select(Drill.service, func.max(Drill.at)).group_by(Drill.service)
+    return dict(session.execute(drills).all())
