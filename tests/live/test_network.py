@@ -80,9 +80,13 @@ def test_a_registered_trunk_brings_calls_in_and_takes_an_emergency_to_the_next_w
     call = hotline.call_of("0912000401")
     assert (call["outcome"], call["emergency"]) == ("transferred", "reached")
     assert (call["branch"], call["dialled"]) == ("emergency", "1022")
-    found = {check["name"]: check for check in hotline.json("doctor")["checks"]}
-    assert [found[name]["status"] for name in ("trunk", "certificate")] == ["ok", "ok"]
-    assert "112" in found["emergency"]["detail"]
+
+    def examined() -> dict[str, dict[str, str]]:
+        return {check["name"]: check for check in hotline.json("doctor")["checks"]}
+
+    wait_for(lambda: examined()["trunk"]["status"] == "ok", "the carrier answers OPTIONS", 90)
+    assert examined()["certificate"]["status"] == "ok"
+    assert "112" in examined()["emergency"]["detail"]
     hotline.assert_ledger_complete()
 
 
