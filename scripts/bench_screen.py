@@ -24,7 +24,7 @@ from playwright.async_api import Page
 
 from ivr.ami import Link
 from tests.live.browser import chromium, signed_in
-from tests.live.people import Console, called, citizen, desk_agent
+from tests.live.people import Console, called, citizen, desk_agent, until_heard
 from tests.live.running import Hotline, running_hotline
 
 TARGETS_MS = {False: 150, True: 300}  # with many consoles or without
@@ -102,6 +102,7 @@ async def rings(hotline: Hotline, page: Page, first: int, calls: int) -> list[fl
         for number in numbers:
             async with citizen(hotline, number) as phone:
                 call = await called(phone)
+                await until_heard(call, hotline, "greeting_main")
                 await call.press("0")
                 async with asyncio.timeout(60):
                     while number not in await page.evaluate("window.seen"):
