@@ -27,6 +27,10 @@ SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 for a socket's path
 # DEL and bytes above it are refused, honest ones such as %2B84... pass.
 FROM_PATTERN = "/^([^%]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e])*$/"
 
+# Relative to LOG/cel-custom: Asterisk cuts the name of a section off after 79 characters, and would
+# write the journal of a state folder with a longer path to another file without a word.
+JOURNAL_FROM_LOG = "../../../journal/journal.csv"
+
 MODULES = (
     "res_crypto", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb",
     # timerfd forgets the ticks it was late for, so that a busy machine stretches speech (20 of 50
@@ -154,7 +158,7 @@ def files(
     values: dict[str, object] = {
         "etc": etc(home), "state": state, "modules": modules, "node": settings.node, "boot": boot,
         "open_files": open_files, "ami": settings.ami_bind, "secrets": made,
-        "journal": journal(home), "advanced_cel": version >= (22, 9),
+        "journal": JOURNAL_FROM_LOG, "advanced_cel": version >= (22, 9),
         "ws": settings.ws_bind, "ws_tls": not loopback,
         "certificate": settings.tls_certificate or home / "tls" / "hotline.crt",
         "certificate_key": settings.tls_key or home / "tls" / "hotline.key",

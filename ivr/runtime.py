@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,14 +75,24 @@ def _system(binary: Path, origin: str) -> Asterisk:
     version = _version((str(binary),))
     if version < MINIMUM:
         raise RuntimeFault(f"{origin}: {binary} is version {version[0]}; 20 or newer is needed")
-    for folder in sorted(Path("/usr").glob("lib*/**/asterisk/modules")):
+    # PREFIX/sbin/asterisk has its modules below PREFIX/lib, wherever it was built for
+    prefixes = dict.fromkeys((binary.parent.parent, Path("/usr"), Path("/usr/local")))
+    for folder in (found for prefix in prefixes
+                   for found in sorted(prefix.glob("lib*/**/asterisk/modules"))):
         if (folder / "app_queue.so").exists():
-            documents = next(
-                (base for base in (Path("/usr/share/asterisk"), Path("/var/lib/asterisk"))
-                 if (base / "documentation").exists()), Path("/usr/share/asterisk"),
-            )
-            return Asterisk((str(binary),), folder, documents / "documentation", version, origin)
-    raise RuntimeFault(f"{origin}: the modules of {binary} were not found under /usr/lib*")
+            return Asterisk((str(binary),), folder, _documents(prefixes), version, origin)
+    looked = ", ".join(f"{prefix}/lib*" for prefix in prefixes)
+    raise RuntimeFault(f"{origin}: the modules of {binary} were not found under {looked}")
+
+
+def _documents(prefixes: Iterable[Path]) -> Path:
+    """The folder of the XML documents, without which Asterisk 22 does not start."""
+    places = [
+        base / "documentation" for prefix in prefixes
+        for base in (prefix / "share/asterisk", prefix / "var/lib/asterisk")
+    ]
+    places.append(Path("/var/lib/asterisk/documentation"))
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _version(command: Sequence[str]) -> tuple[int, ...]:
