@@ -90,7 +90,8 @@ class Hotline:
     @property
     def url(self) -> str:
         bind = self.settings.console_bind
-        return f"{'http' if bind.is_loopback else 'https'}://{bind}"
+        host = "127.0.0.1" if bind.host == "0.0.0.0" else bind.host  # noqa: S104
+        return f"{'http' if bind.is_loopback else 'https'}://{host}:{bind.port}"
 
     @property
     def asterisk(self) -> runtime.Asterisk:
