@@ -27,6 +27,9 @@ class SettingsError(HotlineError):
     """A setting is unknown or has a value that cannot be used. The message is for the operator."""
 
 
+_NOT_SETTINGS = {"HOTLINE_CONFIG", "HOTLINE_PYTHON"}  # where settings are; what runs ./scripts/run
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a server listens or is reached: an IP address and a port."""
@@ -271,6 +274,12 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{source}: {item.name} = {shown}: {error}") from error
         sources[item.name] = source
     return Settings(**values, sources=sources)
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Variables named HOTLINE_... that are no setting: misspelt, or of another version."""
+    known = {f"HOTLINE_{item.name.upper()}" for item in _fields()} | _NOT_SETTINGS
+    return sorted(name for name in environ if name.startswith("HOTLINE_") and name not in known)
 
 
 def _fields() -> list[Any]:

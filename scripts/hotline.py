@@ -54,6 +54,8 @@ def main(context: click.Context) -> None:
     """The hotline (0237) 1022: run it, look into it, call it."""
     configure_logging()
     context.obj = configuration.load()
+    for name in configuration.unknown_variables():
+        click.echo(f"hotline: {name} is no setting (see hotline settings): ignored", err=True)
 
 
 def _json(data: object) -> None:

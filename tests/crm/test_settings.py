@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from crm.settings import PROJECT, Address, Settings, SettingsError, described, load
+from crm.settings import (
+    PROJECT,
+    Address,
+    Settings,
+    SettingsError,
+    described,
+    load,
+    unknown_variables,
+)
 
 
 def written(home: Path, text: str) -> dict[str, str]:
@@ -46,6 +54,12 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
     assert settings.sources["node"] == str(tmp_path / "hotline.toml")
     assert settings.sources["capacity"] == "HOTLINE_CAPACITY"
     assert settings.sources["ring_s"] == "default"
+
+
+def test_a_variable_that_is_no_setting_is_named(tmp_path: Path) -> None:
+    environ = {**written(tmp_path, ""), "HOTLINE_CAPASITY": "9", "HOTLINE_PYTHON": "python3.12"}
+    assert load(environ).capacity == 1000
+    assert unknown_variables(environ) == ["HOTLINE_CAPASITY"]
 
 
 def test_an_empty_variable_switches_an_optional_setting_off(tmp_path: Path) -> None:
