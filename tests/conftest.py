@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from crm.database import Database
 from tests.databases import KINDS, Databases
+
+# A machine that stands still for half a second makes no test wrong.
+settings.register_profile("hotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("hotline")
 
 
 @pytest.fixture(scope="session")

@@ -476,7 +476,7 @@ def derived(session: Session, batches: Sequence[Sequence[JournalEvent]]) -> tupl
 
 
 @settings(
-    max_examples=60, deadline=None,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data(), boots=journals())
@@ -498,7 +498,7 @@ def test_order_repetition_and_portions_do_not_matter(
 
 
 @settings(
-    max_examples=60, deadline=None,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(boots=journals())

@@ -82,7 +82,7 @@ def test_a_callers_text_comes_back_as_it_was_and_forges_nothing(tmp_path: Path, 
 
 
 @given(texts=st.lists(st.text(max_size=40), min_size=1, max_size=8))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_comes_back_as_it_was(tmp_path: Path, texts: list[str]) -> None:
     events = [replace(EVENT, name=text, exten=text[::-1]) for text in texts]
     assert parse(tmp_path, encode(events)).events == events
@@ -122,7 +122,7 @@ def test_a_segment_that_nobody_writes_to_may_end_within_a_record(tmp_path: Path)
 
 
 @given(length=st.integers(0, 400), name=st.sampled_from(["", 'a"b', "x\ny", FORGED]))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_torn_record_takes_one_more_at_most(tmp_path: Path, length: int, name: str) -> None:
     """A full disk cuts a record anywhere, and the next one is joined to it."""
     torn = encode([replace(EVENT, name=name)])
