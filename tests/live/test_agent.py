@@ -170,7 +170,11 @@ def _postgres(hotline: Hotline) -> list[int]:
     with hotline.database.engine.connect() as connection:
         folder = connection.exec_driver_sql("SHOW data_directory").scalar_one()
     hotline.database.engine.dispose()
-    postmaster = int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
+    return _family(int((Path(folder) / "postmaster.pid").read_text().splitlines()[0]))
+
+
+def _family(postmaster: int) -> list[int]:
+    """A PostgreSQL server and its processes of this moment."""
     shown = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(postmaster)], capture_output=True, text=True, check=True
     )
@@ -212,8 +216,9 @@ def test_started_with_its_database_dead_the_hotline_answers_all_the_same(hotline
             await until_heard(call, hotline, "test_menu_intro")
             await call.hang_up()
 
-    postgres = _postgres(hotline)
+    postmaster = _postgres(hotline)[0]
     hotline.stop()
+    postgres = _family(postmaster)  # the hotline's own connections have ended
     for pid in postgres:
         os.kill(pid, signal.SIGSTOP)
     try:
