@@ -244,6 +244,9 @@ class _Session:
         except queue.Empty as error:
             raise _UnknownError(f"no answer to {name}") from error
         if answer is None:
+            # the library's reader gives up at the same moment as we do
+            if time.monotonic() >= self._deadline:
+                raise _UnknownError(f"no answer to {name}")
             raise _UnknownError(f"the connection ended before the answer to {name}")
         return answer
 

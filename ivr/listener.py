@@ -47,6 +47,7 @@ class Pace:
 
     keep_alive_s: float = 5.0
     resync_s: float = 60.0
+    repair_again_s: float = 2.0
     seen_s: float = 5.0
     retry_from_s: float = 0.25
     retry_to_s: float = 5.0
@@ -102,7 +103,9 @@ class Listener:
         self._database_gone = False
         self._seen_due = True
         self._pauses: dict[str, str] = {}
+        self._resync_due = 0.0  # by time.monotonic()
         self._repair_due = False
+        self._repair_delay_s = self._pace.repair_again_s
         self._repair: asyncio.Task[None] | None = None
         self._complained = -COMPLAIN_GAP_S
 
@@ -173,15 +176,13 @@ class Listener:
         await self._resync(link)
         self._set_connected(True)
         log.info("Connected to Asterisk at %s, which runs for %d s", self._address, uptime)
-        resync_due = time.monotonic() + self._pace.resync_s
         while True:
-            await self._sleep(link, resync_due)
+            await self._sleep(link)
             self._take_inbox(link)
             self.mirror.tick(_now())
             self._tell_changes()
-            if time.monotonic() >= resync_due:
+            if time.monotonic() >= self._resync_due:
                 await self._resync(link)
-                resync_due = time.monotonic() + self._pace.resync_s
 
     async def _booted(self, link: Link) -> int:
         """Wait until Asterisk has started. Its uptime in seconds."""
@@ -193,9 +194,9 @@ class Listener:
                     return int(uptime) if isinstance(uptime, str) and uptime.isdecimal() else 0
             await self._woken(link, None)
 
-    async def _sleep(self, link: Link, resync_due: float) -> None:
+    async def _sleep(self, link: Link) -> None:
         """Until there are events, or time changes something."""
-        timeout = resync_due - time.monotonic()
+        timeout = self._resync_due - time.monotonic()
         if due := self.mirror.next_due():
             timeout = min(timeout, (due - _now()).total_seconds())
         await self._woken(link, max(timeout, 0.0))
@@ -219,9 +220,10 @@ class Listener:
         self.mirror.resync(snapshot)
         self._take_inbox(link)
         self._tell_changes()
+        self._resync_due = time.monotonic() + self._pace.resync_s
         if self._repair_due:
             self._repair_due = False
-            self._repair = asyncio.create_task(self._repair_from(snapshot))
+            self._repair = asyncio.create_task(self._repair_from(link, snapshot))
 
     def _take_inbox(self, link: Link) -> None:
         while link.inbox:
@@ -260,8 +262,9 @@ class Listener:
         else:
             self._pauses = {}
 
-    async def _repair_from(self, snapshot: Snapshot) -> None:
-        """Repair beside the reading; what could not be done is due again at the next snapshot."""
+    async def _repair_from(self, link: Link, snapshot: Snapshot) -> None:
+        """Repair beside the reading. What could not be done is tried again soon, from a new
+        snapshot: until then agents may be in no queue."""
 
         def repair() -> bool:
             repairs = plan(self._store.leases(), snapshot.members, self._pauses)
@@ -272,7 +275,13 @@ class Listener:
         except SQLAlchemyError as error:
             log.warning("Asterisk is not compared with the database: %s", _reason(error))
             complete = False
-        self._repair_due |= not complete
+        if complete:
+            self._repair_delay_s = self._pace.repair_again_s
+            return
+        self._repair_due = True
+        self._resync_due = min(self._resync_due, time.monotonic() + self._repair_delay_s)
+        self._repair_delay_s = min(self._repair_delay_s * 2, self._pace.resync_s)
+        link.wake.set()
 
     # --- the database ---
 

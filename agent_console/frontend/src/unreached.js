@@ -18,9 +18,11 @@ function row({ id, caller, at }) {
   const time = new Date(at).toLocaleTimeString("vi-VN", {
     hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh",
   });
-  const words = t("Emergency call that reached nobody. Ring back now: {number}, called at {time}.", {
-    number: caller ?? t("number withheld"), time,
-  });
+  const words = caller
+    ? t("Emergency call that reached nobody. Ring back now: {number}, called at {time}.", {
+      number: caller, time,
+    })
+    : t("Emergency call that reached nobody, from a withheld number, at {time}.", { time });
   const done = make("button", "", t("I have rung back"));
   const problem = make("span", "");
   done.addEventListener("click", async () => {
