@@ -31,7 +31,7 @@ blueprint = Blueprint("desk", __name__, url_prefix="/agent")
 @open_to(Role.AGENT)
 def page() -> Answer:
     return render_template("agent.html", given={
-        "login": person().login, "queues": list(person().branches), "phone": _phone(),
+        "login": person().login, "queues": list(person().queues), "phone": _phone(),
         "texts": catalogues.script_texts(language()), "branches": words.branches(),
         "queue_names": words.queues(), "states": words.agent_states(),
         "reasons": words.pause_reasons(), "results": words.results(), "outcomes": words.outcomes(),
@@ -67,7 +67,7 @@ def take_phone() -> Answer:
         kind = SeatKind(asked.get("kind", ""))
     except ValueError as error:
         raise BadRequest() from error
-    if not person().branches:
+    if not person().queues:
         raise Conflict(_("Your account serves no branch yet. Please ask the administrator."))
     try:
         held, outcome = telephone.take(console(), person(), kind, asked.get("wanted") or None)
@@ -96,7 +96,7 @@ def change_state() -> Answer:
 @open_to(Role.AGENT)
 def end_wrapup() -> Answer:
     me = person()
-    outcome = console().commands.end_wrapup(_interface(), me.login, me.branches)
+    outcome = console().commands.end_wrapup(_interface(), me.login, me.queues)
     return {"outcome": telephone.told(outcome)}, 200
 
 

@@ -67,7 +67,7 @@ class Person:
     name: str
     role: Role
     language: str
-    branches: tuple[str, ...]
+    queues: tuple[str, ...]
     token: str
 
 
@@ -154,7 +154,8 @@ def _recognise(token: str) -> Person | None:
         with database.transaction() as session:
             users.mark_seen(session, token, now)
     return Person(
-        user.id, user.login, user.name, Role(user.role), user.language, tuple(user.branches), token
+        user.id, user.login, user.name, Role(user.role), user.language,
+        tuple(users.served(user)), token,
     )
 
 

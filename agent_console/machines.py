@@ -31,7 +31,7 @@ def events() -> Answer:
     topics = None
     if me.role is Role.AGENT:
         topics = frozenset(
-            (EVERYBODY, f"agent:{me.login}", *(f"queue:{queue}" for queue in me.branches))
+            (EVERYBODY, f"agent:{me.login}", *(f"queue:{queue}" for queue in me.queues))
         )
     subscriber = feed.subscribe(topics, users.token_hash(me.token), page_id)
     if feed.subscribers > MOST_STREAMS:

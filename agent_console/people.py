@@ -190,7 +190,7 @@ def create() -> Answer:
         with console().database.transaction() as session:
             user = users.create_user(
                 session, login=form.get("login", "").strip(), name=form.get("name", ""),
-                role=_role(form.get("role", "")), branches=form.getlist("branches"),
+                role=_role(form.get("role", "")), queues=form.getlist("queues"),
                 password=password, now=utc_now(),
             )
             login = user.login
@@ -206,12 +206,12 @@ def _role(name: str) -> Role:
         raise BadRequest() from error
 
 
-@blueprint.post("/users/<login>/branches")
+@blueprint.post("/users/<login>/queues")
 @open_to(Role.ADMIN)
-def change_branches(login: str) -> Answer:
+def change_queues(login: str) -> Answer:
     try:
         with console().database.transaction() as session:
-            users.set_branches(_user(session, login), request.form.getlist("branches"))
+            users.set_queues(_user(session, login), request.form.getlist("queues"))
     except users.UserError as error:
         return _listing(400, problem=error.code)
     return redirect(url("people.listing"))

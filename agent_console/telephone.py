@@ -59,7 +59,7 @@ def take(
         phone = Phone(seat.name, SeatKind(seat.kind), seat.secret)
     if before and before.seat != phone.seat:
         here.commands.sign_out(before.interface)
-    joined = here.commands.sign_in(phone.interface, agent.login, agent.branches, paused=paused)
+    joined = here.commands.sign_in(phone.interface, agent.login, agent.queues, paused=paused)
     return phone, told(joined)
 
 

@@ -26,6 +26,7 @@ BRANCHES = (
     Branch("bulletin", "Bản tin", "Bulletin", None),
     Branch("general", "Điện thoại viên", "General enquiries", "operator"),
 )
+EMERGENCY = "emergency"  # the queue every agent is in, whatever they serve
 BY_ID = {branch.id: branch for branch in BRANCHES}
 QUEUES = tuple(dict.fromkeys(branch.queue for branch in BRANCHES if branch.queue))
 

@@ -261,7 +261,7 @@ class User(Base):
     role: Mapped[str] = mapped_column(String(12))
     password_hash: Mapped[str] = mapped_column(String(200))  # argon2id
     language: Mapped[str] = mapped_column(String(2), default="vi")
-    branches: Mapped[list[Any]] = mapped_column(default=list)  # queues an agent serves
+    queues: Mapped[list[Any]] = mapped_column(default=list)  # that an agent serves
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
 

@@ -20,7 +20,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from crm.branches import QUEUES
+from crm.branches import EMERGENCY, QUEUES
 from crm.errors import HotlineError
 from crm.models import LoginFailure, Role, User, UserSession
 
@@ -109,16 +109,16 @@ def generate_password() -> str:
 
 def create_user(
     session: Session, *, login: str, name: str, role: Role, password: str, now: datetime,
-    branches: Iterable[str] = (), language: str = "vi",
+    queues: Iterable[str] = (), language: str = "vi",
 ) -> User:
-    """Make an account. `branches` are the queues an agent serves. Raises UserError."""
+    """Make an account. `queues` are those an agent serves. Raises UserError."""
     if not LOGIN.fullmatch(login):
         raise UserError(
             "login", "a login is 2 to 32 of a-z, 0-9 and full stop, and starts with a letter"
         )
     user = User(
         login=login, name=_checked_name(name), role=role.value, language=language, active=True,
-        password_hash=_hash(_checked_password(password)), branches=_checked_queues(branches),
+        password_hash=_hash(_checked_password(password)), queues=_checked_queues(queues),
         created_at=now,
     )
     try:
@@ -135,9 +135,16 @@ def set_password(session: Session, user: User, password: str, now: datetime) -> 
     revoke_all(session, user, now)
 
 
-def set_branches(user: User, branches: Iterable[str]) -> None:
+def set_queues(user: User, queues: Iterable[str]) -> None:
     """Which queues an agent serves, from the next sign-in to the queues on. Raises UserError."""
-    user.branches = _checked_queues(branches)
+    user.queues = _checked_queues(queues)
+
+
+def served(user: User) -> list[str]:
+    """The queues an agent is a member of: every agent takes emergencies."""
+    if not user.queues:
+        return []
+    return [queue for queue in QUEUES if queue in user.queues or queue == EMERGENCY]
 
 
 def deactivate(session: Session, user: User, now: datetime) -> None:
@@ -163,10 +170,10 @@ def _checked_password(password: str) -> str:
     return password
 
 
-def _checked_queues(branches: Iterable[str]) -> list[str]:
-    chosen = set(branches)
+def _checked_queues(queues: Iterable[str]) -> list[str]:
+    chosen = set(queues)
     if unknown := chosen - set(QUEUES):
-        raise UserError("branches", f"unknown branch: {', '.join(sorted(unknown))}")
+        raise UserError("queues", f"unknown queue: {', '.join(sorted(unknown))}")
     return [queue for queue in QUEUES if queue in chosen]
 
 

@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from asterisk.ami import Action, AMIClient, Event, Response  # type: ignore[import-untyped]
 
-from crm.branches import QUEUES
+from crm.branches import EMERGENCY, QUEUES
 from crm.secrets import Secrets
 from crm.settings import Address, Settings
 from ivr.ami import UnsafeValueError, checked
@@ -33,7 +33,7 @@ _SWITCH = re.compile(r"[a-z][a-z0-9._]{0,39}")
 _SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,40}")
 # app_queue keeps members in AstDB as text with ; and | between
 _REASON = re.compile(r"[^;|^,]{0,40}")
-_ABSENT = ("Not there", "No such queue")
+_ABSENT = ("Not there", "No such queue", "Interface not found")
 
 
 class Outcome(StrEnum):
@@ -85,7 +85,10 @@ class Commands:
         pause = reason if paused else None
         return self._run(lambda: [
             *(_leave(interface, name) for name in QUEUES),
-            *(_join(interface, login, name, pause) for name in queues),
+            *(
+                _join(interface, login, name, None if name == EMERGENCY else pause)
+                for name in queues
+            ),
         ])
 
     def sign_out(self, interface: str) -> Result:
@@ -93,12 +96,22 @@ class Commands:
         return self._run(lambda: [_leave(interface, name) for name in QUEUES])
 
     def pause(self, interface: str, reason: str | None) -> Result:
-        """Pause the phone in all its queues, or with None let it be called again."""
-        return self._run(lambda: [_Act("QueuePause", {
-            "Interface": _formed(INTERFACE, interface, "phone"),
-            "Paused": "false" if reason is None else "true",
-            "Reason": _formed(_REASON, reason or "", "reason"),
-        })])
+        """Pause the phone in its queues, or with None let it be called again. A pause never
+        keeps emergencies away: whoever is not on shift leaves the queues."""
+        if reason is None:
+            return self._run(lambda: [_Act("QueuePause", {
+                "Interface": _formed(INTERFACE, interface, "phone"), "Paused": "false",
+            })])
+        return self._run(
+            lambda: [
+                _Act("QueuePause", {
+                    "Queue": name, "Interface": _formed(INTERFACE, interface, "phone"),
+                    "Paused": "true", "Reason": _formed(_REASON, reason, "reason"),
+                }, harmless=_ABSENT)
+                for name in QUEUES if name != EMERGENCY
+            ],
+            some=True,
+        )
 
     def end_wrapup(self, interface: str, login: str, queues: Iterable[str]) -> Result:
         """End the wrap-up time at once: a member who is new has no last call. A pause stays."""
@@ -128,9 +141,11 @@ class Commands:
         ])
 
     def _run(
-        self, prepare: Callable[[], list[_Act]], *, keep_pauses_of: str | None = None
+        self, prepare: Callable[[], list[_Act]], *, keep_pauses_of: str | None = None,
+        some: bool = False,
     ) -> Result:
-        """Check every value first, then act: nothing is done by halves because of a bad one."""
+        """Check every value first, then act: nothing is done by halves because of a bad one.
+        With `some`, at least one of the acts must have had its effect."""
         try:
             acts = prepare()
             with _session(
@@ -146,6 +161,8 @@ class Commands:
             return Result(Outcome.UNKNOWN, str(error))
         if session.refusals:
             return Result(Outcome.REFUSED, "; ".join(dict.fromkeys(session.refusals)))
+        if some and session.without_effect == len(acts):
+            return Result(Outcome.REFUSED, "the phone is in no queue")
         return Result(Outcome.DONE)
 
 
@@ -199,10 +216,12 @@ class _Client(AMIClient):  # type: ignore[misc]
 
 
 class _Session:
-    """One logged-in connection. `refusals` collects what Asterisk refused."""
+    """One logged-in connection. `refusals` collects what Asterisk refused, `without_effect`
+    counts what was harmlessly refused."""
 
     def __init__(self, client: _Client, deadline: float) -> None:
         self.refusals: list[str] = []
+        self.without_effect = 0
         self._client = client
         self._deadline = deadline
 
@@ -210,7 +229,11 @@ class _Session:
         """Send an action and wait for its answer. Raises _UnknownError when none comes."""
         response = self.ask(act.name, act.values)
         message = response.keys.get("Message", "")
-        if response.is_error() and not (act.harmless and message.endswith(act.harmless)):
+        if not response.is_error():
+            return
+        if act.harmless and message.endswith(act.harmless):
+            self.without_effect += 1
+        else:
             self.refusals.append(message or f"{act.name} was refused")
 
     def ask(self, name: str, values: Mapping[str, str]) -> Response:

@@ -21,7 +21,7 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm import secrets
-from crm.branches import QUEUES
+from crm.branches import EMERGENCY, QUEUES
 from crm.database import Database
 from crm.settings import Address, Settings
 from ivr.ami import Link, LinkError
@@ -70,7 +70,7 @@ async def _main(settings: Settings) -> None:
         address=settings.ami_bind,
         password=known.ami_events,
         # as the queues are configured: nobody wraps up after an emergency
-        wrapup_s={name: 0 if name == "emergency" else settings.wrapup_s for name in QUEUES},
+        wrapup_s={name: 0 if name == EMERGENCY else settings.wrapup_s for name in QUEUES},
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from crm.branches import BY_ID
+from crm import users
 from crm.database import Database
 from crm.models import AgentState, ListenerState, LiveAgent, LiveCall, LiveState, Seat, Switch, User
 from ivr.live import CallRow, Changes
@@ -88,13 +87,13 @@ class LiveStore:
         """Who is signed in at this node's seats."""
         with self._database.reading() as session:
             found = session.execute(
-                select(Seat.name, User.login, User.branches)
+                select(Seat.name, User)
                 .join(User, Seat.user_id == User.id)
                 .where(Seat.node == self._node, User.active)
             )
             return [
-                Lease(f"PJSIP/{name}", login, frozenset(_queues(branches)))
-                for name, login, branches in found
+                Lease(f"PJSIP/{name}", user.login, frozenset(users.served(user)))
+                for name, user in found
             ]
 
     def switches(self) -> dict[str, str]:
@@ -141,9 +140,3 @@ class LiveStore:
             ),
             rows,
         )
-
-
-def _queues(branches: Iterable[Any]) -> list[str]:
-    """The queues of the branches an agent serves; a branch that is gone has none."""
-    known = (BY_ID.get(branch) for branch in branches if isinstance(branch, str))
-    return [branch.queue for branch in known if branch and branch.queue]

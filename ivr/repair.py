@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from crm.branches import EMERGENCY
 from ivr.commands import Commands, Result
 from ivr.live_facts import Member
 from ivr.live_store import Lease
@@ -74,7 +75,9 @@ def plan(
         reason = next((m.reason for m in there if m.reason is not None), pauses.get(lease.login))
         if {(m.agent, m.queue) for m in there} != {(lease.login, name) for name in lease.queues}:
             repairs.append(SignIn(lease, reason))
-        elif reason is not None and any(m.reason is None for m in there):
+        elif reason is not None and any(
+            m.reason is None for m in there if m.queue != EMERGENCY
+        ):
             repairs.append(Pause(lease.interface, reason))
     repairs.extend(SignOut(interface) for interface in sorted(seated))
     return repairs

@@ -450,9 +450,9 @@ def user() -> None:
 @click.argument("login")
 @click.option("--name", required=True, help="The person's name as others see it.")
 @click.option("--role", type=click.Choice(ROLES), default="agent")
-@click.option("--branches", default=",".join(QUEUES), help="Queues an agent serves.")
+@click.option("--queues", default=",".join(QUEUES), help="Queues an agent serves.")
 @click.pass_obj
-def user_add(settings: Settings, login: str, name: str, role: str, branches: str) -> None:
+def user_add(settings: Settings, login: str, name: str, role: str, queues: str) -> None:
     """Make an account; its password is generated and shown once."""
     from crm import users
     from crm.database import Database
@@ -463,7 +463,7 @@ def user_add(settings: Settings, login: str, name: str, role: str, branches: str
         users.create_user(
             session, login=login, name=name, role=Role(role), password=password,
             now=datetime.now(UTC),
-            branches=[part for part in branches.split(",") if part] if role == "agent" else (),
+            queues=[part for part in queues.split(",") if part] if role == "agent" else (),
         )
     click.echo(f"{login}  {password}")
 

@@ -92,10 +92,10 @@ def first_accounts(settings: Settings, database: Database) -> None:
             return
         for login, name, role in wanted:
             password = users.generate_password()
-            branches = QUEUES if role is Role.AGENT else ()
+            queues = QUEUES if role is Role.AGENT else ()
             users.create_user(
                 session, login=login, name=name, role=role, password=password, now=now,
-                branches=branches,
+                queues=queues,
             )
             lines.append(f"{login:<10} {password}   {role.value}")
         # on disk before the commit: accounts whose passwords nobody knows would be of no use

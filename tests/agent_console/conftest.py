@@ -115,7 +115,7 @@ def add_people(database: Database) -> None:
         ):
             users.create_user(
                 session, login=login, name=login.title(), role=role, password=PASSWORD, now=now,
-                branches=("vaccine", "operator") if role is Role.AGENT else (),
+                queues=("vaccine", "operator") if role is Role.AGENT else (),
             )
         for name in ("seat-001", "seat-002", "desk-01"):
             kind = "desk" if name.startswith("desk") else "webrtc"

@@ -27,7 +27,9 @@ def test_signing_in_to_the_queues_gives_a_phone(agent: Browser, phones: Obedient
         "seat": "seat-001", "kind": "webrtc", "secret": "secret of seat-001",
         "socket": "ws://127.0.0.1:8088/ws", "uri": "sip:seat-001@127.0.0.1",
     }}
-    assert phones.told == [("sign_in", "PJSIP/seat-001", "lan", ("vaccine", "operator"), True)]
+    assert phones.told == [
+        ("sign_in", "PJSIP/seat-001", "lan", ("emergency", "vaccine", "operator"), True),
+    ]
     assert agent.ask("GET", "/agent/phone").get_json()["phone"] == answer["phone"]
 
 

@@ -220,7 +220,7 @@ def test_one_changes_ones_own_password(agent: Browser) -> None:
 
 
 def test_the_administrator_makes_resets_and_switches_off(admin: Browser, app: Flask) -> None:
-    made = admin.submit("/users", login="hoa", name="Lê Thị Hoa", role="agent", branches="vaccine")
+    made = admin.submit("/users", login="hoa", name="Lê Thị Hoa", role="agent", queues="vaccine")
     password = re.search(r"data-password>([^<]+)<", made.get_data(as_text=True))
     assert made.status_code == 201
     assert password

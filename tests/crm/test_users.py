@@ -116,7 +116,7 @@ def test_an_impossible_login_is_refused(sqlite: Database, login: str) -> None:
 
 @pytest.mark.parametrize(("change", "code"), [
     ({"password": "short"}, "password"), ({"name": " "}, "name"), ({"name": "a\x00"}, "name"),
-    ({"branches": ("moon",)}, "branches"),
+    ({"queues": ("moon",)}, "queues"),
 ])
 def test_other_impossible_accounts(sqlite: Database, change: dict[str, str], code: str) -> None:
     good = {"login": "lan", "name": "Lan", "role": Role.AGENT, "password": PASSWORD, "now": NOON}

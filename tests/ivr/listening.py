@@ -65,13 +65,13 @@ def listening(
 
 
 def add_agent(
-    database: Database, login: str, *branches: str, seat: str | None = None
+    database: Database, login: str, *queues: str, seat: str | None = None
 ) -> None:
     """An agent, signed in at a seat if one is named."""
     with database.transaction() as session:
         user = User(
             login=login, name=login.title(), role="agent", password_hash="-",
-            branches=list(branches), created_at=datetime.now(UTC),
+            queues=list(queues), created_at=datetime.now(UTC),
         )
         session.add(user)
         session.flush()

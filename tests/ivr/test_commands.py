@@ -68,14 +68,29 @@ def test_signing_out_leaves_every_queue(asterisk: AmiStandIn, commands: Commands
     assert [values["Queue"] for values in asterisk.asked("QueueRemove")] == list(QUEUES)
 
 
-@pytest.mark.parametrize(("reason", "action"), [
-    ("ăn trưa", "QueuePause true ăn trưa"), ("", "QueuePause true"), (None, "QueuePause false"),
-])
-def test_pausing_and_coming_back(
-    asterisk: AmiStandIn, commands: Commands, reason: str | None, action: str
+@pytest.mark.parametrize("reason", ["ăn trưa", ""])
+def test_a_pause_never_keeps_emergencies_away(
+    asterisk: AmiStandIn, commands: Commands, reason: str
 ) -> None:
     assert commands.pause(SEAT, reason).done
-    assert sent(asterisk)[1:-1] == [action]
+    paused = {values["Queue"]: values["Reason"] for values in asterisk.asked("QueuePause")}
+    assert paused == dict.fromkeys(set(QUEUES) - {"emergency"}, reason)
+    assert commands.sign_in(SEAT, "lan", ["emergency", "vaccine"], paused=True, reason=reason).done
+    assert {values["Queue"]: values["Paused"] for values in asterisk.asked("QueueAdd")} == {
+        "emergency": "false", "vaccine": "true",
+    }
+
+
+def test_coming_back_ends_the_pause_in_every_queue(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    assert commands.pause(SEAT, None).done
+    assert sent(asterisk)[1:-1] == ["QueuePause false"]
+
+
+def test_a_phone_in_no_queue_cannot_be_paused(asterisk: AmiStandIn, commands: Commands) -> None:
+    asterisk.refused["QueuePause"] = "Interface not found"
+    assert commands.pause(SEAT, "ăn trưa") == Result(Outcome.REFUSED, "the phone is in no queue")
 
 
 def test_ending_wrapup_keeps_a_pause(asterisk: AmiStandIn, commands: Commands) -> None:

@@ -224,17 +224,19 @@ def test_without_a_database_the_state_is_kept_and_written_later(
 
 
 def test_memberships_follow_the_leases(asterisk: AmiStandIn, database: Database) -> None:
-    add_agent(database, "lan", "vaccine", "lookup", seat="seat-001")
+    add_agent(database, "lan", "vaccine", "operator", seat="seat-001")
     add_agent(database, "minh", "advice", seat="seat-002")
     add_agent(database, "hoa", "advice")
     asterisk.lists["QueueStatus"] = (
-        member("minh", "PJSIP/seat-002", "advice") + member("hoa", "PJSIP/seat-003", "advice")
+        member("minh", "PJSIP/seat-002", "advice")
+        + member("minh", "PJSIP/seat-002", "emergency")
+        + member("hoa", "PJSIP/seat-003", "advice")
     )
     with listening(asterisk, database):
         until(lambda: len(asterisk.asked("Logoff")) == 2)
     added = [(a["Interface"], a["MemberName"], a["Queue"]) for a in asterisk.asked("QueueAdd")]
     assert added == [
-        ("PJSIP/seat-001", "lan", "operator"), ("PJSIP/seat-001", "lan", "vaccine"),
+        ("PJSIP/seat-001", "lan", queue) for queue in ("emergency", "operator", "vaccine")
     ]
     removed = {a["Interface"] for a in asterisk.asked("QueueRemove")}
     assert removed == {"PJSIP/seat-001", "PJSIP/seat-003"}
@@ -242,13 +244,16 @@ def test_memberships_follow_the_leases(asterisk: AmiStandIn, database: Database)
 
 def test_a_pause_lost_in_a_crash_is_restored(asterisk: AmiStandIn, database: Database) -> None:
     add_agent(database, "lan", "vaccine", seat="seat-001")
-    asterisk.lists["QueueStatus"] = member("lan", reason="ăn trưa")
+    asterisk.lists["QueueStatus"] = (
+        member("lan", queue="emergency") + member("lan", reason="ăn trưa")
+    )
     with listening(asterisk, database):
         until(lambda: "lan" in agents(database) and agents(database)["lan"].state == "paused")
-        asterisk.lists["QueueStatus"] = member("lan")
+        asterisk.lists["QueueStatus"] = member("lan", queue="emergency") + member("lan")
         asterisk.booted = asterisk.booted.replace("1000", "0")
         asterisk.drop()
         until(lambda: bool(asterisk.asked("QueuePause")))
+        until(lambda: "vaccine" in {asked["Queue"] for asked in asterisk.asked("QueuePause")})
     asked = asterisk.asked("QueuePause")[0]
     assert (asked["Interface"], asked["Paused"], asked["Reason"]) == (
         "PJSIP/seat-001", "true", "ăn trưa"
