@@ -83,11 +83,18 @@ def outcomes() -> dict[str, str]:
     }
 
 
+def satisfaction(score: int | None) -> str:
+    """What the caller said of the call by key."""
+    names = {None: "", 1: _("Very satisfied"), 2: _("Satisfied"), 3: _("Fair"), 5: _("Not satisfied")}
+    return str(names.get(score, ""))
+
+
 def menu(menu_id: str) -> str:
-    """A menu's name: the main menu, or the branch it belongs to."""
+    """A menu's name: the main menu, or the branch it belongs to (report_other: report)."""
     if menu_id == "main":
         return str(_("Main menu"))
-    return branch(menu_id) if menu_id in BY_ID else menu_id.replace("_", " ")
+    of = menu_id.partition("_")[0]
+    return branch(of) if of in BY_ID else menu_id.replace("_", " ")
 
 
 def key(pressed: str | None) -> str:

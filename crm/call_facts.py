@@ -12,6 +12,7 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     steps               [[time, menu, key or ""], ...]
     queued              time of the first HL_QUEUE
     branch, queue, notice, recording    [time, value], the latest
+    survey              [time, 1 | 2 | 3 | 5], the latest
     voicemail           [ms, time, file], the longest
     emergency           time of the first HL_EMERGENCY
     rejected, callback, self_served    true
@@ -36,6 +37,7 @@ CALL_ID = re.compile(
 LEG_ID = re.compile(r"[A-Za-z0-9._;-]{1,80}")  # whoever originates a call may choose its id
 INBOUND = "PJSIP/trunk-"  # channels of callers: the trunk's endpoint only receives calls
 PHONE = "PJSIP/"  # any other of these is a leg; Local and other helper channels are no phones
+SCORES = (1, 2, 3, 5)  # satisfaction by key: very good, good, fair, bad
 KINDS = ("citizen", "test", "training")
 MOST_STEPS = 200  # of a path: a caller who goes round in the menus for hours fills no disk
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -192,6 +194,11 @@ def _voicemail(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
         _latest(facts, "voicemail", [length, at, file])
 
 
+def _survey(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    if (score := _number(extra, "score")) in SCORES:
+        _latest(facts, "survey", [at, score])
+
+
 def _answer(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
     call, agent = _value(extra, "call", 80), _value(extra, "agent", 32)
     if agent and CALL_ID.fullmatch(call):
@@ -217,5 +224,6 @@ _NOTES: dict[str, _Note] = {
     "HL_ANSWER": _answer,
     "HL_SELF_SERVED": _flag("self_served"),
     "HL_VOICEMAIL": _voicemail,
+    "HL_SURVEY": _survey,
     "HL_CALLBACK": _flag("callback"),
 }

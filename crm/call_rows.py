@@ -93,6 +93,7 @@ def _call_row(
         "talk_ms": _length(agents + outside) // 1000,
         "emergency": "emergency" in caller,
         "unreached": ended is not None and _unreached(caller, agents, outside),
+        "satisfaction": _said(caller, "survey"),
         "recording_notice": _said(caller, "notice"),
         "recording": max(recordings)[1] if recordings else None,
         "voicemail": caller["voicemail"][2] if "voicemail" in caller else None,

@@ -197,6 +197,7 @@ def as_json(call: Call) -> dict[str, Any]:
         "agent": call.agent,
         "wait_s": None if call.wait_ms is None else call.wait_ms / 1000,
         "talk_s": call.talk_ms / 1000,
+        "satisfaction": call.satisfaction,
         "recording": call.recording,
         "case_code": call.case_code,
     }

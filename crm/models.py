@@ -92,6 +92,8 @@ class Call(Base):
     emergency: Mapped[bool] = mapped_column(default=False)
     # asked for emergency help, and ended before a person spoke with the caller
     unreached: Mapped[bool] = mapped_column(default=False)
+    # by key after the call, of its agent: 1 very good, 2 good, 3 fair, 5 bad
+    satisfaction: Mapped[int | None]
     recording_notice: Mapped[str | None] = mapped_column(String(8))  # heard | refused | cut
     recording: Mapped[str | None] = mapped_column(String(120))  # file name in the recordings folder
     voicemail: Mapped[str | None] = mapped_column(String(120))

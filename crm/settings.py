@@ -170,6 +170,14 @@ class Settings:
         "", _optional(_matching(r"[!-:<-~]{1,128}", "a password without blanks or ;")),
         "Registering: password", secret=True,
     )
+    trunk_identity: str = _setting(
+        "yes", _matching("yes|no", "yes or no"),
+        "The carrier shows emergency services the caller's number (no: it is whispered to them)",
+    )
+    trunk_channels: int | None = _setting(
+        "", _optional(_number(8, 20000)),
+        "Channels the carrier gives: a tenth, at least 4, is kept free for calls going out",
+    )
     emergency_medical: tuple[str, ...] = _setting(
         "", _list(_PHONE), "Rung in turn on key 4 (115, then the provincial hospital)"
     )
@@ -214,6 +222,14 @@ class Settings:
             "medical": self.emergency_medical, "fire": self.emergency_fire,
             "police": self.emergency_police, "rescue": self.emergency_rescue,
         }
+
+    @property
+    def admitted(self) -> int:
+        """Callers at once. The carrier's other channels are kept for legs to emergency services:
+        whoever presses 4 must never find them taken by those who wait."""
+        if self.trunk_channels is None:
+            return self.capacity
+        return min(self.capacity, self.trunk_channels - max(4, -(-self.trunk_channels // 10)))
 
     def __post_init__(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -10,11 +10,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crm.branches import BRANCHES, QUEUES, SERVICES
+from crm.call_facts import SCORES
 from ivr.menu import Hours, Menus
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"
-
-BEFORE_FIRST_WORD_MS = 400  # of silence after the answer: carriers cut off what is said sooner
 
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True,
@@ -42,19 +41,19 @@ def switches() -> dict[str, tuple[str, ...]]:
         f"hours.{branch.id}": ("auto", "open", "closed")
         for branch in BRANCHES if branch.queue and branch.id != "emergency"
     }
-    return {"overload": ("off", "on"), **named}
+    return {"overload": ("off", "on"), "survey": ("on", "off"), **named}
 
 
 def compile_dialplan(
     menus: Menus, *, numbers: tuple[str, ...], capacity: int, queue_timeout_s: int,
-    emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, recordings: Path,
-    messages: Path, asterisk_major: int,
+    emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, whisper: bool,
+    recordings: Path, messages: Path, asterisk_major: int,
 ) -> str:
-    """The whole `extensions.conf`. The global HL_MARKER is a digest of the text, so that a
+    """The whole `extensions.conf`. `whisper`: emergency services are told the caller's number when
+    they answer. The global HL_MARKER is a digest of the text, so that a
     program can see which dialplan runs."""
     values: dict[str, object] = {
         "main": menus.main,
-        "before_first_word_s": BEFORE_FIRST_WORD_MS / 1000,
         "menus": list(menus.menus.values()),
         "leaves": list(menus.leaves.values()),
         "branches": [
@@ -66,8 +65,10 @@ def compile_dialplan(
         "capacity": capacity,
         "queue_timeout_s": queue_timeout_s,
         "services": SERVICES,
+        "scores": SCORES,
         # without a carrier nobody outside can be rung
         "emergency_targets": emergency_targets if carrier else dict.fromkeys(emergency_targets, ()),
+        "whisper": whisper,
         "recordings": recordings,
         "messages": messages,
         "switches": switches(),

@@ -11,6 +11,9 @@ A file holds one or more documents, each a `menu` (keys to press) or a `leaf` (s
       - {key: 0, say: nav_agent, queue: advice}       # a branch, whose queue is joined
       - {key: 9, say: nav_repeat, do: repeat}         # repeat, back or emergency
 
+A leaf may lead on by itself instead, once it has been heard: `then: queue` to its branch's agents,
+`then: message` to a message, which it has asked for.
+
 `hours` is `always` or a list such as `["mon-fri 07:00-17:00"]`, Asia/Ho_Chi_Minh. Wherever one
 key is asked for, 4 is emergency and `*` is back: both are added to every menu, and any other use
 of them is a fault.
@@ -100,7 +103,8 @@ class Menu:
 
 @dataclass(frozen=True)
 class Leaf:
-    """Something to hear, then `leaf_end`. `serves`: heard to its end counts as self-served."""
+    """Something to hear. `then`: what follows it: end (`leaf_end` names the keys), queue, message.
+    `serves`: heard to its end counts as self-served."""
 
     name: str
     branch: str
@@ -108,6 +112,7 @@ class Leaf:
     serves: bool
     file: str
     line: int
+    then: str = "end"
 
 
 @dataclass(frozen=True)
@@ -305,7 +310,7 @@ class _Reader:
         return branch
 
     def _document(self, node: yaml.Node) -> None:
-        kinds = {"menu", "leaf", "branch", "hours", "say", "options", "serves"}
+        kinds = {"menu", "leaf", "branch", "hours", "say", "options", "serves", "then"}
         entries = self._entries(node, kinds)
         if ("menu" in entries) == ("leaf" in entries):
             if entries:
@@ -313,7 +318,7 @@ class _Reader:
             return
         kind = "menu" if "menu" in entries else "leaf"
         self._name = self._text(entries[kind], NAME, "a name of small letters, digits and _")
-        for extra in {"hours", "options"} if kind == "leaf" else {"serves"}:
+        for extra in {"hours", "options"} if kind == "leaf" else {"serves", "then"}:
             if extra in entries:
                 self._fault(entries[extra], f"a {kind} has no {extra}")
         if self._name in self.menus or self._name in self.leaves:
@@ -325,17 +330,31 @@ class _Reader:
         if kind == "leaf":
             if not say:
                 self._fault(node, "a leaf says nothing")
-            serves = self._text(
-                entries.get("serves", node), re.compile("true|false"), "serves: true or false"
-            )
+            then, serves = self._end_of_leaf(entries, node, branch)
             self.leaves[self._name] = Leaf(
-                self._name, branch, say, serves == "true", self._file, line
+                self._name, branch, say, serves, self._file, line, then
             )
             return
         self.menus[self._name] = Menu(
             self._name, branch, say, self._options(entries.get("options"), node),
             self._hours(entries.get("hours")), self._file, line,
         )
+
+    def _end_of_leaf(
+        self, entries: dict[str, yaml.Node], node: yaml.Node, branch: str
+    ) -> tuple[str, bool]:
+        """What follows a leaf, and whether it serves."""
+        if "then" not in entries:
+            serves = self._text(
+                entries.get("serves", node), re.compile("true|false"), "serves: true or false"
+            )
+            return "end", serves == "true"
+        then = self._text(entries["then"], re.compile("queue|message"), "then: queue or message")
+        if "serves" in entries:
+            self._fault(entries["serves"], "what leads on to a person has served nobody yet")
+        if then and branch in BY_ID and BY_ID[branch].queue is None:
+            self._fault(entries["then"], f"nobody answers for the branch {branch}: it has no queue")
+        return then, False
 
     def _hours(self, node: yaml.Node | None) -> tuple[Hours, ...]:
         if node is None or (isinstance(node, yaml.ScalarNode) and node.value == "always"):

@@ -169,8 +169,9 @@ def files(
         "local_nets": ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
         "from_pattern": FROM_PATTERN, "trunk_match": settings.trunk_match,
         "trunk_server": settings.trunk_server, "trunk_user": settings.trunk_user,
-        "trunk_password": settings.trunk_password, "numbers": settings.numbers,
-        "phones": made.phones, "queues": QUEUES, "ring_s": settings.ring_s,
+        "trunk_identity": settings.trunk_identity, "trunk_password": settings.trunk_password,
+        "numbers": settings.numbers, "phones": made.phones, "queues": QUEUES,
+        "ring_s": settings.ring_s,
         "wrapup_s": settings.wrapup_s, "service_level_s": settings.service_level_s,
         "modules_loaded": [
             name for name in MODULES if (modules / f"{name}.so").exists()
@@ -183,9 +184,10 @@ def files(
     made_files = {f"{name}.conf": render(f"{name}.conf.j2", values) for name in templates}
     made_files |= _SHORT_FILES
     made_files["extensions.conf"] = compile_dialplan(
-        menus, numbers=settings.numbers, capacity=settings.capacity,
+        menus, numbers=settings.numbers, capacity=settings.admitted,
         queue_timeout_s=settings.queue_timeout_s, emergency_targets=settings.emergency_targets,
-        carrier=settings.trunk_server is not None, recordings=recordings(home),
+        carrier=settings.trunk_server is not None,
+        whisper=settings.trunk_identity == "no", recordings=recordings(home),
         messages=messages(home), asterisk_major=version[0],
     )
     return made_files

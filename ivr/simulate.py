@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crm.branches import BY_ID, SERVICES
-from ivr.dialplan import BEFORE_FIRST_WORD_MS
 from ivr.menu import Hours, Leaf, Menu, Menus, Option
 
 TIMEOUT = "."  # instead of a key: the caller presses none
@@ -65,13 +64,14 @@ class Walk:
     lines: list[Line] = field(default_factory=list)
     branch: str = "general"
     reached: str = ""
-    _now_ms: int = BEFORE_FIRST_WORD_MS
+    _now_ms: int = 0
     _place: Menu | Leaf | str = "main"  # a word: closed, notice or emergency
     _pending: list[str] = field(default_factory=list)
     _tries: int = 0
     _noticed: bool = False
 
     def __post_init__(self) -> None:
+        self._now_ms = self.durations_ms["lead_in"]
         self._enter(self.menus.main)
 
     @property
@@ -123,7 +123,7 @@ class Walk:
             self.branch = place.branch
             self._pending = [*place.say, *place.spoken_options]
         else:
-            self._pending = [*place.say, "leaf_end"]
+            self._pending = self._whole(place)
 
     def _press_in_menu(self, menu: Menu, key: str) -> None:
         option = next((one for one in menu.options if one.key == key), None)
@@ -147,12 +147,10 @@ class Walk:
 
     def _press_in_leaf(self, leaf: Leaf, key: str) -> None:
         if key not in "90*":
-            self._pressed("i")
-            self._pending = ["leaf_end"]
-            return
+            return  # a key that means nothing does not interrupt what is said
         self._pressed(key)
         if key == "9":
-            self._pending = [*leaf.say, "leaf_end"]
+            self._pending = self._whole(leaf)
         elif key == "*":
             self._back()
         else:
@@ -169,8 +167,6 @@ class Walk:
         elif key == "*":
             self._pressed("*")
             self._back()
-        else:
-            self._pending = ["after_hours_options"]
 
     def _run_out(self) -> None:
         self._say()
@@ -179,6 +175,10 @@ class Walk:
             self._now_ms += place.wait_s * 1000
             self._pressed("t")
             self._sorry(place, "input_no_key")
+        elif isinstance(place, Leaf) and place.then == "queue":
+            self._to_branch(place.branch)
+        elif isinstance(place, Leaf) and place.then == "message":
+            self._reach("message")
         elif isinstance(place, Leaf):
             self._now_ms += AFTER_LEAF_MS
             self._tries += 1
@@ -196,6 +196,10 @@ class Walk:
             self._reach("emergency:medical")
         else:
             self._join()
+
+    @staticmethod
+    def _whole(leaf: Leaf) -> list[str]:
+        return [*leaf.say, "leaf_end"] if leaf.then == "end" else list(leaf.say)
 
     def _sorry(self, menu: Menu, prompt: str) -> None:
         self._tries += 1
@@ -323,8 +327,10 @@ def ways(menus: Menus, durations_ms: Mapping[str, int]) -> Iterator[Way]:
             here = (*keys, option.key), (*path, f"{menu.name}.{option.key}")
             if option.act == "goto":
                 waiting.append((menus.menus[option.target or ""], *here))
-            stops_at = f"{_PLACES[option.act]}:{option.target}" if option.act in _PLACES else None
-            branch = menus.leaves[option.target or ""].branch if option.act == "leaf" else None
+            leaf = menus.leaves[option.target or ""] if option.act == "leaf" else None
+            stays = option.act == "goto" or (leaf and leaf.then == "end")
+            stops_at = f"{_PLACES[option.act]}:{option.target}" if stays else None
+            branch = leaf.branch if leaf else None
             yield _way(menus, durations_ms, *here, stops_at=stops_at, branch=branch)
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from crm.errors import HotlineError
 from prompts import sound
-from prompts.catalogue import BEEP, LISTENING, MUSIC, Catalogue, Fragment, Utterance
+from prompts.catalogue import BEEP, LEAD_IN, LISTENING, MUSIC, Catalogue, Fragment, Utterance
 from prompts.sound import Samples, SoundError
 from prompts.speller import PAUSE
 from prompts.store import Store
@@ -35,6 +35,7 @@ from prompts.voices import RecordingError, Recordings, Voice, VoiceError
 LANGUAGE = "vi"
 PAUSE_MS = 250
 LISTENING_MS = 10_000
+LEAD_IN_MS = 400
 
 _POOL_FROM = 40  # files; for fewer, starting other processes takes longer than the work
 _COURTESY_S = 1.0  # between two requests to an online engine
@@ -44,6 +45,7 @@ _SLACK_S = 1.0
 
 _GENERATED: Mapping[str, Callable[[], Samples]] = {
     BEEP: sound.beep,
+    LEAD_IN: partial(sound.silence, LEAD_IN_MS),
     LISTENING: partial(sound.silence, LISTENING_MS),
     MUSIC: sound.music,
     PAUSE: partial(sound.silence, PAUSE_MS),

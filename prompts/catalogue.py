@@ -22,7 +22,8 @@ CATALOGUE_FILE = Path(__file__).with_name("catalogue.vi.yaml")
 BEEP = "beep"
 MUSIC = "moh_default"
 LISTENING = "listening"  # silence that is sent while somebody leaves a message
-GENERATED = frozenset({BEEP, LISTENING, MUSIC, PAUSE})  # made by the builder, not spoken
+LEAD_IN = "lead_in"  # silence before the first word: carriers cut off what is said sooner
+GENERATED = frozenset({BEEP, LEAD_IN, LISTENING, MUSIC, PAUSE})  # made by the builder, not spoken
 
 SENTENCE_SYLLABLES = 22
 PROMPT_PAD_MS = 150

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from crm.settings import Settings
 from ivr import menu, provision
 from prompts import build
-from prompts.catalogue import Catalogue
+from prompts.catalogue import LEAD_IN, Catalogue
 from prompts.voices import EspeakVoice, Voice, voice_named
 
 # Said by the dialplan itself, besides what the menu files name.
@@ -17,8 +17,11 @@ DIALPLAN_PROMPTS = (
     "goodbye", "consent_recording_short", "consent_recording_declined", "after_hours",
     "after_hours_options", "queue_connecting", "queue_next", "queue_position",
     "queue_wait_under_1", "queue_wait_range", "queue_wait_long", "queue_comfort_1",
-    "emergency_menu", "emergency_fallback", "emergency_stay", "listening", "overload_reject",
+    "emergency_menu", "emergency_outside", "emergency_fallback", "emergency_stay",
+    "whisper_emergency", "listening", "lead_in", "overload_reject",
     "voicemail_start", "voicemail_max", "voicemail_saved", "beep", "moh_default", "over",
+    "survey_intro", "survey_q1", "survey_thanks",
+    *(f"d_{digit}" for digit in range(10)),
     *(f"n_{number}" for number in range(100)), *(f"h_{number}" for number in range(1, 10)),
 )
 
@@ -77,8 +80,9 @@ def menu_faults(settings: Settings, menus: menu.Menus) -> list[menu.Fault]:
 def durations_ms(settings: Settings) -> dict[str, int]:
     """How long each built prompt of a fixed text plays."""
     folder = provision.sounds(settings.home) / build.LANGUAGE
+    fixed = [name for name, prompt in Catalogue.load().prompts.items() if not prompt.vars]
     return {
         name: build.duration_ms(path)
-        for name, prompt in Catalogue.load().prompts.items()
-        if not prompt.vars and (path := folder / f"{name}.alaw").exists()
+        for name in (LEAD_IN, *fixed)
+        if (path := folder / f"{name}.alaw").exists()
     }

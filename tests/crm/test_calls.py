@@ -46,6 +46,20 @@ def applied(session: Session, asterisk: Asterisk, caller: Channel) -> Call:
 # ---------------------------------------------------------------- one call
 
 
+def test_what_the_caller_says_of_the_call_stands_with_it(session: Session) -> None:
+    asterisk = Asterisk()
+    caller = asterisk.queued()
+    agent = asterisk.answer(caller)
+    asterisk.wait(15)
+    agent.end()
+    caller.leave()
+    caller.note("HL_SURVEY", score="4")  # no such answer
+    caller.note("HL_SURVEY", score="5")
+    caller.end()
+    call = applied(session, asterisk, caller)
+    assert (call.outcome, call.agent, call.satisfaction) == ("answered", "lan", 5)
+
+
 def test_an_answered_call_has_all_that_the_journal_tells(database: Database) -> None:
     asterisk = Asterisk()
     caller = asterisk.queued()
@@ -74,7 +88,7 @@ def test_an_answered_call_has_all_that_the_journal_tells(database: Database) -> 
             {"menu": "vaccine", "key": "0", "at": "2025-11-22T02:00:06.007Z"},
         ],
         "queue": "vaccine", "agent": "lan", "wait_s": 3.005, "talk_s": 15.002,
-        "recording": "th1.x-1.2.wav", "case_code": None, "emergency": None,
+        "satisfaction": None, "recording": "th1.x-1.2.wav", "case_code": None, "emergency": None,
     }
     assert (leg.call_id, leg.kind) == (caller.id, "agent")
     assert (leg.endpoint, leg.agent) == ("seat-001", "lan")

@@ -15,7 +15,7 @@ def compiled(**overrides: object) -> str:
     values: dict[str, object] = {
         "numbers": ("1022", "+842371022"), "capacity": 10, "queue_timeout_s": 900,
         "emergency_targets": dict.fromkeys(("medical", "fire", "police", "rescue"), ()),
-        "carrier": False, "recordings": Path("/r"),
+        "carrier": False, "whisper": False, "recordings": Path("/r"),
         "messages": Path("/m"), "asterisk_major": 22, **overrides,
     }
     return compile_dialplan(menu.load(MENUS), **values)  # type: ignore[arg-type]
@@ -93,6 +93,13 @@ def test_emergency_keys_lead_to_their_service_and_redirect_while_another_rings()
     assert keys("hl-waiting-emergency") == {
         "1": "medical", "2": "fire", "3": "police", "5": "rescue"
     }
+
+
+def test_a_service_that_sees_no_number_is_told_it() -> None:
+    text = compiled(emergency_targets=TARGETS, carrier=True, whisper=True)
+    assert "Dial(PJSIP/115@carrier,20,dU(hl-whisper^${HL_CALLER}))" in text
+    assert "hl-whisper" in contexts(text)
+    assert "hl-whisper" not in compiled(emergency_targets=TARGETS, carrier=True)
 
 
 def test_without_a_carrier_no_outside_number_is_dialled() -> None:

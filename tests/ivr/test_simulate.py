@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr import menu, simulate
-from ivr.dialplan import BEFORE_FIRST_WORD_MS
 from ivr.menu import Hours
 from ivr.provision import MENUS
 from scripts.speech import DIALPLAN_PROMPTS
 
 MENUS_OF_THE_HOTLINE = menu.load(MENUS)
 # Every sentence takes two seconds: figures can be read off.
-SENTENCE_MS = 2_000
+SENTENCE_MS = LEAD_IN_MS = 2_000
 DURATIONS = dict.fromkeys([*menu.spoken(MENUS_OF_THE_HOTLINE), *DIALPLAN_PROMPTS], SENTENCE_MS)
 
 
@@ -41,18 +40,18 @@ def test_a_key_is_pressed_when_the_sentence_that_names_it_has_ended() -> None:
         "greeting_main", "emergency_first", "main_menu_1", "main_menu_2", "main_menu_3"
     ]
     pressed = next(line for line in walked.lines if line.kind == "pressed")
-    assert pressed.at_ms == BEFORE_FIRST_WORD_MS + 5 * SENTENCE_MS
+    assert pressed.at_ms == LEAD_IN_MS + 5 * SENTENCE_MS
 
 
 def test_who_knows_the_keys_waits_for_nothing() -> None:
-    assert walk("30", by_heart=True).lines[1].at_ms == BEFORE_FIRST_WORD_MS
+    assert walk("30", by_heart=True).lines[1].at_ms == LEAD_IN_MS
     assert said(walk("30", by_heart=True)) == ["consent_recording_short"]
 
 
 def test_four_is_pressed_at_once_where_no_sentence_names_it() -> None:
     walked = walk("34")
     assert keys_of(walked) == ["main.3", "vaccine.4"]
-    assert walked.lines[-3].at_ms == BEFORE_FIRST_WORD_MS + 5 * SENTENCE_MS
+    assert walked.lines[-3].at_ms == LEAD_IN_MS + 5 * SENTENCE_MS
     assert (walked.reached, walked.branch) == ("emergency:medical", "emergency")
 
 
@@ -107,7 +106,7 @@ def test_every_way_is_listed_once_and_leads_somewhere() -> None:
     assert len({way.keys for way in ways}) == len(ways)
     by_keys = {"".join(way.keys): way for way in ways}
     assert by_keys["4"].reaches == "emergency:medical"
-    assert by_keys["4"].named_ms == BEFORE_FIRST_WORD_MS + 2 * SENTENCE_MS
+    assert by_keys["4"].named_ms == LEAD_IN_MS + 2 * SENTENCE_MS
     assert by_keys["0"].reaches == "queue:operator"
     assert by_keys["0"].reached_ms == by_keys["0"].named_ms + SENTENCE_MS  # the notice
     assert by_keys["1"].reaches == "menu:advice"

@@ -65,7 +65,8 @@ match = {CITIZENS}
 
 BUSY, RINGS = "0237000486", "0237000180"  # these two are busy, and ring and ring
 
-# A call to the hotline's number goes to whoever registered; any other is answered by an echo.
+# A call to the hotline's number goes to whoever registered; any other is answered by an echo,
+# and what it hears is kept.
 DIALPLAN = f"""
 [from-citizen]
 exten => 1022,1,Dial(PJSIP/{USER},30)
@@ -74,6 +75,7 @@ exten => {BUSY},1,Busy(1)
 exten => {RINGS},1,Ringing()
  same => n,Wait(60)
 exten => _X.,1,Answer()
+ same => n,MixMonitor(,r({{home}}/heard-${{{{EXTEN}}}}.wav))
  same => n,Echo()
 """
 
@@ -95,6 +97,10 @@ class Carrier:
             "HOTLINE_TRUNK_USER": USER, "HOTLINE_TRUNK_PASSWORD": PASSWORD,
             "HOTLINE_TRUNK_MATCH": f"127.0.0.2,{ADDRESS}",
         }
+
+    def heard(self, number: str) -> Path:
+        """What the one with this number heard."""
+        return self.settings.home / f"heard-{number}.wav"
 
     def ask(self, command: str) -> str:
         return runtime.ask(self.asterisk, self.settings.home, command) or ""
@@ -120,7 +126,8 @@ def running_carrier(home: Path) -> Iterator[Carrier]:
         boot=provision.new_boot(datetime.now(UTC)),
     )
     provision.write(home, wanted | {
-        "pjsip.conf": PJSIP.format(port=port), "extensions.conf": DIALPLAN, "cli.conf": "",
+        "pjsip.conf": PJSIP.format(port=port),
+        "extensions.conf": DIALPLAN.format(home=home), "cli.conf": "",
         "cel.conf": "[general]\nenable = no\n", "queues.conf": "[general]\n",
     })
     runtime.start(asterisk, settings)

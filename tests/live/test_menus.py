@@ -1,12 +1,14 @@
 """The Vietnamese menus as callers meet them, over real SIP and RTP."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ivr import menu, provision, simulate
 from ivr.phone import Call
 from ivr.phone.audio import is_sound
 from tests.live.people import called, citizen, desk_agent, heard, until_heard, wav_samples
@@ -81,6 +83,81 @@ def test_each_key_of_the_main_menu_leads_where_it_says(hotline: Hotline) -> None
         call = hotline.call_of(f"09120000{ord(key)}")
         assert (keys(call), call["branch"]) == ([f"main.{key}"], branch)
         assert all(step["at"] for step in call["path"])
+
+
+# Every leaf and every way to a person: the keys, what is heard there, the branch, the outcome of a
+# caller who hangs up then.
+WAYS = {
+    "11": (["advice_symptoms_danger", "advice_symptoms"], "advice", "self_served"),
+    "12": (["consent_recording_short"], "advice", "abandoned_menu"),
+    "13": (["advice_contact"], "advice", "self_served"),
+    "15": (["advice_care"], "advice", "self_served"),
+    "16": (["advice_rules_none"], "advice", "abandoned_menu"),
+    "21": (["consent_recording_short"], "testing", "abandoned_menu"),
+    "22": (["test_home_request"], "testing", "voicemail"),
+    "23": (["test_result_privacy", "consent_recording_short"], "testing", "abandoned_menu"),
+    "31": (["consent_recording_short"], "vaccine", "abandoned_menu"),
+    "32": (["vaccine_register", "consent_recording_short"], "vaccine", "abandoned_menu"),
+    "33": (["consent_recording_short"], "vaccine", "abandoned_menu"),
+    "35": (["vaccine_app_help", "consent_recording_short"], "vaccine", "abandoned_menu"),
+    "51": (["relief_hungry_today", "relief_collect"], "relief", "voicemail"),
+    "52": (["relief_shelter", "consent_recording_short"], "relief", "abandoned_menu"),
+    "53": (["consent_recording_short"], "relief", "abandoned_menu"),
+    "55": (["relief_donate"], "relief", "self_served"),
+    "611": (["report_false_warning", "report_record"], "report", "voicemail"),
+    "620": (["report_fake_news", "consent_recording_short"], "report", "abandoned_menu"),
+    "631": (["report_price_fraud", "report_record"], "report", "voicemail"),
+    "650": (["report_other", "consent_recording_short"], "report", "abandoned_menu"),
+    "66": (["report_denounce_guide", "consent_recording_short"], "report", "abandoned_menu"),
+    "7": (["consent_recording_short"], "lookup", "abandoned_menu"),
+}
+TOGETHER = 8
+
+
+@pytest.mark.parametrize("first", range(0, len(WAYS), TOGETHER))
+def test_every_way_of_the_menus_leads_where_it_says(hotline: Hotline, first: int) -> None:
+    ways = list(WAYS.items())[first: first + TOGETHER]
+
+    async def one(pressed: str, prompts: list[str], outcome: str) -> None:
+        async def scenario(call: Call) -> None:
+            await press(call, hotline, "greeting_main", pressed[0])
+            if len(pressed) > 1:
+                await asyncio.sleep(2)
+                await call.press(pressed[1])
+            said = list(prompts)
+            if len(pressed) > 2:  # a menu that says something before it asks
+                await until_heard(call, hotline, said.pop(0))
+                await call.press(pressed[2])
+            for prompt in said:
+                await until_heard(call, hotline, prompt)
+            if outcome == "voicemail":
+                call.play_tone(440)
+                await asyncio.sleep(6)
+
+        await caller(hotline, f"0912001{pressed:0>3}", scenario)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(
+            one(pressed, prompts, outcome) for pressed, (prompts, _, outcome) in ways
+        ))
+
+    asyncio.run(all_of_them())
+    for pressed, (_, branch, outcome) in ways:
+        call = hotline.call_of(f"0912001{pressed:0>3}")
+        assert (pressed, call["branch"], call["outcome"]) == (pressed, branch, outcome)
+        assert "".join(step["key"] or "" for step in call["path"]) == pressed
+
+
+def test_every_way_is_among_those_tested() -> None:
+    loaded = menu.load(provision.MENUS)
+    ends = {
+        "".join(way.keys) for way in simulate.ways(loaded, defaultdict(int))
+        if not way.reaches.startswith(("menu:", "emergency:"))
+    }
+    assert ends - {"0", "8"} - set(WAYS) <= {
+        # a person by 0 in every branch, and the other half of each report's choice
+        "10", "20", "30", "50", "60", "610", "621", "630", "651",
+    }
 
 
 def test_a_branch_repeats_goes_back_and_leads_to_its_own_queue(hotline: Hotline) -> None:
@@ -225,6 +302,32 @@ def test_four_helps_a_caller_whom_an_agent_holds(hotline: Hotline) -> None:
     assert (keys(call), call["branch"], call["outcome"]) == (
         ["main.0", "hold.4"], "emergency", "answered"
     )
+
+
+def test_a_caller_whom_the_agent_has_left_is_asked_how_it_was(hotline: Hotline) -> None:
+    async def served(number: str, *, asked: bool) -> None:
+        async with desk_agent(hotline) as desk, citizen(hotline, number) as phone:
+            call = await called(phone)
+            await press(call, hotline, "greeting_main", "0")
+            rung = await desk.incoming(60)
+            rung.answer()
+            rung.play_tone(1000)
+            await until(lambda: call.heard_tone(1000), "the caller hears the agent")
+            await rung.hang_up()
+            if asked:
+                await press(call, hotline, "survey_intro", "2")
+                await until_heard(call, hotline, "survey_thanks")
+            assert await call.ended(20)
+
+    asyncio.run(served("0912000116", asked=True))
+    assert hotline.run("switch", "survey", "off").returncode == 0
+    try:
+        asyncio.run(served("0912000117", asked=False))
+    finally:
+        hotline.run("switch", "survey", "on")
+    said, silent = hotline.call_of("0912000116"), hotline.call_of("0912000117")
+    assert (said["outcome"], said["agent"], said["satisfaction"]) == ("answered", "agent1", 2)
+    assert (silent["outcome"], silent["satisfaction"]) == ("answered", None)
 
 
 def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(

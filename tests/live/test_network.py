@@ -15,7 +15,7 @@ from playwright.async_api import expect
 from ivr.phone import Call, Phone
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
 from tests.live.carrier import BUSY, CITIZENS, RINGS, Carrier, running_carrier
-from tests.live.people import until_heard
+from tests.live.people import heard, until_heard, wav_samples
 from tests.live.running import Hotline, free_ports, running_hotline, wait_for
 
 CENTRE = "0237000115"  # stands for an emergency centre; the stand-in carrier answers it
@@ -46,6 +46,7 @@ def hotline(carrier: Carrier, tmp_path_factory: pytest.TempPathFactory) -> Itera
         HOTLINE_CONSOLE_BIND=f"{own_address()}:{console}",
         HOTLINE_WS_BIND=f"{own_address()}:{ws}", HOTLINE_EMERGENCY_MEDICAL=f"{BUSY},{CENTRE}",
         HOTLINE_EMERGENCY_FIRE=RINGS, HOTLINE_EMERGENCY_POLICE=CENTRE,
+        HOTLINE_TRUNK_IDENTITY="no",
     ) as running:
         yield running
 
@@ -91,6 +92,22 @@ def test_a_registered_trunk_brings_calls_in_and_takes_an_emergency_to_the_next_w
     assert examined()["certificate"]["status"] == "ok"
     assert "112" in examined()["emergency"]["detail"]
     hotline.assert_ledger_complete()
+
+
+def test_a_caller_from_elsewhere_hears_which_centre_and_the_centre_hears_who_calls(
+    hotline: Hotline, carrier: Carrier
+) -> None:
+    async def scenario() -> None:
+        async with in_need(carrier, hotline, "0243000469") as call:
+            await until_heard(call, hotline, "emergency_outside")
+            await heard_by_a_service(call)
+
+    carrier.heard(CENTRE).unlink(missing_ok=True)
+    asyncio.run(scenario())
+    assert hotline.call_of("0243000469")["emergency"] == "reached"
+    told = wav_samples(carrier.heard(CENTRE))
+    for prompt in ("whisper_emergency", "d_0", "d_2", "d_4", "d_3", "d_6", "d_9"):
+        assert heard(told, hotline, prompt), prompt
 
 
 def test_while_one_service_rings_a_key_redirects_to_another(
