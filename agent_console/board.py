@@ -89,7 +89,7 @@ def recording(call_id: str) -> Answer:
 
 
 @blueprint.get("/calls/<call_id>/voicemail")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
 def voicemail(call_id: str) -> Answer:
     return _sound(call_id, "voicemail", "voicemail")
 

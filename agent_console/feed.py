@@ -2,8 +2,8 @@
 
 What pages see is a set of documents, each a small JSON value under a key such as `agent:lan`,
 `call:th1.b1-1.2`, `queue:vaccine`, `branch:vaccine`, `today:vaccine`, `unreached:th1.b1-1.2`,
-`menus`, `listener:th1`, `database`. A page first gets all documents that it may see, then those
-that change (null: gone).
+`menus`, `messages`, `listener:th1`, `database`. A page first gets all documents that it may see,
+then those that change (null: gone).
 Each change is computed and encoded once, whatever the number of pages; a page that does not keep
 up is cut off, reconnects by itself and gets everything again.
 """
@@ -25,7 +25,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from crm import emergency, history, users, wallboard
+from crm import emergency, history, messages, users, wallboard
 from crm.branches import BRANCHES
 from crm.call_rows import iso
 from crm.database import Database
@@ -105,7 +105,10 @@ class Feed:
         self._records: dict[str, Call] = {}  # the journal's view of calls that are with an agent
         self._today: dict[str, Document] = {}
         self._unreached: dict[str, Document] = {}
-        self._due = dict.fromkeys(("resync", "today", "unreached", "sessions"), 0.0)  # monotonic
+        self._messages: Document = {"untaken": 0}
+        self._due = dict.fromkeys(  # monotonic
+            ("resync", "today", "unreached", "messages", "sessions"), 0.0
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -182,6 +185,8 @@ class Feed:
             self._read_records(session)
             self._read_today(session, now)
             self._read_unreached(session)
+            if self._is_due("messages", 2.0):
+                self._messages = {"untaken": messages.untaken(session)}
             self._check_sessions(session, now)
         if not self._live.documents["database"]["ok"]:
             log.info("the database answers again")
@@ -262,10 +267,11 @@ class Feed:
 
     def _compose(self, listeners: Iterable[ListenerState], now: datetime) -> _Live:
         documents: dict[str, Document] = {
-            "database": {"ok": True}, **self._today, **self._unreached
+            "database": {"ok": True}, "messages": self._messages, **self._today,
+            **self._unreached,
         }
         topics: dict[str, tuple[str, ...]] = dict.fromkeys(
-            ("database", *self._unreached), (EVERYBODY,)
+            ("database", "messages", *self._unreached), (EVERYBODY,)
         )
         for row in listeners:
             silent = now - row.seen_at > LISTENER_SILENT

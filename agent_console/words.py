@@ -85,7 +85,9 @@ def outcomes() -> dict[str, str]:
 
 def satisfaction(score: int | None) -> str:
     """What the caller said of the call by key."""
-    names = {None: "", 1: _("Very satisfied"), 2: _("Satisfied"), 3: _("Fair"), 5: _("Not satisfied")}
+    names = {
+        None: "", 1: _("Very satisfied"), 2: _("Satisfied"), 3: _("Fair"), 5: _("Not satisfied"),
+    }
     return str(names.get(score, ""))
 
 

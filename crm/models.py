@@ -110,6 +110,10 @@ class Call(Base):
             "call_unreached", "started_at",
             sqlite_where=text("unreached"), postgresql_where=text("unreached"),
         ),
+        Index(
+            "call_voicemail", "started_at", sqlite_where=text("voicemail IS NOT NULL"),
+            postgresql_where=text("voicemail IS NOT NULL"),
+        ),
     )
 
 
@@ -121,6 +125,17 @@ class RungBack(Base):
     call_id: Mapped[str] = mapped_column(String(80), primary_key=True)
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(32))  # login
+
+
+class MessageTask(Base):
+    """Somebody has taken a voice message; `done_at`: what it asked for is done."""
+
+    __tablename__ = "message_task"
+
+    call_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    taken_by: Mapped[str] = mapped_column(String(32))  # login
+    taken_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
 
 
 class Drill(Base):

@@ -26,6 +26,7 @@ export function follow(onChange, onBack = () => {}) {
       else documents.set(key, value);
     }
     showFaults();
+    showMessages();
     if (data.everything) onBack();
     onChange(keys);
   };
@@ -61,6 +62,12 @@ export async function signedOut() {
   } catch (error) {
     return error.status === 401;
   }
+}
+
+/** How many voice messages nobody has taken, beside the way to them. */
+function showMessages() {
+  const count = element("messages-count");
+  if (count) count.textContent = documents.get("messages")?.untaken || "";
 }
 
 function showFaults() {
