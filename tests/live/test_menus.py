@@ -88,10 +88,10 @@ def test_each_key_of_the_main_menu_leads_where_it_says(hotline: Hotline) -> None
 # Every leaf and every way to a person: the keys, what is heard there, the branch, the outcome of a
 # caller who hangs up then.
 WAYS = {
-    "11": (["advice_symptoms_danger", "advice_symptoms"], "advice", "self_served"),
+    "11": (["advice_symptoms_danger", "advice_symptoms", "leaf_end"], "advice", "self_served"),
     "12": (["consent_recording_short"], "advice", "abandoned_menu"),
-    "13": (["advice_contact"], "advice", "self_served"),
-    "15": (["advice_care"], "advice", "self_served"),
+    "13": (["advice_contact", "leaf_end"], "advice", "self_served"),
+    "15": (["advice_care", "leaf_end"], "advice", "self_served"),
     "16": (["advice_rules_none"], "advice", "abandoned_menu"),
     "21": (["consent_recording_short"], "testing", "abandoned_menu"),
     "22": (["test_home_request"], "testing", "voicemail"),
@@ -103,7 +103,7 @@ WAYS = {
     "51": (["relief_hungry_today", "relief_collect"], "relief", "voicemail"),
     "52": (["relief_shelter", "consent_recording_short"], "relief", "abandoned_menu"),
     "53": (["consent_recording_short"], "relief", "abandoned_menu"),
-    "55": (["relief_donate"], "relief", "self_served"),
+    "55": (["relief_donate", "leaf_end"], "relief", "self_served"),
     "611": (["report_false_warning", "report_record"], "report", "voicemail"),
     "620": (["report_fake_news", "consent_recording_short"], "report", "abandoned_menu"),
     "631": (["report_price_fraud", "report_record"], "report", "voicemail"),
@@ -313,6 +313,7 @@ def test_a_caller_whom_the_agent_has_left_is_asked_how_it_was(hotline: Hotline) 
             rung.answer()
             rung.play_tone(1000)
             await until(lambda: call.heard_tone(1000), "the caller hears the agent")
+            await asyncio.sleep(4)  # less than two seconds are no conversation
             await rung.hang_up()
             if asked:
                 await press(call, hotline, "survey_intro", "2")
