@@ -83,6 +83,25 @@ def outcomes() -> dict[str, str]:
     }
 
 
+def switch(name: str) -> str:
+    """What a switch does."""
+    if name.startswith("hours."):
+        return str(_("Opening hours: %(branch)s", branch=branch(name.removeprefix("hours."))))
+    return str({
+        "overload": _("New calls hear that the hotline is overloaded (emergency still works)"),
+        "notice": _("Said at the beginning of every call"),
+        "survey": _("Callers are asked how it was"),
+    }[name])
+
+
+def switch_value(value: str) -> str:
+    return str({
+        "on": _("On"), "off": _("Off"), "auto": _("By the calendar"), "open": _("Open"),
+        "closed": _("Closed"), "none": _("Nothing"), "high_volume": _("Many calls, long waits"),
+        "disaster": _("Disaster: key 4 for rescue"), "trial": _("Trial operation"),
+    }[value])
+
+
 def satisfaction(score: int | None) -> str:
     """What the caller said of the call by key."""
     names = {

@@ -9,11 +9,15 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from crm import switches
 from crm.branches import BRANCHES, QUEUES, SERVICES
 from crm.call_facts import SCORES
+from crm.working_days import holidays_of
 from ivr.menu import Hours, Menus
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"
+
+CALENDAR = range(2026, 2036)  # whose holidays are compiled in
 
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True,
@@ -33,15 +37,6 @@ class ServedBranch:
 def render(template: str, values: Mapping[str, object]) -> str:
     """Fill one of the templates of `dialplans/asterisk`. A missing value is an error."""
     return _environment.get_template(template).render(values)
-
-
-def switches() -> dict[str, tuple[str, ...]]:
-    """The switches of the running dialplan and the values each may have."""
-    named = {
-        f"hours.{branch.id}": ("auto", "open", "closed")
-        for branch in BRANCHES if branch.queue and branch.id != "emergency"
-    }
-    return {"overload": ("off", "on"), "survey": ("on", "off"), **named}
 
 
 def compile_dialplan(
@@ -71,7 +66,11 @@ def compile_dialplan(
         "whisper": whisper,
         "recordings": recordings,
         "messages": messages,
-        "switches": switches(),
+        "switches": switches.KNOWN,
+        "day_values": switches.DAY_VALUES,
+        "holidays": {
+            year: ",".join(f"{day:%m%d}" for day in holidays_of(year)) for year in CALENDAR
+        },
         # Queue()'s gosub stands one place later where there is still a macro before it
         "gosub_gap": "," if asterisk_major < 21 else "",
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crm.branches import BY_ID, SERVICES
+from crm.working_days import holidays_of
 from ivr.menu import Hours, Leaf, Menu, Menus, Option
 
 TIMEOUT = "."  # instead of a key: the caller presses none
@@ -217,8 +218,10 @@ class Walk:
 
     def _to_branch(self, branch: str, *, always: bool = False) -> None:
         self.branch = branch
-        if not always and not open_at(self.menus.hours(branch), self.at):
-            self._place, self._pending = "closed", ["after_hours", "after_hours_options"]
+        hours = self.menus.hours(branch)
+        if not always and not open_at(hours, self.at):
+            why = "holiday_notice" if hours and is_holiday(self.at) else "after_hours"
+            self._place, self._pending = "closed", [why, "after_hours_options"]
         elif self._noticed:
             self._join()
         else:
@@ -284,10 +287,16 @@ class Walk:
         self.lines.append(Line(self._now_ms, kind, what, place))
 
 
+def is_holiday(at: datetime | None) -> bool:
+    return at is not None and at.date() in holidays_of(at.year)
+
+
 def open_at(hours: tuple[Hours, ...], at: datetime | None) -> bool:
-    """Whether a branch is open; no hours: always."""
+    """Whether a branch is open by the calendar; no hours: always."""
     if not hours or at is None:
         return True
+    if is_holiday(at):
+        return False
     day, now = at.weekday(), f"{at:%H:%M}"
     for slot in hours:
         first, _, last = slot.days.partition("-")

@@ -377,31 +377,25 @@ def prompts_check(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def switch(settings: Settings, name: str | None, value: str | None, as_json: bool) -> None:
     """Show the switches, or set one: hotline switch hours.vaccine closed."""
-    from sqlalchemy import select
-
-    from crm import secrets
+    from crm import secrets, switches
     from crm.database import Database
-    from crm.models import Switch
     from ivr import commands
-    from ivr.dialplan import switches
 
-    known = switches()
     database = Database(settings.database_url)
     if name is None or value is None:
         with database.reading() as session:
-            held = {row.name: row.value for row in session.scalars(select(Switch))}
-        state = {key: held.get(key, values[0]) for key, values in known.items()}
+            state = switches.current(session)
         if as_json:
             _json(state)
         else:
-            for key, current in state.items():
-                click.echo(f"{key:<16} {current:<8} ({', '.join(known[key])})")
+            for key, now in state.items():
+                click.echo(f"{key:<16} {now:<12} ({', '.join(switches.allowed(key))})")
         return
-    if name not in known or value not in known[name]:
-        allowed = ", ".join(known.get(name, known))
-        raise click.UsageError(f"{name} {value}: allowed are {allowed}")
-    with database.transaction() as session:
-        session.merge(Switch(name=name, value=value, set_by="cli", set_at=datetime.now(UTC)))
+    try:
+        with database.transaction() as session:
+            switches.want(session, name, value, by="cli", now=datetime.now(UTC))
+    except switches.SwitchError as error:
+        raise click.UsageError(str(error)) from error
     result = commands.for_settings(settings, secrets.load(settings.home)).set_switch(name, value)
     click.echo(f"{name} = {value}: {result}")
     if not result.done:

@@ -20,6 +20,7 @@ DIALPLAN_PROMPTS = (
     "emergency_menu", "emergency_outside", "emergency_fallback", "emergency_stay",
     "whisper_emergency", "listening", "lead_in", "overload_reject",
     "voicemail_start", "voicemail_max", "voicemail_saved", "beep", "moh_default", "over",
+    "notice_high_volume", "notice_disaster", "notice_trial", "holiday_notice",
     "survey_intro", "survey_q1", "survey_thanks",
     *(f"d_{digit}" for digit in range(10)),
     *(f"n_{number}" for number in range(100)), *(f"h_{number}" for number in range(1, 10)),

@@ -48,6 +48,9 @@ class ObedientPhones:
     def end_wrapup(self, interface: str, login: str, queues: Iterable[str]) -> Result:
         return self._tell("end_wrapup", interface, login, tuple(queues))
 
+    def set_switch(self, name: str, value: str) -> Result:
+        return self._tell("set_switch", name, value)
+
 
 class Browser:
     """A person at the console, as the test client sees it: forms and scripts, with their tokens."""

@@ -1,11 +1,13 @@
 """The compiler: pure, complete, and true to the rules that hold everywhere."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+from crm import switches
 from crm.branches import BRANCHES, QUEUES
 from ivr import menu
-from ivr.dialplan import compile_dialplan, switches
+from ivr.dialplan import compile_dialplan
 from ivr.provision import FROM_PATTERN, MENUS
 
 TARGETS = {"medical": ("115", "02373000115"), "fire": ("114",), "police": (), "rescue": ()}
@@ -18,7 +20,7 @@ def compiled(**overrides: object) -> str:
         "carrier": False, "whisper": False, "recordings": Path("/r"),
         "messages": Path("/m"), "asterisk_major": 22, **overrides,
     }
-    return compile_dialplan(menu.load(MENUS), **values)  # type: ignore[arg-type]
+    return compile_dialplan(values.pop("menus", None) or menu.load(MENUS), **values)  # type: ignore[arg-type]
 
 
 def contexts(text: str) -> dict[str, str]:
@@ -107,8 +109,29 @@ def test_without_a_carrier_no_outside_number_is_dialled() -> None:
 
 
 def test_switches_are_an_allow_list_of_extensions() -> None:
-    lines = re.findall(r"^exten => (\S+),1", contexts(compiled())["hl-switch"], re.MULTILINE)
-    assert lines == [f"{name}={value}" for name, values in switches().items() for value in values]
+    lines = re.findall(r"^exten => (\S+?),1,", contexts(compiled())["hl-switch"], re.MULTILINE)
+    named = [
+        f"{name}={value}" for name, values in switches.KNOWN.items() for value in values
+    ]
+    days = [f"_day[.]XXXXXXXX={value}" for value in ("auto", "ope[n]", "closed")]
+    assert lines == named + days
+
+
+def test_holidays_and_days_set_by_hand_come_before_the_hours() -> None:
+    menus = menu.load(MENUS)
+    hours = (menu.Hours("mon-fri", "07:00-17:00"),)
+    changed = {
+        name: replace(one, hours=hours) if one.branch == "testing" else one
+        for name, one in menus.menus.items()
+    }
+    text = compiled(menus=replace(menus, menus=changed))
+    assert "HL_HOLIDAYS_2027=,0101," in text
+    parts = contexts(text)
+    testing = parts["hl-branch-testing"]
+    order = ["hl-closed,s,1", "day.${HL_DAY}", "hl-closed,holiday,1", "HL_HOLIDAYS_", "mon-fri"]
+    places = [testing.index(word) for word in order]
+    assert places == sorted(places)
+    assert "HL_HOLIDAYS_" not in parts["hl-branch-advice"]  # always open is always open
 
 
 def test_queue_arguments_fit_asterisk_20_and_22() -> None:

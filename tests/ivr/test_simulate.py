@@ -91,6 +91,8 @@ def test_a_closed_branch_offers_a_message_or_the_operator() -> None:
     assert simulate.open_at(opening["advice"], november(27, 17, 0))
     assert not simulate.open_at(opening["advice"], november(22, 12, 0))
     assert not simulate.open_at(opening["advice"], november(23, 17, 1))
+    assert not simulate.open_at(opening["advice"], november(24, 12, 0))  # a holiday
+    assert simulate.open_at((), november(24, 12, 0))
     assert simulate.open_at((Hours("sat-mon", "00:00-23:59"),), november(22, 12, 0))
 
 
