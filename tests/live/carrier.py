@@ -64,9 +64,9 @@ match = {CITIZENS}
 """
 
 BUSY, RINGS = "0237000486", "0237000180"  # these two are busy, and ring and ring
+LISTENS = "0237000182"  # and this one keeps what it hears
 
-# A call to the hotline's number goes to whoever registered; any other is answered by an echo,
-# and what it hears is kept.
+# A call to the hotline's number goes to whoever registered; any other is answered by an echo.
 DIALPLAN = f"""
 [from-citizen]
 exten => 1022,1,Dial(PJSIP/{USER},30)
@@ -74,8 +74,9 @@ exten => 1022,1,Dial(PJSIP/{USER},30)
 exten => {BUSY},1,Busy(1)
 exten => {RINGS},1,Ringing()
  same => n,Wait(60)
+exten => {LISTENS},1,Answer()
+ same => n,Record({{home}}/heard.wav,0,60,kq)
 exten => _X.,1,Answer()
- same => n,MixMonitor(,r({{home}}/heard-${{{{EXTEN}}}}.wav))
  same => n,Echo()
 """
 
@@ -98,9 +99,10 @@ class Carrier:
             "HOTLINE_TRUNK_MATCH": f"127.0.0.2,{ADDRESS}",
         }
 
-    def heard(self, number: str) -> Path:
-        """What the one with this number heard."""
-        return self.settings.home / f"heard-{number}.wav"
+    @property
+    def heard(self) -> Path:
+        """What the service that listens has heard."""
+        return self.settings.home / "heard.wav"
 
     def ask(self, command: str) -> str:
         return runtime.ask(self.asterisk, self.settings.home, command) or ""
@@ -131,6 +133,7 @@ def running_carrier(home: Path) -> Iterator[Carrier]:
         "cel.conf": "[general]\nenable = no\n", "queues.conf": "[general]\n",
     })
     runtime.start(asterisk, settings)
+    runtime.ask(asterisk, home, "module load app_record")
     try:
         yield Carrier(asterisk, settings)
     finally:

@@ -33,15 +33,18 @@ def installed(prefix: Path) -> Path:
     return program
 
 
-def test_an_operators_own_asterisk_carries_the_calls(tmp_path: Path) -> None:
+def test_an_operators_own_asterisk_carries_the_calls(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     async def scenario(hotline: Hotline) -> None:
         async with citizen(hotline, "0912000601") as phone:
             call = await called(phone)
             await until_heard(call, hotline, "greeting_main")
             await call.hang_up()
 
-    program = installed(tmp_path / "opt")
-    with running_hotline(tmp_path / "home", HOTLINE_ASTERISK=str(program)) as hotline:
+    folder = tmp_path_factory.mktemp("own")
+    program = installed(folder / "opt")
+    with running_hotline(folder / "home", HOTLINE_ASTERISK=str(program)) as hotline:
         asyncio.run(scenario(hotline))
         assert hotline.call_of("0912000601")["outcome"] == "abandoned_menu"
         found = {check["name"]: check for check in hotline.json("doctor")["checks"]}
