@@ -1,6 +1,7 @@
 """The Vietnamese menus as callers meet them, over real SIP and RTP."""
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -434,6 +435,27 @@ def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotlin
     for call in (left, helped):  # the message is kept up to the key
         file = next((hotline.home / "voicemail").glob(f"{call['id']}-*.wav"))
         assert has_sound(file)
+
+
+def test_a_notice_is_said_after_the_emergency_line_while_it_is_set(hotline: Hotline) -> None:
+    async def scenario(call: Call) -> None:
+        await until_heard(call, hotline, "emergency_first")
+        await press(call, hotline, "notice_disaster", "8")
+        await until_heard(call, hotline, "bulletin_stale")
+
+    assert hotline.run("switch", "notice", "disaster").returncode == 0
+    try:
+        asyncio.run(caller(hotline, "0912000153", scenario))
+    finally:
+        assert hotline.run("switch", "notice", "none").returncode == 0
+    assert keys(hotline.call_of("0912000153")) == ["main.8"]
+
+
+@pytest.mark.parametrize("value", ["closed", "open", "auto"])
+def test_a_day_of_the_calendar_is_set_by_hand(hotline: Hotline, value: str) -> None:
+    assert hotline.run("switch", "day.20270208", value).returncode == 0
+    assert f": {value}" in re.sub(r" +", " ", hotline.ask("database show switch day.20270208"))
+    assert hotline.json("switch")["day.20270208"] == value
 
 
 def test_above_the_capacity_callers_hear_so_and_four_still_helps(hotline: Hotline) -> None:
