@@ -33,6 +33,7 @@ def page() -> Answer:
     return render_template("agent.html", given={
         "login": person().login, "queues": list(person().queues), "phone": _phone(),
         "texts": catalogues.script_texts(language()), "branches": words.branches(),
+        "places": words.places(),
         "queue_names": words.queues(), "states": words.agent_states(),
         "reasons": words.pause_reasons(), "results": words.results(), "outcomes": words.outcomes(),
         "desk_phones": telephone.free_desk_phones(console()),

@@ -96,8 +96,9 @@ def switch(name: str) -> str:
 
 def switch_value(value: str) -> str:
     return str({
-        "on": _("On"), "off": _("Off"), "auto": _("By the calendar"), "open": _("Open"),
-        "closed": _("Closed"), "none": _("Nothing"), "high_volume": _("Many calls, long waits"),
+        "on": _("Switched on"), "off": _("Switched off"), "auto": _("By the calendar"),
+        "open": _("Open"), "closed": _("Closed"), "none": _("Nothing"),
+        "high_volume": _("Many calls, long waits"),
         "disaster": _("Disaster: key 4 for rescue"), "trial": _("Trial operation"),
     }[value])
 
@@ -115,7 +116,16 @@ def menu(menu_id: str) -> str:
     if menu_id == "main":
         return str(_("Main menu"))
     of = menu_id.partition("_")[0]
-    return branch(of) if of in BY_ID else menu_id.replace("_", " ")
+    return branch(of) if of in BY_ID else places().get(menu_id, menu_id.replace("_", " "))
+
+
+def places() -> dict[str, str]:
+    """Where a key can be pressed besides the menus."""
+    return {
+        "closed": _("Out of hours"), "notice": _("Recording notice"), "queue": _("Waiting"),
+        "waited": _("Longest wait is over"), "hold": _("On hold"), "message": _("Message"),
+        "survey": _("Question after the call"),
+    }
 
 
 def key(pressed: str | None) -> str:

@@ -85,7 +85,7 @@ export function pathInWords(path) {
     .split("/")
     .map((step) => {
       const [menu, key = ""] = step.split(".");
-      const name = menu === "main" ? t("Main menu") : given.branches?.[menu.split("_")[0]] ?? menu.replaceAll("_", " ");
+      const name = menu === "main" ? t("Main menu") : given.branches?.[menu.split("_")[0]] ?? given.places?.[menu] ?? menu.replaceAll("_", " ");
       return `${name}: ${keys[key] ?? key}`;
     })
     .join(" › ");
