@@ -95,6 +95,8 @@ class Walk:
         if self._place == "emergency":
             self._press_in_emergency(key)
             return
+        if not self._means_something(key):
+            return  # it does not interrupt what is said
         self._pending.clear()
         if key == "4":
             self._pressed("4")
@@ -105,11 +107,17 @@ class Walk:
             self._press_in_leaf(self._place, key)
         elif self._place == "closed":
             self._press_when_closed(key)
-        elif key == "*":  # the notice: refused; no other key interrupts it
+        else:  # the notice is refused
             self._say_now("consent_recording_declined")
             self._join()
-        else:
-            self._pending = ["consent_recording_short"]
+
+    def _means_something(self, key: str) -> bool:
+        """In menus every key does: a wrong one is told so."""
+        if isinstance(self._place, Menu):
+            return True
+        if isinstance(self._place, Leaf):
+            return key in "90*4"
+        return key in {"closed": "10*4", "notice": "*4"}[self._place]
 
     def stay(self) -> None:
         """Press nothing more, until the walk is over."""
@@ -147,8 +155,6 @@ class Walk:
             self._to_branch(option.target or "")
 
     def _press_in_leaf(self, leaf: Leaf, key: str) -> None:
-        if key not in "90*":
-            return  # a key that means nothing does not interrupt what is said
         self._pressed(key)
         if key == "9":
             self._pending = self._whole(leaf)

@@ -134,6 +134,14 @@ def test_holidays_and_days_set_by_hand_come_before_the_hours() -> None:
     assert "HL_HOLIDAYS_" not in parts["hl-branch-advice"]  # always open is always open
 
 
+def test_no_key_skips_a_part_of_what_must_be_heard() -> None:
+    for arguments in re.findall(r"ControlPlayback\(([^)]*)\)", compiled()):
+        _, _, forward, rewind, stop, _, restart = arguments.split(",")
+        # app_controlplayback.c: # and * skip and go back unless they mean something else
+        assert (forward, rewind) == ("", "")
+        assert set("#*") <= set(stop + restart)
+
+
 def test_queue_arguments_fit_asterisk_20_and_22() -> None:
     # 20: queuename,options,URL,announce,timeout,AGI,macro,gosub; 21 took the macro out
     assert ",,,900,,hl-answer)" in compiled()

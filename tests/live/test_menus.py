@@ -90,27 +90,27 @@ def test_each_key_of_the_main_menu_leads_where_it_says(hotline: Hotline) -> None
 # caller who hangs up then.
 WAYS = {
     "11": (["advice_symptoms_danger", "advice_symptoms", "leaf_end"], "advice", "self_served"),
-    "12": (["consent_recording_short"], "advice", "abandoned_menu"),
+    "12": (["consent_recording_short"], "advice", "abandoned_queue"),
     "13": (["advice_contact", "leaf_end"], "advice", "self_served"),
     "15": (["advice_care", "leaf_end"], "advice", "self_served"),
     "16": (["advice_rules_none"], "advice", "abandoned_menu"),
-    "21": (["consent_recording_short"], "testing", "abandoned_menu"),
+    "21": (["consent_recording_short"], "testing", "abandoned_queue"),
     "22": (["test_home_request"], "testing", "voicemail"),
-    "23": (["test_result_privacy", "consent_recording_short"], "testing", "abandoned_menu"),
-    "31": (["consent_recording_short"], "vaccine", "abandoned_menu"),
-    "32": (["vaccine_register", "consent_recording_short"], "vaccine", "abandoned_menu"),
-    "33": (["consent_recording_short"], "vaccine", "abandoned_menu"),
-    "35": (["vaccine_app_help", "consent_recording_short"], "vaccine", "abandoned_menu"),
+    "23": (["test_result_privacy", "consent_recording_short"], "testing", "abandoned_queue"),
+    "31": (["consent_recording_short"], "vaccine", "abandoned_queue"),
+    "32": (["vaccine_register", "consent_recording_short"], "vaccine", "abandoned_queue"),
+    "33": (["consent_recording_short"], "vaccine", "abandoned_queue"),
+    "35": (["vaccine_app_help", "consent_recording_short"], "vaccine", "abandoned_queue"),
     "51": (["relief_hungry_today", "relief_collect"], "relief", "voicemail"),
-    "52": (["relief_shelter", "consent_recording_short"], "relief", "abandoned_menu"),
-    "53": (["consent_recording_short"], "relief", "abandoned_menu"),
+    "52": (["relief_shelter", "consent_recording_short"], "relief", "abandoned_queue"),
+    "53": (["consent_recording_short"], "relief", "abandoned_queue"),
     "55": (["relief_donate", "leaf_end"], "relief", "self_served"),
     "611": (["report_false_warning", "report_record"], "report", "voicemail"),
-    "620": (["report_fake_news", "consent_recording_short"], "report", "abandoned_menu"),
+    "620": (["report_fake_news", "consent_recording_short"], "report", "abandoned_queue"),
     "631": (["report_price_fraud", "report_record"], "report", "voicemail"),
-    "650": (["report_other", "consent_recording_short"], "report", "abandoned_menu"),
-    "66": (["report_denounce_guide", "consent_recording_short"], "report", "abandoned_menu"),
-    "7": (["consent_recording_short"], "lookup", "abandoned_menu"),
+    "650": (["report_other", "consent_recording_short"], "report", "abandoned_queue"),
+    "66": (["report_denounce_guide", "consent_recording_short"], "report", "abandoned_queue"),
+    "7": (["consent_recording_short"], "lookup", "abandoned_queue"),
 }
 TOGETHER = 8
 
@@ -134,6 +134,8 @@ def test_every_way_of_the_menus_leads_where_it_says(hotline: Hotline, first: int
             if outcome == "voicemail":
                 call.play_tone(440)
                 await asyncio.sleep(6)
+            if outcome == "abandoned_queue":  # which is joined when the notice has ended
+                await asyncio.sleep(3)
 
         await caller(hotline, f"0912001{pressed:0>3}", scenario)
 
@@ -346,7 +348,10 @@ def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
             else:
                 await asyncio.sleep(1.5)
                 await call.press("5")  # any other key does not interrupt it
+                await call.press("#")  # nor skips a part of it
+                pressed = asyncio.get_running_loop().time()
                 await until_heard(call, hotline, "consent_recording_short")
+                assert asyncio.get_running_loop().time() - pressed > 2.5
             rung = await desk.incoming(20)
             rung.answer()
             rung.play_tone(1000)
