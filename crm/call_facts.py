@@ -18,6 +18,7 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     rejected, callback, self_served    true
     endpoint, link      of a leg: its phone; [0 from CHAN_START | 1 not, time, linkedid]
     answerer            of a leg: [time, call, login] of the latest HL_ANSWER
+    of                  of a leg that its caller's channel did not make: [time, call]
 """
 
 from __future__ import annotations
@@ -99,8 +100,11 @@ def fold_leg(facts: Facts, event: JournalEvent) -> None:
 
 def call_of_leg(facts: Facts) -> str:
     """The call that a leg belongs to: the one its agent answered, else the one that rang it."""
-    call: str = facts["answerer"][1] if "answerer" in facts else facts["link"][2]
-    return call
+    if "answerer" in facts:
+        call: str = facts["answerer"][1]
+        return call
+    tie: str = facts["of"][1] if "of" in facts else facts["link"][2]
+    return tie
 
 
 def _earliest(facts: Facts, name: str, mark: Any) -> None:
@@ -205,6 +209,12 @@ def _answer(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
         _latest(facts, "answerer", [at, call, agent])
 
 
+def _tie(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    call = _value(extra, "call", 80)
+    if CALL_ID.fullmatch(call):
+        _latest(facts, "of", [at, call])
+
+
 _NOTES: dict[str, _Note] = {
     "CHAN_START": _time("start", _earliest),
     "ANSWER": _time("answer", _earliest),
@@ -222,6 +232,7 @@ _NOTES: dict[str, _Note] = {
     "HL_EMERGENCY": _emergency,
     "HL_QUEUE": _queue,
     "HL_ANSWER": _answer,
+    "HL_LEG": _tie,
     "HL_SELF_SERVED": _flag("self_served"),
     "HL_VOICEMAIL": _voicemail,
     "HL_SURVEY": _survey,

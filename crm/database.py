@@ -13,12 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     DateTime,
     Dialect,
@@ -33,6 +29,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from crm.errors import HotlineError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CHANNEL = "hotline_changes"
@@ -62,6 +61,15 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _migrations() -> Config:
+    # alembic is imported where the schema is looked at: it doubles the time every process needs
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
 
 
 class Database:
@@ -123,19 +131,21 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema to the newest version."""
+        from alembic import command
+
         try:
             with self.engine.connect() as connection:
-                config = Config()
-                config.set_main_option("script_location", str(MIGRATIONS))
+                config = _migrations()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except DBAPIError as error:
             raise DatabaseError(f"the database cannot be set up: {error.orig}") from error
 
     def schema_is_current(self) -> bool:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        head = ScriptDirectory.from_config(config).get_current_head()
+        from alembic.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        head = ScriptDirectory.from_config(_migrations()).get_current_head()
         with self.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision() == head
 

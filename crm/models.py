@@ -1,8 +1,8 @@
 """The tables. Times are aware UTC; durations end in `_ms`.
 
-Who writes what: the tailer writes `call`, `leg`, `boot`, `journal_position` and `journal_gap`; the
-listener writes `live_call` and `live_agent`; everything else is written by the console, the
-scheduler and the command line.
+Who writes what: the tailer writes `call`, `leg`, `callback`, `boot`, `journal_position` and
+`journal_gap`; the listener writes `live_call` and `live_agent`; everything else is written by the
+console, the scheduler and the command line.
 """
 
 from __future__ import annotations
@@ -136,6 +136,33 @@ class MessageTask(Base):
     taken_by: Mapped[str] = mapped_column(String(32))  # login
     taken_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
+
+
+class Callback(Base):
+    """A call back that a waiting caller was promised. `id` is that call's."""
+
+    __tablename__ = "callback"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    node: Mapped[str] = mapped_column(String(16))  # whose Asterisk keeps the place
+    number: Mapped[str | None] = mapped_column(String(20))
+    queue: Mapped[str | None] = mapped_column(String(16))
+    branch: Mapped[str | None] = mapped_column(String(16))
+    arrived_at: Mapped[datetime | None]  # in the queue: the place that is kept
+    asked_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(default=0)  # how often the citizen was rung
+    tried_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    result: Mapped[str | None] = mapped_column(String(8))  # done | refused | failed
+    facts: Mapped[dict[str, Any]]  # what the row is derived from, see crm.callbacks
+
+    __table_args__ = (
+        Index("callback_number", "number", "ended_at"),
+        Index(
+            "callback_open", "node",
+            sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
 
 
 class Drill(Base):

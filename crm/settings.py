@@ -198,6 +198,12 @@ class Settings:
     queue_timeout_s: int = _setting(
         900, _number(30, 7200), "Longest wait before a message is offered"
     )
+    callback_offer_s: int = _setting(
+        70, _number(15, 3600), "Seconds of waiting before a call back is offered, and again after"
+    )
+    callback_again_s: tuple[int, ...] = _setting(
+        "300,900", _list(_number(1, 86_400)), "Seconds from one try to call back to the next"
+    )
     service_level_s: int = _setting(20, _number(1, 600), "Answered within this counts as in time")
     voice: str = _setting(
         "espeak", _matching("espeak|gtts|piper", "espeak, gtts or piper"), "Voice of the prompts"
@@ -229,7 +235,16 @@ class Settings:
         whoever presses 4 must never find them taken by those who wait."""
         if self.trunk_channels is None:
             return self.capacity
-        return min(self.capacity, self.trunk_channels - max(4, -(-self.trunk_channels // 10)))
+        return min(self.capacity, self.trunk_channels - self._reserve(self.trunk_channels))
+
+    @property
+    def callback_legs(self) -> int | None:
+        """Citizens called back at once: the other half of the reserve is for emergencies alone."""
+        return None if self.trunk_channels is None else self._reserve(self.trunk_channels) // 2
+
+    @staticmethod
+    def _reserve(channels: int) -> int:
+        return max(4, -(-channels // 10))
 
     def __post_init__(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -20,7 +20,9 @@ from enum import StrEnum
 
 from asterisk.ami import Action, AMIClient, Event, Response  # type: ignore[import-untyped]
 
-from crm.branches import EMERGENCY, QUEUES
+from crm.branches import BY_ID, EMERGENCY, QUEUES
+from crm.call_facts import CALL_ID
+from crm.models import Callback
 from crm.secrets import Secrets
 from crm.settings import Address, Settings
 from ivr.ami import UnsafeValueError, checked
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 3.0
 _SWITCH = re.compile(r"[a-z][a-z0-9._]{0,39}")
 _SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,40}")
+_CITIZEN = re.compile(r"0[0-9]{9,10}")
 # app_queue keeps members in AstDB as text with ; and | between
 _REASON = re.compile(r"[^;|^,]{0,40}")
 _ABSENT = ("Not there", "No such queue", "Interface not found")
@@ -139,6 +142,12 @@ class Commands:
             })
             for name, value in switches.items()
         ])
+
+    def keep_place(self, request: Callback, tries: int) -> Result:
+        """Keep a place in the queue again for whom Asterisk has forgotten. `tries`: how often the
+        citizen has been rung; the next time is as long after now as after the last of them. Where
+        the number still has its place this changes nothing."""
+        return self._run(lambda: [_keep(request, tries)])
 
     def _run(
         self, prepare: Callable[[], list[_Act]], *, keep_pauses_of: str | None = None,
@@ -324,6 +333,23 @@ def _join(interface: str, login: str, name: str, pause: str | None) -> _Act:
 def _leave(interface: str, name: str) -> _Act:
     values = {"Queue": _queue(name), "Interface": _formed(INTERFACE, interface, "phone")}
     return _Act("QueueRemove", values, harmless=_ABSENT)
+
+
+def _keep(request: Callback, tries: int) -> _Act:
+    number = _formed(_CITIZEN, request.number or "", "number")
+    if request.branch not in BY_ID or request.arrived_at is None:
+        raise _RefusedError("this request cannot be used")
+    values = {
+        "__HL_CALL": _formed(CALL_ID, request.id, "call"),
+        "__HL_QUEUE": _queue(request.queue or ""), "__HL_BRANCH": request.branch,
+        "__HL_PATH": "", "__HL_NUMBER": number,
+        "__HL_ARRIVED": str(int(request.arrived_at.timestamp())), "HL_TRIES": str(tries),
+    }
+    return _Act("Originate", {
+        "Channel": f"Local/{number}@hl-callback-place/n",
+        "Context": "hl-callback-queue", "Exten": number, "Priority": "1", "Async": "true",
+        "Timeout": "60000", "Variable": ",".join(f"{key}={value}" for key, value in values.items()),
+    })
 
 
 def for_settings(settings: Settings, made: Secrets) -> Commands:

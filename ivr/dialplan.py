@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +17,8 @@ from crm.working_days import holidays_of
 from ivr.menu import Hours, Menus
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"
+
+LANDLINE = re.compile(r"02[0-9]{6,9}")  # of a province, as dialled in Vietnam
 
 CALENDAR = range(2026, 2036)  # whose holidays are compiled in
 
@@ -43,6 +46,7 @@ def compile_dialplan(
     menus: Menus, *, numbers: tuple[str, ...], capacity: int, queue_timeout_s: int,
     emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, whisper: bool,
     recordings: Path, messages: Path, asterisk_major: int,
+    callback_again_s: tuple[int, ...] = (), callback_legs: int | None = None,
 ) -> str:
     """The whole `extensions.conf`. `whisper`: emergency services are told the caller's number when
     they answer. The global HL_MARKER is a digest of the text, so that a
@@ -64,6 +68,12 @@ def compile_dialplan(
         # without a carrier nobody outside can be rung
         "emergency_targets": emergency_targets if carrier else dict.fromkeys(emergency_targets, ()),
         "whisper": whisper,
+        "carrier": carrier,
+        "callback_again_s": callback_again_s,
+        "callback_legs": callback_legs,
+        # what whoever is called back sees, and forms of it that nobody can be called back at
+        "shown_number": next((one for one in numbers if LANDLINE.fullmatch(one)), numbers[0]),
+        "own_numbers": [one for one in numbers if LANDLINE.fullmatch(one)],
         "recordings": recordings,
         "messages": messages,
         "switches": switches.KNOWN,

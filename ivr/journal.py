@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import calls
+from crm import callbacks, calls
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import JournalGap, JournalPosition
@@ -182,6 +182,7 @@ class Tailer:
         now = self._clock()
         with self._database.transaction() as session:
             applied = calls.apply(session, batch.events)
+            callbacks.apply(session, batch.events)
             for gap in batch.gaps:
                 session.add(JournalGap(
                     node=self._node, segment=here.name, offset=gap.offset, length=gap.length,

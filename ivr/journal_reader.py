@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crm.call_facts import JournalEvent
+from crm.models import JournalPosition
 
 CURRENT = "journal.csv"
 STAMP = "journal-%Y%m%dT%H%M%S.csv"  # UTC
@@ -71,6 +72,19 @@ def segments(folder: Path) -> list[Segment]:
         if stat.S_ISREG(state.st_mode):  # opening a pipe would wait for its writer
             found.append(Segment(path, state.st_ino, state.st_size))
     return found
+
+
+def has_read(position: JournalPosition | None, until: Segment, folder: Path) -> bool:
+    """Whether a tailer at this position has read all that stood in the journal when `until`, then
+    its newest segment, was listed."""
+    if position is None:
+        return False
+    if position.inode == until.inode:
+        return position.offset >= until.size
+    order = [segment.inode for segment in segments(folder)]
+    if position.inode not in order:
+        return False
+    return until.inode not in order or order.index(position.inode) > order.index(until.inode)
 
 
 def read(

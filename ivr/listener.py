@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,6 +27,7 @@ from crm.database import Database
 from crm.settings import Address, Settings
 from ivr.ami import Link, LinkError
 from ivr.commands import Commands
+from ivr.journal_reader import Segment, segments
 from ivr.live import CallRow, Changes, LiveMirror
 from ivr.live_agents import AgentRow
 from ivr.live_events import BadEventError, Headers, parse, parse_snapshot
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 WRITE_GAP_S = 0.02
+KEEP_ATTEMPTS = 10
 COMPLAIN_GAP_S = 1.0
 
 
@@ -67,6 +70,8 @@ async def _main(settings: Settings) -> None:
         LiveStore(Database(settings.database_url, pool_size=2), settings.node),
         Commands(settings.ami_bind, "command", known.ami_command),
         node=settings.node,
+        journal=settings.home / "journal",
+        callback_tries=len(settings.callback_again_s),
         address=settings.ami_bind,
         password=known.ami_events,
         # as the queues are configured: nobody wraps up after an emergency
@@ -82,8 +87,9 @@ class Listener:
     """Keeps the live rows of one node equal to what its Asterisk does."""
 
     def __init__(
-        self, store: LiveStore, commands: Commands, *, node: str, address: Address, password: str,
-        wrapup_s: dict[str, int], pace: Pace | None = None,
+        self, store: LiveStore, commands: Commands, *, node: str, journal: Path,
+        callback_tries: int, address: Address, password: str, wrapup_s: dict[str, int],
+        pace: Pace | None = None,
     ) -> None:
         self.mirror = LiveMirror(wrapup_s)
         self.dropped = 0  # events that could not be used
@@ -91,6 +97,8 @@ class Listener:
         self._store = store
         self._commands = commands
         self._node = node
+        self._journal = journal
+        self._callback_tries = callback_tries  # after the first
         self._address = address
         self._password = password
         self._pace = pace or Pace()
@@ -107,6 +115,7 @@ class Listener:
         self._repair_due = False
         self._repair_delay_s = self._pace.repair_again_s
         self._repair: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._complained = -COMPLAIN_GAP_S
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -214,6 +223,7 @@ class Listener:
         """Take a snapshot. Events that come meanwhile wait in the inbox and are applied after:
         they may be older than the snapshot, which the mirror bears."""
         self._take_inbox(link)
+        until = next(reversed(segments(self._journal)), None)
         channels = await link.ask("CoreShowChannels")
         queues = await link.ask("QueueStatus")
         snapshot = parse_snapshot(channels, queues, self._node, _now(), self._complain)
@@ -224,6 +234,8 @@ class Listener:
         if self._repair_due:
             self._repair_due = False
             self._repair = asyncio.create_task(self._repair_from(link, snapshot))
+        if until and (self._keeping is None or self._keeping.done()):
+            self._keeping = asyncio.create_task(self._keep_places(snapshot, until))
 
     def _take_inbox(self, link: Link) -> None:
         while link.inbox:
@@ -282,6 +294,32 @@ class Listener:
         self._resync_due = min(self._resync_due, time.monotonic() + self._repair_delay_s)
         self._repair_delay_s = min(self._repair_delay_s * 2, self._pace.resync_s)
         link.wake.set()
+
+    async def _keep_places(self, snapshot: Snapshot, until: Segment) -> None:
+        """Keep again the places of calls back that Asterisk has lost: it died, or had no channel
+        left. Only what is still promised after all that the journal said before the snapshot."""
+        kept = {channel.place for channel in snapshot.channels if channel.place}
+        try:
+            for _ in range(KEEP_ATTEMPTS):
+                promised = await self._in_database(self._store.callbacks, self._journal, until)
+                if promised is not None:
+                    break
+                await asyncio.sleep(self._pace.repair_again_s)
+            else:
+                return  # the next snapshot is compared again
+        except SQLAlchemyError as error:
+            log.warning("Calls back are not compared with the database: %s", _reason(error))
+            return
+        for request in promised:
+            if request.number not in kept:
+                result = await asyncio.get_running_loop().run_in_executor(
+                    self._commanding, self._commands.keep_place, request,
+                    min(request.tries, self._callback_tries),
+                )
+                log.warning(
+                    "The place of a call back is kept again: %s: %s %s",
+                    request.id, result.outcome, result.message,
+                )
 
     # --- the database ---
 

@@ -34,6 +34,7 @@ CALL_ID = re.compile(r"(?P<node>[a-z][a-z0-9]{0,11})\.(?P<boot>[a-z0-9]{1,12})-\
 INTERFACE = re.compile(r"PJSIP/(seat|desk)-\d{1,4}")
 LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
+_PLACE = re.compile(r"Local/(0[0-9]{9,10})@hl-callback-place-[0-9a-f]{1,8};2")
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -225,6 +226,7 @@ def _channel(reader: _Reader) -> Channel:
     hours, minutes, seconds = map(int, reader.form(
         "Duration", re.compile(r"\d{1,5}:\d\d:\d\d")).split(":"))
     interface = INTERFACE.match(reader.text("Channel"))
+    place = _PLACE.fullmatch(reader.text("Channel"))
     return Channel(
         call=reader.call() if reader.from_trunk else None,
         interface=interface[0] if interface else None,
@@ -232,6 +234,7 @@ def _channel(reader: _Reader) -> Channel:
         bridge=reader.text("BridgeId") if "BridgeId" in reader.message else "",
         age=timedelta(hours=hours, minutes=minutes, seconds=seconds),
         caller=reader.number("CallerIDNum"),
+        place=place[1] if place else None,
     )
 
 

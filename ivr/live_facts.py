@@ -100,13 +100,15 @@ Event = CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | Me
 @dataclass(frozen=True, slots=True)
 class Channel:
     """A channel of the snapshot. `call` is set for a caller's channel, `interface` for an
-    agent's; `bridge` is empty outside of bridges."""
+    agent's, `place` is the number that one is to be called back at whose place in a queue it
+    keeps; `bridge` is empty outside of bridges."""
 
     call: str | None
     interface: str | None
     bridge: str
     age: timedelta
     caller: str | None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from crm import users
+from crm import callbacks, users
 from crm.database import Database
-from crm.models import AgentState, ListenerState, LiveAgent, LiveCall, LiveState, Seat, Switch, User
+from crm.models import (
+    AgentState,
+    Callback,
+    JournalPosition,
+    ListenerState,
+    LiveAgent,
+    LiveCall,
+    LiveState,
+    Seat,
+    Switch,
+    User,
+)
+from ivr.journal_reader import Segment, has_read
 from ivr.live import CallRow, Changes
 from ivr.live_agents import AgentRow
 
@@ -95,6 +108,17 @@ class LiveStore:
                 Lease(f"PJSIP/{name}", user.login, frozenset(users.served(user)))
                 for name, user in found
             ]
+
+    def callbacks(self, folder: Path, until: Segment) -> list[Callback] | None:
+        """Calls back that are still promised, one for each number, the earliest arrival first;
+        None while the tailer has not read the journal in `folder` so far."""
+        with self._database.reading() as session:
+            if not has_read(session.get(JournalPosition, self._node), until, folder):
+                return None
+            found: dict[str | None, Callback] = {}
+            for request in callbacks.still_open(session, self._node):
+                found.setdefault(request.number, request)
+            return list(found.values())
 
     def switches(self) -> dict[str, str]:
         """The wanted state of every switch."""

@@ -47,11 +47,13 @@ MODULES = (
     "codec_alaw", "codec_ulaw", "codec_resample", "format_pcm", "format_wav",
     "res_musiconhold", "pbx_config",
     "app_celgenuserevent", "app_channelredirect", "app_controlplayback", "app_db",
-    "app_dial", "app_echo", "app_exec", "app_mixmonitor", "app_playback", "app_queue",
-    "app_senddtmf", "app_stack", "app_userevent", "app_verbose",
-    "func_callerid", "func_channel", "func_cut", "func_db", "func_global", "func_groupcount",
-    "func_logic", "func_math", "func_pjsip_endpoint", "func_strings", "func_timeout",
-    "func_version", "res_clioriginate", "res_pjsip_pubsub", "res_cdrel_custom", "cel_custom",
+    "app_dial", "app_echo", "app_exec", "app_mixmonitor", "app_originate", "app_playback",
+    "app_queue", "app_read", "app_senddtmf", "app_softhangup", "app_stack",
+    "app_userevent", "app_verbose",
+    "func_callerid", "func_channel", "func_cut", "func_db", "func_devstate", "func_global",
+    "func_groupcount", "func_lock", "func_logic", "func_math", "func_pjsip_endpoint",
+    "func_strings", "func_timeout", "func_version", "res_clioriginate", "res_pjsip_pubsub",
+    "res_cdrel_custom", "cel_custom",
 )
 
 NOT_IN_EVERY_VERSION = frozenset({"res_cdrel_custom", "res_timing_pthread"})
@@ -171,7 +173,7 @@ def files(
         "trunk_server": settings.trunk_server, "trunk_user": settings.trunk_user,
         "trunk_identity": settings.trunk_identity, "trunk_password": settings.trunk_password,
         "numbers": settings.numbers, "phones": made.phones, "queues": QUEUES,
-        "ring_s": settings.ring_s,
+        "ring_s": settings.ring_s, "callback_offer_s": settings.callback_offer_s,
         "wrapup_s": settings.wrapup_s, "service_level_s": settings.service_level_s,
         "modules_loaded": [
             name for name in MODULES if (modules / f"{name}.so").exists()
@@ -189,6 +191,7 @@ def files(
         carrier=settings.trunk_server is not None,
         whisper=settings.trunk_identity == "no", recordings=recordings(home),
         messages=messages(home), asterisk_major=version[0],
+        callback_again_s=settings.callback_again_s, callback_legs=settings.callback_legs,
     )
     return made_files
 

@@ -337,6 +337,52 @@ def emergency_unreached(settings: Settings, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@main.command()
+@AS_JSON
+@click.pass_obj
+def replay(settings: Settings, as_json: bool) -> None:
+    """Replay the journal: was anybody who waited overtaken? Exit code 1 if so."""
+    from ivr import fairness
+
+    found = fairness.replay(fairness.journal_events(settings.home / "journal"))
+    if as_json:
+        _json({
+            "answered": found.answered,
+            "overtaken": [
+                {**asdict(one), "at": one.at.isoformat()} for one in found.overtaken
+            ],
+        })
+    else:
+        for one in found.overtaken:
+            click.echo(f"{one.at:%Y-%m-%d %H:%M:%S} UTC  {one.queue}: {one.call} arrived "
+                       f"{one.seconds} s before {one.by}, which was answered first")
+        click.echo(f"{found.answered} answers, {len(found.overtaken)} overtook somebody")
+    if found.overtaken:
+        raise SystemExit(1)
+
+
+@main.command(name="callbacks")
+@click.option("--all", "past", is_flag=True, help="The last 1000, kept ones too")
+@AS_JSON
+@click.pass_obj
+def callbacks_(settings: Settings, past: bool, as_json: bool) -> None:
+    """Calls back that were promised and are still open, the earliest arrival first."""
+    from crm import callbacks
+    from crm.database import Database
+
+    with Database(settings.database_url).reading() as session:
+        found = callbacks.latest(session, 1000) if past else callbacks.still_open(session)
+        rows = [callbacks.as_json(one) for one in found]
+    if as_json:
+        _json(rows)
+        return
+    for row in rows:
+        click.echo(
+            f"{row['arrived_at']}  {row['number']}  {row['queue']}  {row['tries']} tries  "
+            f"{row['result'] or 'open'}"
+        )
+
+
 @main.group()
 def prompts() -> None:
     """The prompts."""

@@ -22,6 +22,10 @@ DIALPLAN_PROMPTS = (
     "voicemail_start", "voicemail_max", "voicemail_saved", "beep", "moh_default", "over",
     "notice_high_volume", "notice_disaster", "notice_trial", "holiday_notice",
     "survey_intro", "survey_q1", "survey_thanks",
+    "callback_offer", "callback_use_this_number", "callback_enter_number",
+    "callback_number_invalid", "callback_refused_number", "callback_too_many",
+    "callback_duplicate", "callback_confirmed_no_time", "callback_hello", "callback_cancelled",
+    "callback_nobody", "whisper_callback",
     *(f"d_{digit}" for digit in range(10)),
     *(f"n_{number}" for number in range(100)), *(f"h_{number}" for number in range(1, 10)),
 )

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from crm.branches import QUEUES
 from crm.database import Database
@@ -24,7 +25,8 @@ QUICK = Pace(
 
 @contextmanager
 def listening(
-    asterisk: AmiStandIn, store: LiveStore | Database, pace: Pace = QUICK
+    asterisk: AmiStandIn, store: LiveStore | Database, pace: Pace = QUICK,
+    journal: Path = Path("/nowhere"),
 ) -> Iterator[Listener]:
     """A listener at work; it is stopped at the end as by SIGTERM."""
     if isinstance(store, Database):
@@ -36,7 +38,7 @@ def listening(
     async def work() -> None:
         listener = Listener(
             store, Commands(asterisk.address, "command", "secret"), node="th1",
-            address=asterisk.address, password="secret",
+            journal=journal, callback_tries=2, address=asterisk.address, password="secret",
             wrapup_s=dict.fromkeys(QUEUES, 20), pace=pace,
         )
         stop = asyncio.Event()

@@ -70,7 +70,9 @@ def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
     applications = set(re.findall(r"(?:,1,|=> n(?:\(\w+\))?,|same => n,)(\w+)\(", text))
     assert not applications & {"System", "TrySystem", "AGI", "EAGI", "Exec", "ExecIfTime", "Eval"}
     assert re.findall(r"Dial\(([^)]*)\)", text) == [
-        "PJSIP/115@carrier,20,d", "PJSIP/02373000115@carrier,20,d", "PJSIP/114@carrier,20,d"
+        # the extension of a context that only digits of a checked number lead to
+        "PJSIP/${EXTEN}@carrier,30,rG(hl-callback-met^${EXTEN}^1",
+        "PJSIP/115@carrier,20,d", "PJSIP/02373000115@carrier,20,d", "PJSIP/114@carrier,20,d",
     ]
     assert "${CALLERID(num)}" not in text.replace("${FILTER(+0-9,${CALLERID(num)})}", "")
     assert "CALLERID(name)" not in text

@@ -141,18 +141,20 @@ class Ear:
         )
 
 
-async def until_heard(call: Call, hotline: Hotline, prompt: str, timeout_s: float = 120) -> None:
-    """Wait until a prompt has been heard to its end."""
+async def until_heard(
+    call: Call, hotline: Hotline, prompt: str, timeout_s: float = 120, *, after: int = 0
+) -> None:
+    """Wait until a prompt has been heard to its end, `after` that many samples of the call."""
     ear = Ear(hotline, prompt)
     deadline = time.monotonic() + timeout_s
-    start, over = 0, False
+    start, over = after, False
     while not ear.hears(call.heard_since(start), start):
         if over or time.monotonic() > deadline:
             file = hotline.home.parent / f"not-{prompt}.wav"
             audio.write_wav(file, call.heard)
             why = "the call is over" if over else f"not in {timeout_s:g} s"
             raise AssertionError(f"{prompt} was not heard, {why}; what was heard: {file}")
-        start = max(0, call.heard_length - RATE)  # late packets come into their place
+        start = max(after, call.heard_length - RATE)  # late packets come into their place
         over = await call.ended(0.3)
 
 

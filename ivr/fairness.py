@@ -1,0 +1,108 @@
+"""Was anybody who waited overtaken? A replay of the journal.
+
+A place in a queue is the arrival in it, to the second: of a caller, or of one who has asked to be
+called back (the placeholder's `HL_QUEUE` says whose arrival it keeps). A call overtakes another
+that waits in the same queue and arrived before it, when an agent's phone rings for the later one
+and is answered, while none rang for the earlier one then or a moment before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from crm.call_facts import JournalEvent
+from ivr.journal_reader import read, segments
+
+# app_queue tries the next phone a second after one that was not answered; a machine may stand still
+GRACE = timedelta(seconds=3)
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """At `at` (UTC) the call `by` was offered to the agent who then took it, although `call` had
+    arrived `seconds` before it and waited unheeded. Ids are uniqueids of channels."""
+
+    at: datetime
+    queue: str
+    call: str
+    by: str
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Replay:
+    """`answered`: calls taken out of a queue by an agent, each compared with all who waited."""
+
+    answered: int
+    overtaken: tuple[Overtaken, ...]
+
+
+@dataclass
+class _Waiting:
+    queue: str
+    arrived: int  # epoch seconds
+    since: datetime
+    ringing: set[str] = field(default_factory=set)  # legs
+    last_rung: datetime | None = None
+
+
+def replay(events: Iterable[JournalEvent]) -> Replay:
+    """Compare every answer from a queue with those who waited. Events in the journal's order."""
+    waiting: dict[str, _Waiting] = {}
+    legs: dict[str, tuple[str, list[Overtaken]]] = {}  # leg: its call, and whom it passes over
+    answered = 0
+    found: list[Overtaken] = []
+    for event in events:
+        match event.type:
+            case "HL_QUEUE":
+                _join(waiting, event)
+            case "HL_QUEUE_END":
+                waiting.pop(event.uniqueid, None)
+            case "CHAN_START" if event.is_legs and event.linkedid in waiting:
+                legs[event.uniqueid] = event.linkedid, list(_passed_over(waiting, event))
+                waiting[event.linkedid].ringing.add(event.uniqueid)
+            case "HL_ANSWER" if event.uniqueid in legs:
+                answered += 1
+                found += legs[event.uniqueid][1]
+            case "CHAN_END":
+                waiting.pop(event.uniqueid, None)
+                call, _ = legs.pop(event.uniqueid, ("", []))
+                if own := waiting.get(call):
+                    own.ringing.discard(event.uniqueid)
+                    own.last_rung = event.at
+            case "HL_BOOT":
+                waiting.clear()
+                legs.clear()
+    return Replay(answered, tuple(found))
+
+
+def journal_events(folder: Path) -> Iterator[JournalEvent]:
+    """All that stands in the journal of a node."""
+    for segment in segments(folder):
+        with segment.path.open("rb") as file:
+            offset = 0
+            while batch := read(file.fileno(), offset, until=segment.size, is_closed=True):
+                if batch.end == offset:
+                    break
+                yield from batch.events
+                offset = batch.end
+
+
+def _join(waiting: dict[str, _Waiting], event: JournalEvent) -> None:
+    queue, arrived = event.extra.get("queue", ""), event.extra.get("arrived", "")
+    if arrived.isdecimal() and arrived.isascii():
+        waiting[event.uniqueid] = _Waiting(queue, int(arrived), event.at)
+
+
+def _passed_over(waiting: dict[str, _Waiting], leg: JournalEvent) -> Iterator[Overtaken]:
+    mine = waiting[leg.linkedid]
+    for call, other in waiting.items():
+        heeded = other.ringing or (other.last_rung and leg.at - other.last_rung < GRACE)
+        if (
+            other.queue == mine.queue and other.arrived < mine.arrived
+            and leg.at - other.since > GRACE and not heeded
+        ):
+            yield Overtaken(leg.at, mine.queue, call, leg.linkedid, mine.arrived - other.arrived)
