@@ -327,6 +327,7 @@ def stop(asterisk: Asterisk, home: Path, *, grace_s: float) -> None:
 
 
 def calls_now(asterisk: Asterisk, home: Path) -> int:
-    """How many channels are up; 0 if Asterisk does not answer."""
-    match = re.search(r"(\d+) active call", ask(asterisk, home, "core show channels count") or "")
-    return int(match[1]) if match else 0
+    """How many channels to people outside are up; 0 if Asterisk does not answer. A kept place in a
+    queue is none: it is kept again after a restart."""
+    channels = ask(asterisk, home, "core show channels concise") or ""
+    return len(re.findall(r"^PJSIP/(?:trunk|carrier)-", channels, re.MULTILINE))

@@ -129,6 +129,8 @@ export class CallPanel extends EventTarget {
       ringing: t("Incoming call"), answering: t("Answering…"), talking: t("Talking"),
       ended: t("Call ended"), past: t("Earlier call"),
     }[call.phase];
+    if (phone?.callback && call.phase === "ringing") state = t("To call back: answer, then the citizen is rung");
+    else if (phone?.callback && call.phase === "talking") state = t("Call back: the citizen is rung, please hold on");
     if (phone?.held) state = t("On hold: the caller hears music");
     else if (phone?.muted) state = t("Muted: the caller does not hear you");
     element("call-state").textContent = state;

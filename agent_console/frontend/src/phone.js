@@ -119,6 +119,7 @@ export class Phone extends EventTarget {
       caller: header("X-Hotline-Caller"),
       branch: header("X-Hotline-Branch"),
       path: header("X-Hotline-Path"),
+      callback: header("X-Hotline-Callback") === "1",
       state: "ringing",
       muted: false,
       held: false,
