@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from crm.database import Database
-from crm.models import ListenerState, LiveAgent, LiveCall, Switch
+from crm.models import (
+    Callback,
+    JournalPosition,
+    ListenerState,
+    LiveAgent,
+    LiveCall,
+    Switch,
+)
 from ivr.listener import Pace
 from ivr.live import Changes
 from ivr.live_store import Connection, LiveStore
@@ -290,6 +298,55 @@ def test_switches_are_set_after_each_connect_until_it_succeeds(
         time.sleep(1)
         assert len(asterisk.asked("Originate")) == 1
     assert asterisk.asked("Originate")[0]["Channel"] == "Local/hours.vaccine=closed@hl-switch/n"
+
+
+def promised(database: Database, number: str, *, read_until: int, journal: Path) -> None:
+    """A call back stands in the rows, as far as a tailer has read this journal."""
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        session.merge(Callback(
+            id="th1.b-1795383584.7", node="th1", number=number, queue="vaccine", branch="vaccine",
+            arrived_at=datetime.fromtimestamp(1_795_383_500, UTC), asked_at=now, tries=4, facts={},
+        ))
+        session.merge(JournalPosition(
+            node="th1", inode=(journal / "journal.csv").stat().st_ino, head="", read_at=now,
+            offset=read_until,
+        ))
+
+
+def test_a_place_that_asterisk_has_lost_is_kept_again(
+    asterisk: AmiStandIn, database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "journal.csv").write_bytes(b"x" * 100)
+    promised(database, "0912000001", read_until=100, journal=tmp_path)
+    with listening(asterisk, database, journal=tmp_path):
+        until(lambda: bool(asterisk.asked("Originate")))
+    (asked,) = asterisk.asked("Originate")
+    assert asked["Channel"] == "Local/0912000001@hl-callback-place/n"
+    assert (asked["Context"], asked["Exten"]) == ("hl-callback-queue", "0912000001")
+    assert set(asked["Variable"].split(",")) == {
+        "__HL_CALL=th1.b-1795383584.7", "__HL_QUEUE=vaccine", "__HL_BRANCH=vaccine", "__HL_PATH=",
+        "__HL_NUMBER=0912000001", "__HL_ARRIVED=1795383500", "HL_TRIES=2",
+    }
+
+
+def test_a_place_that_is_kept_or_of_which_more_may_stand_in_the_journal_is_left_alone(
+    asterisk: AmiStandIn, sqlite: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "journal.csv").write_bytes(b"x" * 100)
+    promised(sqlite, "0912000001", read_until=99, journal=tmp_path)
+    with listening(asterisk, sqlite, replace(QUICK, repair_again_s=0.1), journal=tmp_path):
+        until(lambda: connected(sqlite))
+        time.sleep(1)
+    assert not asterisk.asked("Originate")
+    promised(sqlite, "0912000001", read_until=100, journal=tmp_path)
+    asterisk.lists["CoreShowChannels"] = CHANNEL.format(n=1).replace(
+        "PJSIP/trunk-in-00000001", "Local/0912000001@hl-callback-place-0000001a;2"
+    )
+    with listening(asterisk, sqlite, journal=tmp_path):
+        until(lambda: connected(sqlite))
+        time.sleep(1)
+    assert not asterisk.asked("Originate")
 
 
 def test_screens_can_see_that_the_listener_lives(asterisk: AmiStandIn, sqlite: Database) -> None:

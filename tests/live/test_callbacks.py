@@ -6,11 +6,13 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from ivr.phone import Call, Phone
+from ivr.phone.audio import has_tone
 from tests.live.people import called, citizen, desk_agent, until_heard
 from tests.live.running import Hotline, free_ports, running_hotline, wait_for
 
@@ -86,10 +88,13 @@ def places(hotline: Hotline) -> int:
 
 
 async def spoke(agent: Call, person: Call) -> None:
+    """They hear each other, from now on: before, the agent has heard the ringing tone."""
     agent.play_tone(1000)
-    person.play_tone(440)
-    await until(lambda: person.heard_tone(1000), "the citizen hears the agent")
-    await until(lambda: agent.heard_tone(440), "the agent hears the citizen")
+    person.play_tone(700)
+    for one, hz in ((person, 1000), (agent, 700)):
+        start = one.heard_length
+        hears = partial(lambda one, hz, start: has_tone(one.heard_since(start), hz), one, hz, start)
+        await until(hears, f"{hz} Hz are heard")
 
 
 def test_who_asks_to_be_called_back_keeps_the_place(hotline: Hotline, citizens: Phone) -> None:
@@ -184,6 +189,32 @@ def test_a_number_has_one_place_and_can_refuse(hotline: Hotline, citizens: Phone
     ] == ["refused"]
     assert hotline.call_of(number)["outcome"] == "callback"
     wait_for(lambda: places(hotline) == 0, "the place is given up")
+
+
+def test_a_citizen_whose_agent_has_left_is_the_next_in_the_queue(
+    hotline: Hotline, citizens: Phone
+) -> None:
+    number = "0912000506"
+
+    async def scenario() -> None:
+        async with (
+            asked(hotline, number), reachable(hotline, citizens), desk_agent(hotline) as desk,
+        ):
+            agent = await desk.incoming(60)
+            agent.answer()
+            rung = await citizens.incoming(30)
+            rung.answer()
+            await agent.hang_up()
+            await until_heard(rung, hotline, "callback_hello")
+            await rung.press("1")
+            second = await desk.incoming(60)
+            second.answer()
+            await spoke(second, rung)
+            await rung.hang_up()
+
+    asyncio.run(scenario())
+    wait_for(lambda: request(hotline, number)["result"] == "done", "the request is closed")
+    wait_for(lambda: places(hotline) == 0, "the place is given up", 90)
 
 
 def test_an_asterisk_that_was_killed_keeps_the_place_again(
