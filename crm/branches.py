@@ -32,6 +32,25 @@ QUEUES = tuple(dict.fromkeys(branch.queue for branch in BRANCHES if branch.queue
 
 
 @dataclass(frozen=True)
+class Language:
+    """A language besides Vietnamese; the agents in the queue of its id speak it. `key` chooses it,
+    once # was pressed."""
+
+    id: str
+    vi: str
+    en: str
+    key: str
+
+
+LANGUAGES = (
+    Language("muong", "Tiếng Mường", "Mường", "2"),
+    Language("thai", "Tiếng Thái", "Thái", "3"),
+    Language("hmong", "Tiếng Mông", "Hmong", "5"),
+)
+ALL_QUEUES = (*QUEUES, *(language.id for language in LANGUAGES))
+
+
+@dataclass(frozen=True)
 class Service:
     """An emergency service. `keys` ask for it once 4 was pressed."""
 

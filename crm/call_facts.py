@@ -11,11 +11,12 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     entry               [time, caller, dialled, trunk, kind]
     steps               [[time, menu, key or ""], ...]
     queued              time of the first HL_QUEUE
+    wait                [time, from s, to s] of the first wait that was predicted
     branch, queue, notice, recording    [time, value], the latest
     survey              [time, 1 | 2 | 3 | 5], the latest
     voicemail           [ms, time, file], the longest
     emergency           time of the first HL_EMERGENCY
-    rejected, callback, self_served    true
+    rejected, callback, self_served, no_room    true
     endpoint, link      of a leg: its phone; [0 from CHAN_START | 1 not, time, linkedid]
     answerer            of a leg: [time, call, login] of the latest HL_ANSWER
     of                  of a leg that its caller's channel did not make: [time, call]
@@ -40,6 +41,7 @@ INBOUND = "PJSIP/trunk-"  # channels of callers: the trunk's endpoint only recei
 PHONE = "PJSIP/"  # any other of these is a leg; Local and other helper channels are no phones
 SCORES = (1, 2, 3, 5)  # satisfaction by key: very good, good, fair, bad
 KINDS = ("citizen", "test", "training")
+LONGEST_WAIT_S = 7200
 MOST_STEPS = 200  # of a path: a caller who goes round in the menus for hours fills no disk
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -192,6 +194,12 @@ def _queue(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
         _latest(facts, "queue", [at, queue])
 
 
+def _wait(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    least, most = _number(extra, "from"), _number(extra, "to")
+    if least is not None and most is not None and least <= most <= LONGEST_WAIT_S:
+        _earliest(facts, "wait", [at, least, most])
+
+
 def _voicemail(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
     file = _value(extra, "file", 120)
     if file and (length := _number(extra, "ms")) is not None:
@@ -231,10 +239,12 @@ _NOTES: dict[str, _Note] = {
     "HL_RECORDING": _last_value("recording", "file", 120),
     "HL_EMERGENCY": _emergency,
     "HL_QUEUE": _queue,
+    "HL_WAIT": _wait,
     "HL_ANSWER": _answer,
     "HL_LEG": _tie,
     "HL_SELF_SERVED": _flag("self_served"),
     "HL_VOICEMAIL": _voicemail,
+    "HL_MESSAGE_FAILED": _flag("no_room"),
     "HL_SURVEY": _survey,
     "HL_CALLBACK": _flag("callback"),
 }

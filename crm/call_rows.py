@@ -90,13 +90,15 @@ def _call_row(
         "queue": _said(caller, "queue"),
         "agent": max(answerers)[2] if answerers else None,
         "wait_ms": _wait_ms(queued, waited_until),
+        "wait_from_s": caller["wait"][1] if "wait" in caller else None,
+        "wait_to_s": caller["wait"][2] if "wait" in caller else None,
         "talk_ms": _length(agents + outside) // 1000,
         "emergency": "emergency" in caller,
         "unreached": ended is not None and _unreached(caller, agents, outside),
         "satisfaction": _said(caller, "survey"),
         "recording_notice": _said(caller, "notice"),
         "recording": max(recordings)[1] if recordings else None,
-        "voicemail": caller["voicemail"][2] if "voicemail" in caller else None,
+        "voicemail": _voicemail(caller, is_over=ended is not None),
         "hangup_cause": _said(caller, "hangup"),
         "path": _path(caller.get("steps", ())),
         "facts": caller,
@@ -142,6 +144,13 @@ def _outcome(caller: Facts, agents_us: int, outside_us: int) -> Outcome:
         Outcome.ABANDONED_QUEUE: "queued" in caller,
     }
     return next((outcome for outcome, fit in fits.items() if fit), Outcome.ABANDONED_MENU)
+
+
+def _voicemail(caller: Facts, *, is_over: bool) -> str | None:
+    """The file, once nothing more is said into it. Without a length it was cut off by the end, or
+    there was no room for it."""
+    length, _, file = caller.get("voicemail", (0, 0, None))
+    return file if length or (is_over and "no_room" not in caller) else None
 
 
 def _unreached(caller: Facts, agents: Iterable[Span], outside: Iterable[Span]) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, aliased
 
-from crm.branches import BY_ID, QUEUES
+from crm.branches import ALL_QUEUES, BY_ID
 from crm.call_facts import CALL_ID, EPOCH, MICROSECOND, JournalEvent
 from crm.call_rows import iso
 from crm.models import Callback
@@ -100,7 +100,7 @@ def _asked(at: int, extra: Mapping[str, str]) -> list[Any] | None:
     arrived = extra.get("arrived", "")
     if not (number.isdecimal() and number.isascii() and len(number) <= _LONGEST_NUMBER):
         return None
-    if queue not in QUEUES or branch not in BY_ID:
+    if queue not in ALL_QUEUES or branch not in BY_ID:
         return None
     if not (arrived.isdecimal() and arrived.isascii() and len(arrived) <= 10):
         return None

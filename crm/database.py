@@ -75,7 +75,9 @@ def _migrations() -> Config:
 class Database:
     """An engine with the project's rules: short timeouts, one commit per transaction."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+    def __init__(self, url: str, *, pool_size: int = 5, patience_s: float = 15) -> None:
+        """`patience_s`: how long one statement may take, or wait for a lock."""
+        self._patience_s = patience_s
         try:
             parsed = make_url(url)
             if parsed.get_backend_name() == "postgresql" and "+" not in parsed.drivername:
@@ -90,17 +92,18 @@ class Database:
         if self.is_sqlite:
             engine = create_engine(
                 self.url, pool_size=pool_size, max_overflow=pool_size,
-                json_serializer=_compact_json, connect_args={"timeout": 10},
+                json_serializer=_compact_json, connect_args={"timeout": self._patience_s},
             )
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         return create_engine(
             self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True,
-            pool_timeout=5,
+            pool_timeout=min(5, self._patience_s),
             json_serializer=_compact_json,
             connect_args={
-                "connect_timeout": 3, "options": "-c statement_timeout=15000 -c timezone=UTC"
+                "connect_timeout": 3,
+                "options": f"-c statement_timeout={self._patience_s * 1000:.0f} -c timezone=UTC",
             },
         )
 
@@ -198,9 +201,7 @@ def _compact_json(value: Any) -> str:
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, see _begin_sqlite
     cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=10000"
-    ):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -88,6 +88,9 @@ class Call(Base):
     queue: Mapped[str | None] = mapped_column(String(16))
     agent: Mapped[str | None] = mapped_column(String(32))  # login of the last who spoke
     wait_ms: Mapped[int | None]  # from queued_at to the first person, or to the end
+    # the wait as it was predicted at the first arrival, whether it was said or not (crm.waits)
+    wait_from_s: Mapped[int | None]
+    wait_to_s: Mapped[int | None]
     talk_ms: Mapped[int] = mapped_column(default=0)  # bridged with persons, all together
     emergency: Mapped[bool] = mapped_column(default=False)
     # asked for emergency help, and ended before a person spoke with the caller
@@ -378,6 +381,40 @@ class Switch(Base):
     value: Mapped[str] = mapped_column(String(40))
     set_by: Mapped[str] = mapped_column(String(32))
     set_at: Mapped[datetime]
+
+
+class Bulletin(Base):
+    """An approved text for key 8 (crm.bulletins)."""
+
+    __tablename__ = "bulletin"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    approved_by: Mapped[str] = mapped_column(String(80))
+    approved_at: Mapped[datetime]
+    sound: Mapped[str | None] = mapped_column(String(20))
+    live_since: Mapped[datetime | None]  # of one at most
+    withdrawn_at: Mapped[datetime | None]
+    withdrawn_by: Mapped[str | None] = mapped_column(String(40))
+
+
+class Restriction(Base):
+    """What was held against a number that misused the line (crm.nuisance)."""
+
+    __tablename__ = "restriction"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(20))  # as calls have it
+    step: Mapped[int]  # 1 warned, 2 message only, 3 emergency only
+    at: Mapped[datetime]
+    until: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(300))
+    by: Mapped[str] = mapped_column(String(32))
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[str | None] = mapped_column(String(32))
+    lifted_why: Mapped[str | None] = mapped_column(String(300))
+
+    __table_args__ = (Index("restriction_number", "number", "id"),)
 
 
 class Notice(Base):

@@ -17,10 +17,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from crm.branches import QUEUES
 from crm.errors import HotlineError
 
 PROJECT = Path(__file__).resolve().parent.parent
 SOURCE_DEFAULT = "default"
+DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
+DAYS = f"{DAY}(?:-{DAY})?"  # in Asterisk's words
+TIMES = r"[0-2]\d:[0-5]\d-[0-2]\d:[0-5]\d"
 
 
 class SettingsError(HotlineError):
@@ -129,6 +133,32 @@ def _setting(default: Any, parse: Callable[[Any], Any], doc: str, *, secret: boo
 
 
 @dataclass(frozen=True)
+class Expert:
+    """A doctor on a telephone of their own; `days` and `times` empty: always on duty."""
+
+    id: str
+    number: str
+    days: str
+    times: str
+
+
+def _expert(value: Any) -> Expert:
+    match = re.fullmatch(
+        rf"([a-z][a-z0-9.]{{0,19}}) (0[0-9]{{9,10}})(?: ({DAYS}) ({TIMES}))?", _text(value)
+    )
+    if not match:
+        raise ValueError("must be NAME NUMBER or NAME NUMBER mon-fri 07:00-17:00")
+    return Expert(match[1], match[2], match[3] or "", match[4] or "")
+
+
+def _queue_limit(value: Any) -> tuple[str, int]:
+    match = re.fullmatch(r"(?:([a-z]+) )?([0-9]{1,5})", str(value))
+    if not match or (match[1] and match[1] not in QUEUES):
+        raise ValueError(f"must be a number, or QUEUE NUMBER; queues are {', '.join(QUEUES)}")
+    return match[1] or "", int(match[2])
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, parsed. `sources[name]` says where each came from."""
 
@@ -198,6 +228,18 @@ class Settings:
     queue_timeout_s: int = _setting(
         900, _number(30, 7200), "Longest wait before a message is offered"
     )
+    queue_limits: tuple[tuple[str, int], ...] = _setting(
+        "300", _list(_queue_limit),
+        "How many may wait in a queue, of all or of one: 300, vaccine 40; more are offered a call "
+        "back or a message"
+    )
+    duty_phones: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Rung in turn where no agent can be reached; they take a call by key 1"
+    )
+    experts: tuple[Expert, ...] = _setting(
+        "", _list(_expert),
+        "Doctors on their own telephones, rung in turn: bs.an 0912345678 mon-fri 07:00-17:00"
+    )
     callback_offer_s: int = _setting(
         70, _number(15, 3600), "Seconds of waiting before a call back is offered, and again after"
     )
@@ -207,6 +249,10 @@ class Settings:
     service_level_s: int = _setting(20, _number(1, 600), "Answered within this counts as in time")
     voice: str = _setting(
         "espeak", _matching("espeak|gtts|piper", "espeak, gtts or piper"), "Voice of the prompts"
+    )
+    stage: str = _setting(
+        "trial", _matching("trial|production", "trial or production"),
+        "In production the doctor fails where prompts are unapproved or by the embedded voice"
     )
     piper_voice: Path | None = _setting("", _optional(_path), "Voice file (.onnx) for piper")
     recordings: Path = _setting(
@@ -236,6 +282,11 @@ class Settings:
         if self.trunk_channels is None:
             return self.capacity
         return min(self.capacity, self.trunk_channels - self._reserve(self.trunk_channels))
+
+    def queue_limit(self, queue: str) -> int:
+        """How many may wait there: what is set for this queue, else for all."""
+        limits = dict(self.queue_limits)
+        return limits.get(queue, limits.get("", 20_000))
 
     @property
     def callback_legs(self) -> int | None:
@@ -318,10 +369,16 @@ def _fields() -> list[Any]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Expert):
+        return " ".join(filter(None, (value.id, value.number, value.days, value.times)))
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(
+        value[1], int
+    ):
+        return f"{value[0]} {value[1]}".strip()
     if isinstance(value, tuple):
         if len(value) == 2 and all(isinstance(part, int) for part in value):
             return f"{value[0]}-{value[1]}"
-        return ",".join(map(str, value))
+        return ",".join(map(_shown, value))
     return "" if value is None else str(value)
 
 

@@ -3,7 +3,10 @@
 Each has a name and a few values, the first of which holds until another is set. What is wanted
 stands in the database; Asterisk keeps its own copy, and gets it anew after each connect.
 A day of the calendar is a switch too: `day.20270208` is `closed` or `open` (a working day, whatever
-the calendar says) or `auto`.
+the calendar says) or `auto`. So is what a number that misused the line may still do:
+`block.0912345678` is `off` or LEVEL.EPOCH, until when it holds (see crm.nuisance). `bulletin` is
+`none` or the sound that key 8 plays (see crm.bulletins), `incident` is `none` or the code of a case
+and the sound that every caller hears (see crm.incidents).
 """
 
 from __future__ import annotations
@@ -14,16 +17,24 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.branches import BRANCHES, EMERGENCY
+from crm.branches import BRANCHES, EMERGENCY, QUEUES
 from crm.errors import HotlineError
 from crm.models import Switch
 
+BULLETIN = "bulletin"
+_BULLETIN_VALUE = re.compile(r"none|[0-9a-f]{20}")
+INCIDENT = "incident"
+_INCIDENT_VALUE = re.compile(r"none|[0-9]{8}\.[0-9a-f]{20}")
+BLOCK = "block."
+_BLOCK_VALUE = re.compile(r"off|[123]\.[0-9]{10}")
 DAY = "day."
 DAY_VALUES = ("auto", "open", "closed")
 KNOWN: dict[str, tuple[str, ...]] = {
     "overload": ("off", "on"),
     "notice": ("none", "high_volume", "disaster", "trial"),  # said after the emergency line
     "survey": ("on", "off"),
+    # the scheduler stops it where predictions are wrong (crm.waits)
+    **{f"wait.{queue}": ("on", "off") for queue in QUEUES if queue != EMERGENCY},
     **{
         f"hours.{branch.id}": ("auto", "open", "closed")
         for branch in BRANCHES if branch.queue and branch.id != EMERGENCY
@@ -50,6 +61,18 @@ def day_of(name: str) -> date | None:
         return None
 
 
+def wait_name(queue: str) -> str:
+    """The switch of whether a queue's callers are told how long they will wait."""
+    return f"wait.{queue}"
+
+
+def block_name(number: str) -> str:
+    """The switch of what a number may still do. Raises SwitchError: no number has this form."""
+    if not re.fullmatch(r"\+?[0-9]{3,16}", number):
+        raise SwitchError(f"{number!r} is no number that can be shown for a call")
+    return BLOCK + number
+
+
 def allowed(name: str) -> tuple[str, ...]:
     """The values a switch may have. Raises SwitchError."""
     if day_of(name):
@@ -66,8 +89,24 @@ def current(session: Session) -> dict[str, str]:
     return {name: held.get(name, values[0]) for name, values in KNOWN.items()} | days
 
 
+def wanted(session: Session, name: str) -> str | None:
+    """What is wanted of a switch; None: nothing was ever set."""
+    row = session.get(Switch, name)
+    return row.value if row else None
+
+
 def want(session: Session, name: str, value: str, *, by: str, now: datetime) -> None:
     """Note what is wanted. Raises SwitchError."""
-    if value not in allowed(name):
+    if name.startswith(BLOCK):
+        block_name(name.removeprefix(BLOCK))
+        if not _BLOCK_VALUE.fullmatch(value):
+            raise SwitchError(f"{name} = {value}: must be off or LEVEL.EPOCH")
+    elif name == BULLETIN:
+        if not _BULLETIN_VALUE.fullmatch(value):
+            raise SwitchError(f"{name} = {value}: publish one (hotline bulletin publish)")
+    elif name == INCIDENT:
+        if not _INCIDENT_VALUE.fullmatch(value):
+            raise SwitchError(f"{name} = {value}: start one (hotline incident start)")
+    elif value not in allowed(name):
         raise SwitchError(f"{name} = {value}: allowed are {', '.join(allowed(name))}")
     session.merge(Switch(name=name, value=value, set_by=by, set_at=now))

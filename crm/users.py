@@ -20,7 +20,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from crm.branches import EMERGENCY, QUEUES
+from crm.branches import ALL_QUEUES, EMERGENCY
 from crm.errors import HotlineError
 from crm.models import LoginFailure, Role, User, UserSession
 
@@ -144,7 +144,7 @@ def served(user: User) -> list[str]:
     """The queues an agent is a member of: every agent takes emergencies."""
     if not user.queues:
         return []
-    return [queue for queue in QUEUES if queue in user.queues or queue == EMERGENCY]
+    return [queue for queue in ALL_QUEUES if queue in user.queues or queue == EMERGENCY]
 
 
 def deactivate(session: Session, user: User, now: datetime) -> None:
@@ -172,9 +172,9 @@ def _checked_password(password: str) -> str:
 
 def _checked_queues(queues: Iterable[str]) -> list[str]:
     chosen = set(queues)
-    if unknown := chosen - set(QUEUES):
+    if unknown := chosen - set(ALL_QUEUES):
         raise UserError("queues", f"unknown queue: {', '.join(sorted(unknown))}")
-    return [queue for queue in QUEUES if queue in chosen]
+    return [queue for queue in ALL_QUEUES if queue in chosen]
 
 
 def open_session(

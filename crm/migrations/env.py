@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from crm import case_models  # noqa: F401 - its tables too
 from crm.models import Base
 
 connection = context.config.attributes["connection"]

@@ -1,0 +1,218 @@
+"""Cases: what was promised to citizens, and how each goes on to its end.
+
+A case moves only along `MOVES`; each change stands in its events for good. What a caller asks for
+by key (to look at it again, to add something) is a fact of the journal before it is confirmed, and
+becomes an event here when the tailer has read it, however late and however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from crm.agencies import agency_named
+from crm.call_facts import JournalEvent
+from crm.call_rows import iso
+from crm.case_codes import is_code, new_code
+from crm.case_models import Agency, Case, CaseEvent, Identity, Status
+from crm.errors import HotlineError
+from crm.models import Call
+
+GENERAL_DEADLINE = timedelta(days=17)  # the province's own rule for a general report
+CITIZEN = "citizen"
+ASKED = ("reopen", "info")  # what a caller can ask for by key
+LONGEST_ANSWER = 1200  # letters: about a minute and a half when it is read out
+ANSWERS_KEPT = timedelta(days=90)  # as sound, after the case was resolved
+_DRAWS = 20
+
+_S = Status
+_HANDLED = frozenset({_S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED, _S.RESOLVED, _S.REJECTED,
+                      _S.CLASSIFIED, _S.ASSIGNED, _S.DUPLICATE})
+MOVES: Mapping[Status, frozenset[Status]] = {
+    # to resolved at once: the hotline itself has the answer
+    _S.NEW: frozenset({_S.CLASSIFIED, _S.ASSIGNED, _S.RESOLVED, _S.REJECTED, _S.DUPLICATE}),
+    _S.CLASSIFIED: frozenset({_S.ASSIGNED, _S.RESOLVED, _S.REJECTED, _S.DUPLICATE}),
+    _S.ASSIGNED: _HANDLED,  # to assigned again: handed on to another agency
+    _S.IN_PROGRESS: _HANDLED - {_S.IN_PROGRESS},
+    _S.NEED_INFO: _HANDLED - {_S.NEED_INFO},
+    _S.EXTENDED: _HANDLED - {_S.EXTENDED},  # once only
+    _S.REOPENED: _HANDLED,
+    _S.RESOLVED: frozenset({_S.CLOSED, _S.REOPENED}),
+    _S.REJECTED: frozenset({_S.CLOSED, _S.REOPENED}),
+    _S.CLOSED: frozenset({_S.REOPENED}),
+    _S.DUPLICATE: frozenset({_S.REOPENED}),
+}
+ENDED = frozenset({_S.RESOLVED, _S.REJECTED, _S.CLOSED, _S.DUPLICATE})
+MOVES_OF_CITIZENS = frozenset({_S.REOPENED})
+
+
+class CaseError(HotlineError):
+    """What was asked of a case cannot be done; one sentence for whoever asked."""
+
+
+def open_case(
+    session: Session, *, summary: str, by: str, now: datetime, phone: str | None = None,
+    channel: str = "hand", call_id: str | None = None, identity: Identity = Identity.SHOWN,
+    sensitive: bool = False, due_at: datetime | None = None,
+) -> Case:
+    """A new case, due in 17 days unless told otherwise. Raises CaseError."""
+    if not summary.strip():
+        raise CaseError("a case says what it is about")
+    if identity is Identity.ANONYMOUS and phone:
+        raise CaseError("an anonymous case has no telephone number: hide the identity instead")
+    for _ in range(_DRAWS):
+        case = Case(
+            code=new_code(), status=_S.NEW, identity=identity, sensitive=sensitive, phone=phone,
+            channel=channel, call_id=call_id, summary=summary.strip(), opened_at=now,
+            due_at=due_at or now + GENERAL_DEADLINE,
+        )
+        try:
+            with session.begin_nested():
+                session.add(case)
+        except IntegrityError:  # another case has this code
+            continue
+        _note(session, case, by, now, "opened", after=_S.NEW)
+        return case
+    raise CaseError("no free case code was found")
+
+
+def by_code(session: Session, code: str) -> Case:
+    """Raises CaseError: the code is mistyped, or nobody's."""
+    if not is_code(code):
+        raise CaseError(f"{code} is no case code: its digits do not fit together")
+    case = session.scalar(select(Case).where(Case.code == code))
+    if case is None:
+        raise CaseError(f"there is no case {code}")
+    return case
+
+
+def move(
+    session: Session, case: Case, to: Status, *, by: str, now: datetime, note: str = "",
+    agency: str | None = None, due_at: datetime | None = None,
+) -> None:
+    """Move a case on. `agency` (a code) goes with assigned, `due_at` with extended.
+
+    Raises CaseError.
+    """
+    was = Status(case.status)
+    if to not in MOVES[was]:
+        allowed = ", ".join(sorted(MOVES[was]))
+        raise CaseError(f"a case that is {was} cannot become {to}; it can become {allowed}")
+    if (agency is not None) != (to is _S.ASSIGNED):
+        raise CaseError("a case is assigned to an agency, and only then is one named")
+    if (due_at is not None) != (to is _S.EXTENDED):
+        raise CaseError("an extended case needs a new date, and only then is one set")
+    if to is _S.REJECTED and not note.strip():
+        raise CaseError("a refusal needs its reason")
+    if to is _S.RESOLVED and not case.answer:
+        raise CaseError("a case is resolved with an answer for the citizen: answer it first")
+    if agency is not None:
+        case.agency = agency_named(session, agency, now)
+        case.assigned_at = now
+    if due_at is not None:
+        if due_at <= case.due_at:
+            raise CaseError("the new date must be later than the one it had")
+        case.due_at = due_at
+    if to is _S.RESOLVED:
+        case.resolved_at = now
+    case.status = to
+    _note(session, case, by, now, "moved", before=was, after=to, note=note)
+
+
+def set_answer(session: Session, case: Case, text: str, *, by: str, now: datetime) -> None:
+    """What the citizen is told, approved by whoever sets it. Raises CaseError."""
+    text = " ".join(text.split())
+    if not text or len(text) > LONGEST_ANSWER:
+        raise CaseError(f"an answer has 1 to {LONGEST_ANSWER} letters")
+    case.answer = text
+    _note(session, case, by, now, "answered", note=text)
+
+
+def events_of(session: Session, case: Case) -> list[CaseEvent]:
+    """All that has happened to a case, in order."""
+    found = select(CaseEvent).where(CaseEvent.case_id == case.id).order_by(CaseEvent.id)
+    return list(session.scalars(found))
+
+
+def latest(session: Session, limit: int) -> list[Case]:
+    """The last `limit` cases, oldest first."""
+    newest = select(Case).order_by(Case.opened_at.desc(), Case.id.desc()).limit(limit)
+    return list(session.scalars(newest))[::-1]
+
+
+def apply(session: Session, events: Sequence[JournalEvent]) -> None:
+    """What callers heard of and asked for by key: the call names the case, the wish is noted once
+    for each call, and a case that has ended is reopened."""
+    for event in events:
+        code = event.extra.get("code", "")
+        if not (event.type.startswith("HL_CASE") and event.is_callers and is_code(code)):
+            continue
+        if event.type == "HL_CASE":
+            session.execute(
+                update(Call)
+                .where(Call.id == event.uniqueid, Call.case_code.is_(None))
+                .values(case_code=code)
+            )
+        elif event.type == "HL_CASE_ASK" and (what := event.extra.get("what", "")) in ASKED:
+            case = session.scalar(select(Case).where(Case.code == code))
+            if case is not None:
+                _asked(session, case, what, event)
+
+
+def _asked(session: Session, case: Case, what: str, event: JournalEvent) -> None:
+    known = select(CaseEvent.id).where(
+        CaseEvent.case_id == case.id, CaseEvent.call_id == event.uniqueid, CaseEvent.what == what
+    )
+    if session.scalar(known) is not None:
+        return
+    was = Status(case.status)
+    reopened = what == "reopen" and _S.REOPENED in MOVES[was]
+    if reopened:
+        case.status = _S.REOPENED
+    _note(
+        session, case, CITIZEN, event.at, what, before=was,
+        after=_S.REOPENED if reopened else None, call_id=event.uniqueid,
+    )
+
+
+def _note(
+    session: Session, case: Case, by: str, at: datetime, what: str, *,
+    before: Status | None = None, after: Status | None = None, note: str = "",
+    call_id: str | None = None,
+) -> None:
+    session.add(CaseEvent(
+        case_id=case.id, at=at, by=by, what=what, before=before, after=after, note=note.strip(),
+        call_id=call_id, details=None,
+    ))
+    session.flush()
+
+
+def as_json(case: Case) -> dict[str, Any]:
+    """A case for programs. Times are ISO 8601 in UTC."""
+    def time(at: datetime | None) -> str | None:
+        return iso(at) if at else None
+
+    return {
+        "code": case.code, "status": case.status, "identity": case.identity,
+        "sensitive": case.sensitive,
+        "phone": case.phone if case.identity == Identity.SHOWN else None,
+        "channel": case.channel, "call": case.call_id, "summary": case.summary,
+        "agency": case.agency.code if case.agency else None, "opened_at": time(case.opened_at),
+        "assigned_at": time(case.assigned_at), "due_at": time(case.due_at),
+        "resolved_at": time(case.resolved_at), "answer": case.answer,
+    }
+
+
+def spoken_texts(session: Session, now: datetime) -> list[str]:
+    """Names and answers that callers may hear: of agencies, and of cases that are not long over."""
+    answers = select(Case.answer).where(
+        Case.answer.is_not(None),
+        or_(Case.resolved_at.is_(None), Case.resolved_at >= now - ANSWERS_KEPT),
+    )
+    names = select(Agency.name)
+    return [text for found in (names, answers) for text in session.scalars(found) if text]
