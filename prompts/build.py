@@ -25,23 +25,35 @@ from multiprocessing import connection
 from pathlib import Path
 
 from crm.errors import HotlineError
-from prompts import sound
-from prompts.catalogue import BEEP, LEAD_IN, LISTENING, MUSIC, Catalogue, Fragment, Utterance
+from prompts import quality, sound
+from prompts.approvals import Approval, Approvals
+from prompts.catalogue import (
+    BEEP,
+    IN_REVIEW,
+    LANGUAGE,
+    LEAD_IN,
+    LISTENING,
+    MUSIC,
+    NAMING,
+    Catalogue,
+    Fragment,
+    Utterance,
+)
 from prompts.sound import Samples, SoundError
 from prompts.speller import PAUSE
-from prompts.store import Store
+from prompts.store import Store, published_keys
 from prompts.voices import RecordingError, Recordings, Voice, VoiceError
 
-LANGUAGE = "vi"
 PAUSE_MS = 250
 LISTENING_MS = 10_000
+UNKNOWN = "unknown"  # made from a text, a recording or by a voice that is no more
 LEAD_IN_MS = 400
+LEAD_MS = 100  # before and after a recording that names a language
+UNAPPROVED = ".unapproved"  # after the name of a medical text that waits for a doctor
 
 _POOL_FROM = 40  # files; for fewer, starting other processes takes longer than the work
 _COURTESY_S = 1.0  # between two requests to an online engine
 _FIRST_WAIT_S, _LONGEST_WAIT_S, _ERRORS_IN_A_ROW = 5.0, 600.0, 12
-_SYLLABLE_S = (0.08, 0.7)  # what one syllable may take, said fast and said slowly
-_SLACK_S = 1.0
 
 _GENERATED: Mapping[str, Callable[[], Samples]] = {
     BEEP: sound.beep,
@@ -84,12 +96,15 @@ def build(
     `voice`, an offline one, speaks what no recording and no cached file has. `preferred` is the
     voice that `upgrade` speaks with: its cached files win; it is never asked to speak here.
     `progress(done, total)` counts the files that must be made: recordings first, then speech.
+    What was approved is kept before another voice. A medical text that no doctor has approved is
+    put aside as `<name>.unapproved`, and under its name callers hear that it is being reviewed.
     A file that fails is in the report and not in the folder. For a damaged recording the voice
     speaks, and the report names it too. Raises PromptError when nothing can be spoken or a folder
     cannot be written.
     """
     if voice.online:
         raise ValueError("a build must not wait for an online voice: it is for upgrade")
+    approvals = Approvals.load(recordings_dir)
     with _store(cache_dir, out_dir) as store:
         files = catalogue.files().values()
         recordings = Recordings(recordings_dir)
@@ -98,21 +113,51 @@ def build(
         ]
         made, failed = _make(recorded, store, progress)
         usable = {take.name: take for take in recorded if take.name not in failed}
-        spoken = [_best(file, voice, preferred, store) for file in files if file.name not in usable]
+        voices = [one for one in (preferred, voice) if one is not None]
+        spoken = [
+            _best(file, voices, store, approvals) for file in files if file.name not in usable
+        ]
         made_too, unspoken = _make(spoken, store, progress)
         if unspoken and all(take.name in unspoken for take in spoken if take.utterance.text):
             raise PromptError(f"no prompt can be spoken: {next(iter(unspoken.values()))}")
         ready = usable | {take.name: take for take in spoken if take.name not in unspoken}
-        for take in ready.values():
-            store.publish(take.name, take.key)
+        published = {
+            name: key for take in ready.values()
+            for name, key in _names(take, approvals, ready.get(IN_REVIEW)).items()
+        }
+        for name, key in published.items():
+            store.publish(name, key)
         built = sum(take.key in made | made_too for take in ready.values())
         return BuildReport(
             built=built,
             cached=len(ready) - built,
-            removed=store.keep_only(ready),
+            removed=store.keep_only(published),
             from_recordings=len(usable),
             failed=failed | unspoken,
         )
+
+
+def build_language(
+    catalogue: Catalogue, language: str, recordings_dir: Path, cache_dir: Path, out_dir: Path
+) -> dict[str, str]:
+    """Bring `<out_dir>/vi_<language>` in line with the recordings in that language, the folder
+    `<recordings_dir>/<language>`: named like the Vietnamese ones, as many as there are, and those
+    that name the language (`NAMING`). What is not there callers hear in Vietnamese.
+
+    Medical texts are left out: a doctor approves the Vietnamese words. Returns why a recording
+    cannot be used, by name. Raises PromptError.
+    """
+    recordings = Recordings(recordings_dir / language)
+    files = [file for file in catalogue.files().values() if not file.medical]
+    files += [Utterance(name, "", LEAD_MS, LEAD_MS) for name in NAMING]
+    takes = [_take(file, path) for file in files if (path := recordings.find(file.name))]
+    with _store(cache_dir, out_dir, f"{LANGUAGE}_{language}") as store:
+        _, failed = _make(takes, store, lambda _done, _all: None)
+        ready = {take.name: take.key for take in takes if take.name not in failed}
+        for name, key in ready.items():
+            store.publish(name, key)
+        store.keep_only(ready)
+    return failed
 
 
 def upgrade(
@@ -126,22 +171,23 @@ def upgrade(
 ) -> BuildReport:
     """Replace the files of a finished build, one by one, by those of a better voice.
 
-    A file is replaced only when the new one has been checked. After a VoiceError it waits, twice
-    as long each time (5 s to 10 min), and goes on with the next file; after 12 errors in a row it
-    stops. What is done stays done, so that the next run resumes. `wait(seconds)` returns True when
-    the job shall end: `threading.Event().wait` fits. Raises PromptError as `build` does.
+    What somebody has listened to and approved stays. A file is replaced only when the new one has
+    been checked. After a VoiceError it waits, twice as long each time (5 s to 10 min), and goes on
+    with the next file; after 12 errors in a row it stops. What is done stays done, so that the
+    next run resumes. `wait(seconds)` returns True when the job shall end:
+    `threading.Event().wait` fits. Raises PromptError as `build` does.
     """
-    recordings = Recordings(recordings_dir)
+    recordings, approvals = Recordings(recordings_dir), Approvals.load(recordings_dir)
     todo = deque(file for file in catalogue.files().values() if file.text)
     built = cached = errors = 0
     failed: dict[str, str] = {}
     while todo and errors < _ERRORS_IN_A_ROW:
         file = todo.popleft()
-        if recordings.find(file.name) is not None:
+        if recordings.find(file.name) is not None or _is_approved(file.name, approvals, out_dir):
             continue
         pause_s = 0.0
         try:
-            spoken = _upgrade_one(_take(file, voice), cache_dir, out_dir)
+            spoken = _upgrade_one(_take(file, voice), approvals, cache_dir, out_dir)
         except VoiceError as error:
             todo.append(file)
             failed[file.name] = str(error)
@@ -174,6 +220,54 @@ def missing(catalogue: Catalogue, out_dir: Path, names: Iterable[str]) -> list[s
             if file not in catalogue.files() or not path.is_file() or not duration_ms(path):
                 lacking.append(file)
     return list(dict.fromkeys(lacking))
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """One sound file as it stands: `source` is `recording`, a voice's name or `generated`.
+
+    `waiting`: a medical text of which callers hear only that it is being reviewed.
+    """
+
+    name: str
+    text: str
+    medical: bool
+    source: str
+    key: str
+    path: Path
+    approval: Approval | None
+
+    @property
+    def waiting(self) -> bool:
+        return self.medical and self.approval is None
+
+
+def soundings(
+    catalogue: Catalogue, voices: Sequence[Voice], recordings_dir: Path, out_dir: Path
+) -> list[Sounding]:
+    """Every published file of the catalogue, medical texts that wait included.
+
+    `voices` are those that may have spoken. Raises ApprovalError.
+    """
+    recordings, approvals = Recordings(recordings_dir), Approvals.load(recordings_dir)
+    folder = out_dir / LANGUAGE
+    keys = published_keys(folder)
+    found = []
+    for file in catalogue.files().values():
+        stored = file.name + UNAPPROVED if file.name + UNAPPROVED in keys else file.name
+        if (key := keys.get(stored)) is None:
+            continue
+        sources = {_take(file, voice).key: voice.name for voice in voices}
+        if (recording := recordings.find(file.name)) is not None:
+            sources[_take(file, recording).key] = "recording"
+        elif not file.text:
+            sources[key] = "generated"
+        found.append(Sounding(
+            name=file.name, text=file.text, medical=file.medical, key=key,
+            source=sources.get(key, UNKNOWN), path=folder / f"{stored}.alaw",
+            approval=approvals.of(file.name, key),
+        ))
+    return found
 
 
 def duration_ms(path: Path) -> int:
@@ -214,10 +308,27 @@ def _digest(recording: Path) -> str:
         return "unreadable"  # never in the cache: making it says why
 
 
-def _best(file: Utterance, voice: Voice, preferred: Voice | None, store: Store) -> _Take:
-    if preferred is not None and store.has((better := _take(file, preferred)).key):
-        return better
-    return _take(file, voice)
+def _best(
+    file: Utterance, voices: Sequence[Voice], store: Store, approvals: Approvals
+) -> _Take:
+    """What was approved, else the first that is there; the last voice can always be asked."""
+    takes = [_take(file, voice) for voice in voices]
+    there = [take for take in takes if store.has(take.key)]
+    approved = [take for take in there if approvals.of(take.name, take.key)]
+    return next(iter([*approved, *there]), takes[-1])
+
+
+def _names(take: _Take, approvals: Approvals, in_review: _Take | None) -> dict[str, str]:
+    """Under which names a sound is published, with the keys of what is heard there."""
+    if not take.utterance.medical or approvals.of(take.name, take.key):
+        return {take.name: take.key}
+    waiting = {take.name + UNAPPROVED: take.key}
+    return waiting if in_review is None else waiting | {take.name: in_review.key}
+
+
+def _is_approved(name: str, approvals: Approvals, out_dir: Path) -> bool:
+    key = published_keys(out_dir / LANGUAGE).get(name)
+    return key is not None and approvals.of(name, key) is not None
 
 
 def _make(
@@ -286,35 +397,30 @@ def _alaw(take: _Take) -> bytes:
     else:
         speech = take.source.speak(file.text)
     samples = sound.prepare_speech(*speech, file.lead_ms, file.tail_ms)
-    if not isinstance(take.source, Path):
-        _check_length(file, samples.size / sound.RATE)
+    fault = quality.length_fault(file.text, samples.size / sound.RATE)
+    if fault and not isinstance(take.source, Path):
+        raise SoundError(fault)
     return sound.encode_alaw(samples)
 
 
-def _check_length(file: Utterance, seconds: float) -> None:
-    """An engine that stops early or babbles on is found out by the number of syllables."""
-    fastest, slowest = (len(file.text.split()) * syllable for syllable in _SYLLABLE_S)
-    if not fastest <= seconds <= slowest + _SLACK_S:
-        raise SoundError(f"{seconds:.1f} s cannot be {file.text!r}")
-
-
-def _upgrade_one(take: _Take, cache_dir: Path, out_dir: Path) -> bool:
+def _upgrade_one(take: _Take, approvals: Approvals, cache_dir: Path, out_dir: Path) -> bool:
     """Publish one file; True if it had to be spoken, during which the store is not locked."""
+    (name,) = _names(take, approvals, None)  # what stands in for a medical text stays
     with _store(cache_dir, out_dir) as store:
         if store.has(take.key):
-            store.publish(take.name, take.key)
+            store.publish(name, take.key)
             return False
     alaw = _alaw(take)
     with _store(cache_dir, out_dir) as store:
         store.add(take.key, alaw)
-        store.publish(take.name, take.key)
+        store.publish(name, take.key)
     return True
 
 
 @contextmanager
-def _store(cache_dir: Path, out_dir: Path) -> Iterator[Store]:
+def _store(cache_dir: Path, out_dir: Path, language: str = LANGUAGE) -> Iterator[Store]:
     try:
-        with Store.open(cache_dir / "prompts", out_dir / LANGUAGE) as store:
+        with Store.open(cache_dir / "prompts", out_dir / language) as store:
             yield store
     except VoiceError as error:
         raise PromptError(str(error)) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,10 +19,14 @@ from prompts.speller import PAUSE
 
 CATALOGUE_FILE = Path(__file__).with_name("catalogue.vi.yaml")
 
+LANGUAGE = "vi"  # also the folder of the sounds
+
 BEEP = "beep"
 MUSIC = "moh_default"
+NAMING = ("lang_hint", "lang_line")  # recordings that name a language: "press #", "press its key"
 LISTENING = "listening"  # silence that is sent while somebody leaves a message
 LEAD_IN = "lead_in"  # silence before the first word: carriers cut off what is said sooner
+IN_REVIEW = "medical_in_review"  # said in place of a medical text that no doctor has approved
 GENERATED = frozenset({BEEP, LEAD_IN, LISTENING, MUSIC, PAUSE})  # made by the builder, not spoken
 
 SENTENCE_SYLLABLES = 22
@@ -33,7 +37,7 @@ _SECTIONS = {
     "meta", "tts_lexicon", "prompts", "sms_templates", "sounds", "asterisk_aliases",
     "southern_variant",
 }  # fmt: skip
-_PROMPT_FIELDS = {"id", "group", "text", "vars", "barge_in", "note"}
+_PROMPT_FIELDS = {"id", "group", "text", "vars", "barge_in", "medical", "note"}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ALIAS = re.compile(r"digits/[a-z0-9-]{1,32}")
 _KEY = re.compile(r"[0-9*#]")
@@ -52,13 +56,17 @@ class CatalogueError(HotlineError):
 
 @dataclass(frozen=True)
 class Prompt:
-    """One script. `barge_in`: a key may interrupt it."""
+    """One script.
+
+    `barge_in`: a key may interrupt it. `medical`: played only when a doctor has approved it.
+    """
 
     id: str
     group: str
     text: str
     vars: tuple[str, ...] = ()
     barge_in: bool = True
+    medical: bool = False
     note: str = ""
 
 
@@ -85,6 +93,7 @@ class Utterance:
     text: str
     lead_ms: int
     tail_ms: int
+    medical: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,17 +150,22 @@ class Catalogue:
                     if isinstance(piece, Fragment)
                 ]
             elif prompt.id not in GENERATED:
-                files.append(self._utterance(prompt.id, prompt.text, PROMPT_PAD_MS, PROMPT_PAD_MS))
+                file = self._utterance(prompt.id, prompt.text, PROMPT_PAD_MS, PROMPT_PAD_MS)
+                files.append(replace(file, medical=prompt.medical))
         for name, words in [*self.sounds.items(), *self.aliases.items()]:
             files.append(self._utterance(name, words, INNER_PAD_MS, INNER_PAD_MS))
         return {utterance.name: utterance for utterance in files}
 
+    def as_read(self, text: str) -> str:
+        """A text with the words that engines get wrong written as they are said."""
+        if not self.lexicon:
+            return text
+        terms = sorted(self.lexicon, key=len, reverse=True)
+        pattern = rf"(?<!\w)({'|'.join(map(re.escape, terms))})(?!\w)"
+        return re.sub(pattern, lambda match: self.lexicon[match[0]], text)
+
     def _utterance(self, name: str, text: str, lead_ms: int, tail_ms: int) -> Utterance:
-        if self.lexicon:
-            terms = sorted(self.lexicon, key=len, reverse=True)
-            pattern = rf"(?<!\w)({'|'.join(map(re.escape, terms))})(?!\w)"
-            text = re.sub(pattern, lambda match: self.lexicon[match[0]], text)
-        return Utterance(name, text, lead_ms, tail_ms)
+        return Utterance(name, self.as_read(text), lead_ms, tail_ms)
 
     @staticmethod
     def _cut(prompt: Prompt) -> Iterator[tuple[Fragment | Variable, int, int]]:
@@ -228,10 +242,13 @@ class _Reader:
                     for value in self._list(fields.get("vars"), f"{prompt_id}: vars")
                 ),
                 barge_in=self._flag(fields.get("barge_in"), prompt_id, default=barge_in),
+                medical=self._flag(fields.get("medical"), prompt_id, default=False),
                 note=self._text(fields["note"], f"{prompt_id}: note") if "note" in fields else "",
             )
             self._check_script(node, prompt)
             prompts[prompt_id] = prompt
+        if any(prompt.medical for prompt in prompts.values()) and IN_REVIEW not in prompts:
+            self._fault(section, IN_REVIEW, "is missing: it stands in for unapproved medical texts")
         return prompts
 
     def _check_script(self, node: yaml.Node, prompt: Prompt) -> None:
@@ -242,6 +259,8 @@ class _Reader:
             self._fault(node, prompt.id, f"uses variables {used} but declares {list(prompt.vars)}")
         if "{" in plain or "}" in plain:
             self._fault(node, prompt.id, "has a brace that is no {variable}")
+        if prompt.medical and prompt.vars:
+            self._fault(node, prompt.id, "is medical: variables cannot be approved")
         if re.search(r"\d", plain):
             self._fault(node, prompt.id, "has figures: numbers are written as words")
         if not prompt.text.strip() and prompt.id not in GENERATED:

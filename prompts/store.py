@@ -26,7 +26,7 @@ class Store:
     def __init__(self, cache: Path, out: Path) -> None:
         self._cache = cache
         self._out = out
-        self._published = self._read_manifest()
+        self._published = _read_manifest(out)
         self._changed = False
 
     @classmethod
@@ -68,22 +68,31 @@ class Store:
     def _cached(self, key: str) -> Path:
         return self._cache / f"{key}.alaw"
 
-    def _read_manifest(self) -> dict[str, tuple[str, _Stamp]]:
-        """What was published. A lost or damaged manifest costs one copy of each file."""
-        try:
-            entries = json.loads((self._out / _MANIFEST).read_bytes())
-            return {
-                name: (str(key), (int(size), int(written)))
-                for name, (key, size, written) in entries.items()
-                if _NAME.fullmatch(name)
-            }
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
-            return {}
-
     def _write_manifest(self) -> None:
         if self._changed:
             entries = {name: [key, *stamp] for name, (key, stamp) in self._published.items()}
             _write(self._out, self._out / _MANIFEST, json.dumps(entries).encode())
+
+
+def published_keys(out: Path) -> dict[str, str]:
+    """What is published in a folder: the key of each name whose file is as it was written."""
+    return {
+        name: key for name, (key, stamp) in _read_manifest(out).items()
+        if stamp == _stamp(out / f"{name}.alaw")
+    }
+
+
+def _read_manifest(out: Path) -> dict[str, tuple[str, _Stamp]]:
+    """What was published. A lost or damaged manifest costs one copy of each file."""
+    try:
+        entries = json.loads((out / _MANIFEST).read_bytes())
+        return {
+            name: (str(key), (int(size), int(written)))
+            for name, (key, size, written) in entries.items()
+            if _NAME.fullmatch(name)
+        }
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 @contextmanager

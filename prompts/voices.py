@@ -8,6 +8,8 @@ import hashlib
 import importlib
 import importlib.metadata
 import re
+import shutil
+import subprocess
 import threading
 import wave
 from collections.abc import Iterable
@@ -18,6 +20,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from prompts.sound import Samples
+
+_LONGEST_S = 120  # of one recording
 
 
 class VoiceError(Exception):
@@ -248,6 +252,46 @@ class Recordings:
                 return path
         return None
 
+    def keep(self, name: str, speech: Speech) -> Path:
+        """Put a recording in its place; one that was there before goes to `earlier/`.
+
+        Raises RecordingError when it cannot be written.
+        """
+        path = self._folder / f"{name}.wav"
+        unfinished = path.with_suffix(".unfinished")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_wav(unfinished, speech)
+            if (old := self.find(name)) is not None:
+                digest = hashlib.sha256(old.read_bytes()).hexdigest()[:12]
+                kept = self._folder / "earlier" / f"{name}-{digest}{old.suffix}"
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(old, kept)
+            unfinished.replace(path)  # a WAV is found before the other kinds
+            for suffix in self.SUFFIXES[1:]:
+                (self._folder / f"{name}{suffix}").unlink(missing_ok=True)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise RecordingError(f"{path}: cannot be written: {error.strerror}") from error
+        return path
+
+    @staticmethod
+    def read_any(path: Path) -> Speech:
+        """Any format: what is no WAV, FLAC, MP3 or Vorbis is read by the host's ffmpeg.
+
+        Raises RecordingError.
+        """
+        if path.suffix.lower() in Recordings.SUFFIXES:
+            try:
+                return Recordings.read(path)
+            except RecordingError:
+                if not shutil.which("ffmpeg"):
+                    raise
+        if not shutil.which("ffmpeg"):
+            known = ", ".join(suffix[1:] for suffix in Recordings.SUFFIXES)
+            raise RecordingError(f"{path}: only {known} can be read; for others install ffmpeg")
+        return _from_ffmpeg(path)
+
     @staticmethod
     def read(path: Path) -> Speech:
         """Raises RecordingError for a damaged file."""
@@ -275,6 +319,30 @@ def decode(data: bytes, what: str) -> Speech:
     except miniaudio.DecodeError as error:
         raise VoiceError(f"{what} is no MP3, FLAC or Vorbis sound") from error
     return Speech(np.frombuffer(sound.samples, dtype=np.float32), sound.sample_rate)
+
+
+def _from_ffmpeg(path: Path) -> Speech:
+    rate = 48000
+    command = [
+        "ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file",
+        "-i", f"file:{path}", "-t", str(_LONGEST_S), "-vn",
+        "-ac", "1", "-ar", str(rate), "-f", "f32le", "-",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_LONGEST_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise RecordingError(f"{path}: ffmpeg takes too long to read it") from error
+    if done.returncode or not done.stdout:
+        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["it has no sound"]
+        raise RecordingError(f"{path}: cannot be used: {reason[-1]}")
+    return Speech(np.frombuffer(done.stdout, dtype=np.float32), rate)
+
+
+def _write_wav(path: Path, speech: Speech) -> None:
+    pcm = np.clip(np.rint(speech.samples * 32768.0), -32768, 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, speech.rate, pcm.size, "NONE", ""))
+        file.writeframes(pcm.tobytes())
 
 
 def _read_wav(path: Path) -> Speech:
