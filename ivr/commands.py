@@ -20,10 +20,12 @@ from enum import StrEnum
 
 from asterisk.ami import Action, AMIClient, Event, Response  # type: ignore[import-untyped]
 
-from crm.branches import BY_ID, EMERGENCY, QUEUES
+from crm.branches import ALL_QUEUES, BY_ID, EMERGENCY
 from crm.call_facts import CALL_ID
+from crm.errors import HotlineError
 from crm.models import Callback
 from crm.secrets import Secrets
+from crm.secrets import load as load_secrets
 from crm.settings import Address, Settings
 from ivr.ami import UnsafeValueError, checked
 from ivr.live_events import INTERFACE, LOGIN
@@ -31,7 +33,11 @@ from ivr.live_events import INTERFACE, LOGIN
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 3.0
-_SWITCH = re.compile(r"[a-z][a-z0-9._]{0,39}")
+_CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-[0-9a-f]{1,12}")
+_ANSWER = re.compile(r"HL_ANSWER_[0-9]{1,2}")
+_ANSWER_VALUE = re.compile(r"[A-Za-z0-9_.|&/-]{1,2000}")
+_SAID = re.compile(r"[0-9a-f]{20}")
+_SWITCH = re.compile(r"[a-z][a-z0-9._+]{0,39}")
 _SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,40}")
 _CITIZEN = re.compile(r"0[0-9]{9,10}")
 # app_queue keeps members in AstDB as text with ; and | between
@@ -87,7 +93,7 @@ class Commands:
         """Make the agent a member of exactly these queues, with the phone `PJSIP/seat-001`."""
         pause = reason if paused else None
         return self._run(lambda: [
-            *(_leave(interface, name) for name in QUEUES),
+            *(_leave(interface, name) for name in ALL_QUEUES),
             *(
                 _join(interface, login, name, None if name == EMERGENCY else pause)
                 for name in queues
@@ -96,7 +102,7 @@ class Commands:
 
     def sign_out(self, interface: str) -> Result:
         """Take the phone out of every queue."""
-        return self._run(lambda: [_leave(interface, name) for name in QUEUES])
+        return self._run(lambda: [_leave(interface, name) for name in ALL_QUEUES])
 
     def pause(self, interface: str, reason: str | None) -> Result:
         """Pause the phone in its queues, or with None let it be called again. A pause never
@@ -111,7 +117,7 @@ class Commands:
                     "Queue": name, "Interface": _formed(INTERFACE, interface, "phone"),
                     "Paused": "true", "Reason": _formed(_REASON, reason, "reason"),
                 }, harmless=_ABSENT)
-                for name in QUEUES if name != EMERGENCY
+                for name in ALL_QUEUES if name != EMERGENCY
             ],
             some=True,
         )
@@ -148,6 +154,27 @@ class Commands:
         citizen has been rung; the next time is as long after now as after the last of them. Where
         the number still has its place this changes nothing."""
         return self._run(lambda: [_keep(request, tries)])
+
+    def tell(self, number: str, sound: str, call: str) -> Result:
+        """Ring a citizen and play a saved sound; `call` is the one in which they asked for it. Done
+        means that the ringing is under way: that it was heard is in the journal (HL_TOLD)."""
+        return self._run(lambda: [_Act("Originate", {
+            "Channel": f"Local/{_formed(_CITIZEN, number, 'number')}@hl-tell/n",
+            "Context": "hl-told", "Exten": number, "Priority": "1", "Async": "true",
+            "Timeout": "40000",
+            "Variable": ",".join((
+                f"__HL_CALL={_formed(CALL_ID, call, 'call')}", f"__HL_NUMBER={number}",
+                f"HL_SAY=said/{_formed(_SAID, sound, 'sound')}",
+            )),
+        })])
+
+    def answer(self, channel: str, name: str, value: str) -> Result:
+        """Set a variable that a caller's channel waits for."""
+        return self._run(lambda: [_Act("Setvar", {
+            "Channel": _formed(_CALLERS_CHANNEL, channel, "channel"),
+            "Variable": _formed(_ANSWER, name, "answer"),
+            "Value": _formed(_ANSWER_VALUE, value, "answer"),
+        })])
 
     def _run(
         self, prepare: Callable[[], list[_Act]], *, keep_pauses_of: str | None = None,
@@ -314,7 +341,7 @@ def _formed(pattern: re.Pattern[str], value: str, what: str) -> str:
 
 
 def _queue(name: str) -> str:
-    if name not in QUEUES:
+    if name not in ALL_QUEUES:
         raise _RefusedError("there is no such queue")
     return name
 
@@ -355,3 +382,15 @@ def _keep(request: Callback, tries: int) -> _Act:
 def for_settings(settings: Settings, made: Secrets) -> Commands:
     """Commands to this hotline's own Asterisk."""
     return Commands(settings.ami_bind, "command", made.ami_command)
+
+
+def switch_now(settings: Settings, name: str, value: str) -> None:
+    """Hand a switch over to Asterisk at once, after what is wanted of it has been committed.
+
+    Raises HotlineError when Asterisk cannot be asked: the listener sees to it once it can.
+    """
+    result = for_settings(settings, load_secrets(settings.home)).set_switch(name, value)
+    if not result.done:
+        raise HotlineError(
+            f"{name} = {value}: Asterisk does not know of it yet ({result}); it will when it runs"
+        )

@@ -11,14 +11,19 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crm import switches
-from crm.branches import BRANCHES, QUEUES, SERVICES
+from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES, SERVICES, Language
 from crm.call_facts import SCORES
+from crm.settings import Expert
 from crm.working_days import holidays_of
 from ivr.menu import Hours, Menus
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"
 
 LANDLINE = re.compile(r"02[0-9]{6,9}")  # of a province, as dialled in Vietnam
+
+LANGUAGE_WAIT_S = 45  # for somebody who speaks it; then the branch's own agents
+
+NO_LIMIT = 1_000_000  # of callers who wait in a queue
 
 CALENDAR = range(2026, 2036)  # whose holidays are compiled in
 
@@ -47,6 +52,8 @@ def compile_dialplan(
     emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, whisper: bool,
     recordings: Path, messages: Path, asterisk_major: int,
     callback_again_s: tuple[int, ...] = (), callback_legs: int | None = None,
+    queue_limits: Mapping[str, int] | None = None, duty_phones: tuple[str, ...] = (),
+    experts: tuple[Expert, ...] = (), languages: tuple[Language, ...] = (),
 ) -> str:
     """The whole `extensions.conf`. `whisper`: emergency services are told the caller's number when
     they answer. The global HL_MARKER is a digest of the text, so that a
@@ -59,7 +66,10 @@ def compile_dialplan(
             ServedBranch(branch.id, branch.queue, menus.hours(branch.id))
             for branch in BRANCHES if branch.queue and branch.id != "emergency"
         ],
-        "queues": QUEUES,
+        "queues": ALL_QUEUES,
+        "languages": languages,
+        "language_queues": [one.id for one in LANGUAGES],
+        "language_wait_s": LANGUAGE_WAIT_S,
         "numbers": numbers,
         "capacity": capacity,
         "queue_timeout_s": queue_timeout_s,
@@ -71,6 +81,9 @@ def compile_dialplan(
         "carrier": carrier,
         "callback_again_s": callback_again_s,
         "callback_legs": callback_legs,
+        "queue_limits": dict.fromkeys(ALL_QUEUES, NO_LIMIT) | dict(queue_limits or {}),
+        "duty_phones": duty_phones,
+        "experts": experts,
         # what whoever is called back sees, and forms of it that nobody can be called back at
         "shown_number": next((one for one in numbers if LANDLINE.fullmatch(one)), numbers[0]),
         "own_numbers": [one for one in numbers if LANDLINE.fullmatch(one)],

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from crm import emergency, secrets
 from crm.branches import SERVICES
 from crm.database import Database, DatabaseError
+from crm.errors import HotlineError
 from crm.models import JournalPosition, ListenerState
 from crm.settings import Settings
 from ivr import commands, menu, provision, runtime, tls
@@ -46,14 +47,23 @@ class Check:
         return f"{line}\n{'':<24}→ {self.cure}" if self.cure else line
 
 
-def examine(settings: Settings, *, missing_prompts: Callable[[], list[str]]) -> list[Check]:
-    """All checks. Every one answers, whatever else is broken."""
+def examine(
+    settings: Settings,
+    *,
+    missing_prompts: Callable[[], list[str]],
+    unready_prompts: Callable[[], list[str]],
+) -> list[Check]:
+    """All checks. Every one answers, whatever else is broken.
+
+    `unready_prompts` are those spoken by the embedded voice or approved by nobody.
+    """
     found = list(_asterisk(settings))
     found.append(_ami(settings))
     found.append(_trunk(settings, running=found[0].status == OK))
     found.append(_journal(settings))
     found += _database(settings)
     found.append(_prompts(missing_prompts))
+    found.append(_voice(settings, unready_prompts))
     found += _emergency(settings)
     found.append(_disk(settings.home))
     found.append(_clock())
@@ -79,19 +89,27 @@ def _asterisk(settings: Settings) -> Iterator[Check]:
     yield Check(
         "asterisk", OK, f"version {asterisk.version_text} ({asterisk.origin}), pid {number}"
     )
-    shown = runtime.ask(asterisk, settings.home, "module show") or ""
+    shown = runtime.ask(asterisk, settings.home, "module show")
+    if shown is None:  # it answered a moment ago: that it is slow says nothing of its modules
+        yield Check(
+            "modules", WARNING, "Asterisk was too slow to tell", "run hotline doctor once more"
+        )
+    else:
+        yield _modules(settings, asterisk, shown)
+    yield _configuration(settings, asterisk)
+    yield _open_files(settings, number)
+
+
+def _modules(settings: Settings, asterisk: runtime.Asterisk, shown: str) -> Check:
     running = set(re.findall(r"^(\w+)\.so .*Running", shown, re.MULTILINE))
     wanted = {name for name in provision.MODULES if (asterisk.modules / f"{name}.so").exists()}
     needed = set(provision.MODULES) - wanted - provision.NOT_IN_EVERY_VERSION
     if lacking := sorted((wanted - running) | needed):
-        yield Check(
+        return Check(
             "modules", FAILURE, f"not running: {', '.join(lacking)}",
             f"look into {settings.home / 'asterisk/log/messages.log'}",
         )
-    else:
-        yield Check("modules", OK, f"{len(wanted)} running")
-    yield _configuration(settings, asterisk)
-    yield _open_files(settings, number)
+    return Check("modules", OK, f"{len(wanted)} running")
 
 
 def _configuration(settings: Settings, asterisk: runtime.Asterisk) -> Check:
@@ -114,7 +132,12 @@ def _configuration(settings: Settings, asterisk: runtime.Asterisk) -> Check:
     if changed:
         return Check("configuration", FAILURE, f"differs on disk: {', '.join(changed)}", cure)
     marker = re.search(r"^HL_MARKER=(\w+)$", wanted["extensions.conf"], re.MULTILINE)
-    running = runtime.ask(asterisk, settings.home, "dialplan show globals") or ""
+    running = runtime.ask(asterisk, settings.home, "dialplan show globals")
+    if running is None:
+        return Check(
+            "configuration", WARNING, "Asterisk was too slow to tell which dialplan runs",
+            "run hotline doctor once more",
+        )
     if marker is None or f"HL_MARKER={marker[1]}" not in running:
         return Check("configuration", FAILURE, "another dialplan runs than lies on disk", cure)
     return Check("configuration", OK, f"in place, dialplan {marker[1]}")
@@ -247,6 +270,21 @@ def _prompts(missing: Callable[[], list[str]]) -> Check:
             "run hotline prompts build",
         )
     return Check("prompts", OK, "complete")
+
+
+def _voice(settings: Settings, unready: Callable[[], list[str]]) -> Check:
+    """Callers are spoken to by a voice that somebody has listened to."""
+    try:
+        names = unready()
+    except HotlineError as error:
+        return Check("voice", FAILURE, str(error), "put it right or restore it from a backup")
+    if not names:
+        return Check("voice", OK, "every prompt was listened to and approved")
+    return Check(
+        "voice", FAILURE if settings.stage == "production" else WARNING,
+        f"{len(names)} sounds are unapproved or spoken by espeak-ng: {', '.join(names[:5])}",
+        "hotline prompts import recordings or set a better voice; then hotline prompts approve",
+    )
 
 
 def _emergency(settings: Settings) -> Iterator[Check]:

@@ -3,7 +3,8 @@
 A place in a queue is the arrival in it, to the second: of a caller, or of one who has asked to be
 called back (the placeholder's `HL_QUEUE` says whose arrival it keeps). A call overtakes another
 that waits in the same queue and arrived before it, when an agent's phone rings for the later one
-and is answered, while none rang for the earlier one then or a moment before.
+and is answered, while none rang for the earlier one then or a moment before. Whoever is still told
+of the wait has not joined yet: the dialplan lets nobody who comes meanwhile join sooner.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Replay:
 class _Waiting:
     queue: str
     arrived: int  # epoch seconds
-    since: datetime
+    since: datetime | None  # None: is being told something, and joins in a moment
     ringing: set[str] = field(default_factory=set)  # legs
     last_rung: datetime | None = None
 
@@ -59,6 +60,8 @@ def replay(events: Iterable[JournalEvent]) -> Replay:
         match event.type:
             case "HL_QUEUE":
                 _join(waiting, event)
+            case "HL_JOIN" if event.uniqueid in waiting:
+                waiting[event.uniqueid].since = event.at
             case "HL_QUEUE_END":
                 waiting.pop(event.uniqueid, None)
             case "CHAN_START" if event.is_legs and event.linkedid in waiting:
@@ -94,7 +97,8 @@ def journal_events(folder: Path) -> Iterator[JournalEvent]:
 def _join(waiting: dict[str, _Waiting], event: JournalEvent) -> None:
     queue, arrived = event.extra.get("queue", ""), event.extra.get("arrived", "")
     if arrived.isdecimal() and arrived.isascii():
-        waiting[event.uniqueid] = _Waiting(queue, int(arrived), event.at)
+        since = None if event.extra.get("said") else event.at
+        waiting[event.uniqueid] = _Waiting(queue, int(arrived), since)
 
 
 def _passed_over(waiting: dict[str, _Waiting], leg: JournalEvent) -> Iterator[Overtaken]:
@@ -103,6 +107,6 @@ def _passed_over(waiting: dict[str, _Waiting], leg: JournalEvent) -> Iterator[Ov
         heeded = other.ringing or (other.last_rung and leg.at - other.last_rung < GRACE)
         if (
             other.queue == mine.queue and other.arrived < mine.arrived
-            and leg.at - other.since > GRACE and not heeded
+            and other.since and leg.at - other.since > GRACE and not heeded
         ):
             yield Overtaken(leg.at, mine.queue, call, leg.linkedid, mine.arrived - other.arrived)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import callbacks, calls
+from crm import callbacks, calls, cases, incidents
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import JournalGap, JournalPosition
@@ -183,6 +183,8 @@ class Tailer:
         with self._database.transaction() as session:
             applied = calls.apply(session, batch.events)
             callbacks.apply(session, batch.events)
+            cases.apply(session, batch.events)
+            incidents.apply(session, batch.events)
             for gap in batch.gaps:
                 session.add(JournalGap(
                     node=self._node, segment=here.name, offset=gap.offset, length=gap.length,

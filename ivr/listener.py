@@ -22,16 +22,17 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm import secrets
-from crm.branches import EMERGENCY, QUEUES
+from crm.branches import ALL_QUEUES, EMERGENCY
 from crm.database import Database
 from crm.settings import Address, Settings
 from ivr.ami import Link, LinkError
+from ivr.answers import Answers
 from ivr.commands import Commands
 from ivr.journal_reader import Segment, segments
 from ivr.live import CallRow, Changes, LiveMirror
 from ivr.live_agents import AgentRow
-from ivr.live_events import BadEventError, Headers, parse, parse_snapshot
-from ivr.live_facts import Snapshot
+from ivr.live_events import BadEventError, Headers, parse, parse_question, parse_snapshot
+from ivr.live_facts import Asked, Snapshot
 from ivr.live_store import Connection, LiveStore
 from ivr.repair import carry_out, plan
 
@@ -57,25 +58,27 @@ class Pace:
     database_retry_s: float = 1.0
 
 
-def main(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+def main(settings: Settings, reply: Callable[[Asked], str]) -> None:
+    """Run until SIGTERM or SIGINT. `reply` answers what callers ask, see `ivr.answers`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("panoramisk").setLevel(logging.WARNING)  # it would log callers' numbers
-    asyncio.run(_main(settings))
+    asyncio.run(_main(settings, reply))
 
 
-async def _main(settings: Settings) -> None:
+async def _main(settings: Settings, reply: Callable[[Asked], str]) -> None:
     known = secrets.load(settings.home)
+    commands = Commands(settings.ami_bind, "command", known.ami_command)
     listener = Listener(
         LiveStore(Database(settings.database_url, pool_size=2), settings.node),
-        Commands(settings.ami_bind, "command", known.ami_command),
+        commands,
+        Answers(reply, commands),
         node=settings.node,
         journal=settings.home / "journal",
         callback_tries=len(settings.callback_again_s),
         address=settings.ami_bind,
         password=known.ami_events,
         # as the queues are configured: nobody wraps up after an emergency
-        wrapup_s={name: 0 if name == EMERGENCY else settings.wrapup_s for name in QUEUES},
+        wrapup_s={name: 0 if name == EMERGENCY else settings.wrapup_s for name in ALL_QUEUES},
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,7 +90,7 @@ class Listener:
     """Keeps the live rows of one node equal to what its Asterisk does."""
 
     def __init__(
-        self, store: LiveStore, commands: Commands, *, node: str, journal: Path,
+        self, store: LiveStore, commands: Commands, answers: Answers, *, node: str, journal: Path,
         callback_tries: int, address: Address, password: str, wrapup_s: dict[str, int],
         pace: Pace | None = None,
     ) -> None:
@@ -96,6 +99,7 @@ class Listener:
         self.overflows = 0  # connections given up because events came too fast
         self._store = store
         self._commands = commands
+        self._answers = answers
         self._node = node
         self._journal = journal
         self._callback_tries = callback_tries  # after the first
@@ -139,6 +143,7 @@ class Listener:
             )
         self._writing.shutdown()
         self._commanding.shutdown()
+        self._answers.close()
 
     async def _load_then_work(self) -> None:
         calls, agents, before = await self._load()
@@ -241,6 +246,9 @@ class Listener:
         while link.inbox:
             message: Headers = link.inbox.popleft()
             try:
+                if question := parse_question(message, self._node, _now()):
+                    self._answers.take(question)
+                    continue
                 event = parse(message, self._node, _now())
             except BadEventError as error:
                 self._complain(error)

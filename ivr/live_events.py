@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from crm.branches import BY_ID, QUEUES
+from crm.branches import ALL_QUEUES, BY_ID
 from ivr.live_facts import (
+    Asked,
     Bridged,
     CallNamed,
     CallStarted,
@@ -35,6 +36,7 @@ INTERFACE = re.compile(r"PJSIP/(seat|desk)-\d{1,4}")
 LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
 _PLACE = re.compile(r"Local/(0[0-9]{9,10})@hl-callback-place-[0-9a-f]{1,8};2")
+_CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-[0-9a-f]{1,12}")
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -54,6 +56,29 @@ def parse(message: Headers, node: str, now: datetime) -> Event | None:
             raise BadEventError("a header stands twice")
         return None
     return reader(_Reader(message, node, now))
+
+
+def parse_question(message: Headers, node: str, now: datetime) -> Asked | None:
+    """What a call asks of the database; None: the event is no question. Raises BadEventError."""
+    if message.get("UserEvent") != "HotlineAsk":
+        return None
+    reader = _Reader(message, node, now)
+
+    def digits(header: str, most: int) -> str:  # the library loses a header that is empty
+        if header not in reader.message:
+            return ""
+        return reader.form(header, re.compile(rf"[0-9]{{0,{most}}}"))
+
+    return Asked(
+        channel=reader.form("Channel", _CALLERS_CHANNEL),
+        call=reader.call(),
+        number=reader.whole("Number", 99),
+        what=reader.form("What", re.compile("count|case")),
+        caller=(reader.number("Caller") or "") if "Caller" in reader.message else "",
+        digits=digits("Digits", 8),
+        tail=digits("Tail", 4),
+        index=reader.whole("Index", 99),
+    )
 
 
 def parse_snapshot(
@@ -124,7 +149,7 @@ class _Reader:
 
     def queue(self) -> str:
         value = self.text("Queue")
-        if value not in QUEUES:
+        if value not in ALL_QUEUES:
             raise self.bad("Queue", "is unknown")
         return value
 

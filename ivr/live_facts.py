@@ -94,6 +94,24 @@ class MemberGone:
     interface: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call asks something of the database and waits at most ivr.answers.PATIENCE_S for it.
+
+    `number` counts the questions of the call; `what` is count (of the caller's cases) or case: the
+    `index`-th (from 1) of those that `digits` and `tail` fit, see crm.case_lookup.
+    """
+
+    channel: str
+    call: str
+    number: int
+    what: str
+    caller: str
+    digits: str
+    tail: str
+    index: int
+
+
 Event = CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | Member | MemberGone
 
 

@@ -9,10 +9,12 @@ A file holds one or more documents, each a `menu` (keys to press) or a `leaf` (s
     options:
       - {key: 1, say: main_menu_1, goto: advice}      # a menu or a leaf
       - {key: 0, say: nav_agent, queue: advice}       # a branch, whose queue is joined
-      - {key: 9, say: nav_repeat, do: repeat}         # repeat, back or emergency
+      - {key: 2, say: advice_menu_2, expert: advice}  # its experts, then its queue
+      - {key: 9, say: nav_repeat, do: repeat}         # repeat, back, emergency or lookup
 
-A leaf may lead on by itself instead, once it has been heard: `then: queue` to its branch's agents,
-`then: message` to a message, which it has asked for.
+A leaf with `plays: bulletin` plays the sound that this switch names, which serves, and says the
+rest only while there is none. A leaf may lead on by itself instead, once it has been heard:
+`then: queue` to its branch's agents, `then: message` to a message, which it has asked for.
 
 `hours` is `always` or a list such as `["mon-fri 07:00-17:00"]`, Asia/Ho_Chi_Minh. Wherever one
 key is asked for, 4 is emergency and `*` is back: both are added to every menu, and any other use
@@ -24,10 +26,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import yaml
 
+from crm import switches
 from crm.branches import BY_ID
 from crm.errors import HotlineError
 
@@ -67,10 +71,17 @@ class Hours:
     days: str
     times: str
 
+    @property
+    def last_minutes(self) -> str:
+        """The last quarter of an hour of the slot, written in the same way."""
+        end = datetime.strptime(self.times.partition("-")[2], "%H:%M")  # noqa: DTZ007
+        return f"{end - timedelta(minutes=15):%H:%M}-{end:%H:%M}"
+
 
 @dataclass(frozen=True)
 class Option:
-    """A key of a menu. `act`: goto (menu), leaf, queue (branch), repeat, back, emergency."""
+    """A key of a menu. `act`: goto (menu), leaf, queue (branch), repeat, back, emergency,
+    lookup (the status of a case by its code), expert (branch)."""
 
     key: str
     say: str | None
@@ -80,7 +91,7 @@ class Option:
 
     @property
     def branch(self) -> str | None:
-        return self.target if self.act == "queue" else None
+        return self.target if self.act in {"queue", "expert"} else None
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,8 @@ class Menu:
 @dataclass(frozen=True)
 class Leaf:
     """Something to hear. `then`: what follows it: end (`leaf_end` names the keys), queue, message.
-    `serves`: heard to its end counts as self-served."""
+    `serves`: heard to its end counts as self-served. `plays`: the switch that names a sound which
+    is played instead."""
 
     name: str
     branch: str
@@ -113,6 +125,7 @@ class Leaf:
     file: str
     line: int
     then: str = "end"
+    plays: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +215,7 @@ def _lateness(main: Menu, durations_ms: Mapping[str, int]) -> list[Fault]:
     for option in main.options:
         if option.say:
             heard += durations_ms[option.say]
-            is_service = option.act != "repeat" and option.target not in {"lookup", "bulletin"}
+            is_service = option.act not in {"repeat", "lookup"} and option.target != "bulletin"
             if is_service and heard > SERVICES_NAMED_MS:
                 what = f"key {option.key} is named after {heard / 1000:.1f} s; 25 s at most"
                 faults.append(Fault(main.file, main.name, option.line, what))
@@ -310,7 +323,7 @@ class _Reader:
         return branch
 
     def _document(self, node: yaml.Node) -> None:
-        kinds = {"menu", "leaf", "branch", "hours", "say", "options", "serves", "then"}
+        kinds = {"menu", "leaf", "branch", "hours", "say", "options", "serves", "then", "plays"}
         entries = self._entries(node, kinds)
         if ("menu" in entries) == ("leaf" in entries):
             if entries:
@@ -318,7 +331,7 @@ class _Reader:
             return
         kind = "menu" if "menu" in entries else "leaf"
         self._name = self._text(entries[kind], NAME, "a name of small letters, digits and _")
-        for extra in {"hours", "options"} if kind == "leaf" else {"serves", "then"}:
+        for extra in {"hours", "options"} if kind == "leaf" else {"serves", "then", "plays"}:
             if extra in entries:
                 self._fault(entries[extra], f"a {kind} has no {extra}")
         if self._name in self.menus or self._name in self.leaves:
@@ -331,8 +344,12 @@ class _Reader:
             if not say:
                 self._fault(node, "a leaf says nothing")
             then, serves = self._end_of_leaf(entries, node, branch)
+            plays = entries.get("plays")
+            if plays is not None:
+                self._text(plays, re.compile(switches.BULLETIN), f"plays: {switches.BULLETIN}")
             self.leaves[self._name] = Leaf(
-                self._name, branch, say, serves, self._file, line, then
+                self._name, branch, say, serves, self._file, line, then,
+                switches.BULLETIN if plays is not None else None,
             )
             return
         self.menus[self._name] = Menu(
@@ -386,25 +403,25 @@ class _Reader:
         return tuple(options.values())
 
     def _option(self, node: yaml.Node) -> Option | None:
-        entries = self._entries(node, {"key", "say", "goto", "queue", "do"})
+        entries = self._entries(node, {"key", "say", "goto", "queue", "expert", "do"})
         if not entries:
             return None
         if "key" not in entries:
             self._fault(node, "an option needs a key")
             return None
         key = self._text(entries["key"], re.compile(r"[0-9*#]"), "one key: 0-9, * or #")
-        acts = [name for name in ("goto", "queue", "do") if name in entries]
+        acts = [name for name in ("goto", "queue", "expert", "do") if name in entries]
         if len(acts) != 1:
-            self._fault(node, "an option needs exactly one of goto, queue and do")
+            self._fault(node, "an option needs exactly one of goto, queue, expert and do")
             return None
         target = entries[acts[0]]
         say = self._text(entries["say"], NAME, "a prompt") if "say" in entries else None
         if acts[0] == "do":
-            acts_of_do = re.compile("repeat|back|emergency")
-            act = self._text(target, acts_of_do, "repeat, back or emergency")
+            acts_of_do = re.compile("repeat|back|emergency|lookup")
+            act = self._text(target, acts_of_do, "repeat, back, emergency or lookup")
             name = None
-        elif acts[0] == "queue":
-            act, name = "queue", self._branch(target, node)
+        elif acts[0] in {"queue", "expert"}:
+            act, name = acts[0], self._branch(target, node)
             if name in BY_ID and BY_ID[name].queue is None:
                 self._fault(target, f"nobody answers for the branch {name}: it has no queue")
         else:

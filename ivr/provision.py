@@ -12,13 +12,14 @@ from pathlib import Path
 from sqlalchemy import select
 
 from crm import secrets
-from crm.branches import QUEUES
+from crm.branches import ALL_QUEUES, LANGUAGES, QUEUES, Language
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import Seat
 from crm.settings import PROJECT, Settings
 from ivr import menu
 from ivr.dialplan import compile_dialplan, render
+from prompts.catalogue import NAMING
 
 MENUS = PROJECT / "dialplans" / "menus"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 for a socket's path
@@ -50,8 +51,8 @@ MODULES = (
     "app_dial", "app_echo", "app_exec", "app_mixmonitor", "app_originate", "app_playback",
     "app_queue", "app_read", "app_senddtmf", "app_softhangup", "app_stack",
     "app_userevent", "app_verbose",
-    "func_callerid", "func_channel", "func_cut", "func_db", "func_devstate", "func_global",
-    "func_groupcount", "func_lock", "func_logic", "func_math", "func_pjsip_endpoint",
+    "func_callerid", "func_channel", "func_cut", "func_db", "func_devstate", "func_env",
+    "func_global", "func_groupcount", "func_lock", "func_logic", "func_math", "func_pjsip_endpoint",
     "func_strings", "func_timeout", "func_version", "res_clioriginate", "res_pjsip_pubsub",
     "res_cdrel_custom", "cel_custom",
 )
@@ -144,6 +145,14 @@ def new_boot(now: datetime) -> str:
     return digits
 
 
+def languages(home: Path) -> tuple[Language, ...]:
+    """Languages that can be chosen: what names them has been recorded by somebody who speaks it."""
+    return tuple(
+        one for one in LANGUAGES
+        if all((sounds(home) / f"vi_{one.id}" / f"{name}.alaw").exists() for name in NAMING)
+    )
+
+
 def load_menus() -> menu.Menus:
     """The menus of this installation, checked. Raises menu.MenuError."""
     return menu.load(MENUS)
@@ -172,7 +181,7 @@ def files(
         "from_pattern": FROM_PATTERN, "trunk_match": settings.trunk_match,
         "trunk_server": settings.trunk_server, "trunk_user": settings.trunk_user,
         "trunk_identity": settings.trunk_identity, "trunk_password": settings.trunk_password,
-        "numbers": settings.numbers, "phones": made.phones, "queues": QUEUES,
+        "numbers": settings.numbers, "phones": made.phones, "queues": ALL_QUEUES,
         "ring_s": settings.ring_s, "callback_offer_s": settings.callback_offer_s,
         "wrapup_s": settings.wrapup_s, "service_level_s": settings.service_level_s,
         "modules_loaded": [
@@ -192,6 +201,8 @@ def files(
         whisper=settings.trunk_identity == "no", recordings=recordings(home),
         messages=messages(home), asterisk_major=version[0],
         callback_again_s=settings.callback_again_s, callback_legs=settings.callback_legs,
+        queue_limits={queue: settings.queue_limit(queue) for queue in QUEUES},
+        duty_phones=settings.duty_phones, experts=settings.experts, languages=languages(home),
     )
     return made_files
 

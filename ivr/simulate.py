@@ -26,7 +26,8 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 class Line:
     """What happens at a moment: a prompt begins (`said`), a key is pressed in a menu or leaf
     (`pressed`, t for none in time, i for one that means nothing), content was heard to its end
-    (`served`), or the walk is over (`reached`: queue:NAME, emergency:SERVICE, message, hangup)."""
+    (`served`), or the walk is over (`reached`: queue:NAME, emergency:SERVICE, lookup, experts,
+    message, hangup)."""
 
     at_ms: int
     kind: str
@@ -57,11 +58,13 @@ class Walk:
     """A caller on the way. `press` keys, then `stay`; `lines` tells what happened.
 
     `at`: the moment of the call in Asia/Ho_Chi_Minh, for the opening hours; None: all is open.
+    `with_experts`: there are some; without any their key leads to the branch's agents.
     """
 
     menus: Menus
     durations_ms: Mapping[str, int]
     at: datetime | None = None
+    with_experts: bool = False
     lines: list[Line] = field(default_factory=list)
     branch: str = "general"
     reached: str = ""
@@ -151,6 +154,12 @@ class Walk:
             self._enter(self.menus.leaves[option.target or ""])
         elif option.act == "back":
             self._back()
+        elif option.act == "expert" and self.with_experts:
+            self.branch = option.target or ""
+            self._reach("experts")
+        elif option.act == "lookup":  # what is said there depends on the caller's cases
+            self.branch = "lookup"
+            self._reach("lookup")
         else:
             self._to_branch(option.target or "")
 

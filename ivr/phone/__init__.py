@@ -4,8 +4,8 @@ It is our own because no living library of a fitting licence sends an INVITE twi
 is lost, paces DTMF in real time, and lets a test put hostile bytes into a header.
 """
 
-from ivr.phone.call import Call, CallState, PhoneError
+from ivr.phone.call import Call, CallState, Dtmf, PhoneError
 from ivr.phone.citizen import CallReport, dial
 from ivr.phone.phone import Phone
 
-__all__ = ["Call", "CallReport", "CallState", "Phone", "PhoneError", "dial"]
+__all__ = ["Call", "CallReport", "CallState", "Dtmf", "Phone", "PhoneError", "dial"]

@@ -59,6 +59,19 @@ def tone(hz: float, seconds: float = 1.0, amplitude: float = 0.3) -> Samples:
     return np.rint(np.sin(2 * np.pi * hz * t) * amplitude * 32767).astype(np.int16)
 
 
+_DTMF_ROWS, _DTMF_COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+_DTMF_PAD = ("123A", "456B", "789C", "*0#D")
+
+
+def key_tone(key: str, seconds: float) -> Samples:
+    """The two tones of a telephone's key (ITU-T Q.23). ValueError: there is no such key."""
+    for line, low in zip(_DTMF_PAD, _DTMF_ROWS, strict=True):
+        if len(key) == 1 and key in line:
+            high = _DTMF_COLUMNS[line.index(key)]
+            return tone(low, seconds, 0.25) + tone(high, seconds, 0.25)
+    raise ValueError(f"no key {key!r}")
+
+
 def has_tone(samples: Samples, hz: float, at_least_s: float = 0.2) -> bool:
     """Whether a tone stands out for so long in all (Goertzel's one-bin transform by frames)."""
     frames = _frames(samples, _TONE_FRAME)

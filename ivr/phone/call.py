@@ -17,6 +17,8 @@ from ivr.phone.transactions import LIFETIME, ServerTransaction, SipEndpoint, Unr
 
 HeaderOverrides = Mapping[str, str | bytes]
 
+KEY_S, PAUSE_S = 0.16, 0.1  # of a key that is sent as a tone or a request
+
 
 class PhoneError(HotlineError):
     """What was asked of the telephone cannot be done; the text says why."""
@@ -27,6 +29,14 @@ class CallState(enum.StrEnum):
     RINGING = "ringing"
     ANSWERED = "answered"
     ENDED = "ended"
+
+
+class Dtmf(enum.StrEnum):
+    """How a telephone sends its keys."""
+
+    RFC4733 = "rfc4733"  # as events in RTP
+    INFO = "info"  # in SIP INFO requests (application/dtmf-relay)
+    INBAND = "inband"  # as the tones themselves
 
 
 class Call:
@@ -43,6 +53,8 @@ class Call:
         invite: ServerTransaction | None,
         *,
         on_end: Callable[["Call"], None],
+        dtmf: Dtmf = Dtmf.RFC4733,
+        sparse: bool = False,
     ) -> None:
         self.state = CallState.CALLING if invite is None else CallState.RINGING
         self.sip_code: int | None = None  # of the final response; None if there was none
@@ -55,12 +67,15 @@ class Call:
         self._endpoint = endpoint
         self._dialog = dialog
         self._on_end = on_end
+        self._dtmf = dtmf
         self._started_s = endpoint.loop.time()
         self._session = Session(
             endpoint.address[0],
             on_key=self._on_key,
             on_sound=lambda: self._note("first_audio"),
             on_hold=lambda held: self._note("held" if held else "resumed"),
+            events=dtmf is Dtmf.RFC4733,
+            sparse=sparse,
         )
         self._outcome: asyncio.Future[bool] = endpoint.loop.create_future()
         self._over = asyncio.Event()
@@ -76,6 +91,11 @@ class Call:
     def caller(self) -> str:
         """The number that the other side says it has (incoming calls)."""
         return sip.uri_user(sip.address_uri(self._dialog.remote))
+
+    @property
+    def dialled(self) -> str:
+        """The number that was dialled (incoming calls)."""
+        return sip.uri_user(sip.address_uri(self._dialog.local))
 
     def at(self, event: str) -> int | None:
         """ms from the INVITE to the first such event of the timeline."""
@@ -119,7 +139,7 @@ class Call:
     async def press(self, keys: str) -> None:
         """Press keys one after another; returns when the last was let go."""
         stream = self._speaking()
-        if stream.sender.events is None:
+        if self._dtmf is Dtmf.RFC4733 and stream.sender.events is None:
             raise PhoneError("the other side takes no keys (no telephone-event in its SDP)")
         if stream.muted:
             raise PhoneError("the call is on hold: no key would be heard")
@@ -127,7 +147,13 @@ class Call:
             raise PhoneError(f"a telephone has no such key: {keys!r}")
         for key in keys:
             self._note(f"pressed {key}")
-            await stream.press(key)
+            if self._dtmf is Dtmf.RFC4733:
+                await stream.press(key)
+            elif self._dtmf is Dtmf.INFO:
+                await self._send_info(key)
+            else:
+                stream.sender.play(audio.key_tone(key, KEY_S))
+                await asyncio.sleep(KEY_S + PAUSE_S)
 
     def play_tone(self, hz: float) -> None:
         """A tone without end; whole hertz give a clean one."""
@@ -312,6 +338,15 @@ class Call:
         except (Unreachable, sdp.SdpError, PhoneError) as error:
             self._session.holding = before
             raise PhoneError(str(error)) from error
+
+    async def _send_info(self, key: str) -> None:
+        response = await self._dialog.request(
+            "INFO", replacements=(("Content-Type", "application/dtmf-relay"),),
+            body=f"Signal={key}\r\nDuration={KEY_S * 1000:.0f}\r\n".encode("ascii"),
+        )
+        if response.code >= 300:
+            raise PhoneError(f"the other side takes no INFO: {response.code} {response.reason}")
+        await asyncio.sleep(PAUSE_S)
 
     def _on_key(self, key: str) -> None:
         self.keys_heard += key

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ivr.phone import audio
-from ivr.phone.call import Call, PhoneError
+from ivr.phone.call import Call, Dtmf, PhoneError
 from ivr.phone.media import RtpStats
 from ivr.phone.phone import Phone
 from ivr.phone.rtp import KEYS
@@ -94,6 +94,7 @@ async def dial(
     hold_s: float = 5.0,
     save: Path | None = None,
     from_ip: str = "127.0.0.2",
+    dtmf: Dtmf = Dtmf.RFC4733,
 ) -> CallReport:
     """Call the hotline like a citizen; stay on the line `hold_s` seconds after the last key.
 
@@ -108,7 +109,7 @@ async def dial(
         raise ValueError(f"the seconds on the line must be from 0 to {_MAX_WAIT_S:g}")
     if save is not None:
         _save(save, audio.tone(0, 0))  # a full disk or a wrong path shows before the call
-    async with Phone(from_ip, server=server, user=from_number) as phone:
+    async with Phone(from_ip, server=server, user=from_number, dtmf=dtmf) as phone:
         call = await phone.call(number, timeout_s=RING_S)
         if await call.answered():
             await _speak(call, steps)

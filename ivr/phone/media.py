@@ -16,6 +16,7 @@ from ivr.phone.rtp import Receiver, Sender
 from ivr.phone.sip import Address
 
 TICK_S = FRAME / RATE
+SPARSE = 100  # beats between the packets of a stream that only keeps its call alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,14 @@ _pacers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Pacer] = weakref.W
 
 
 class RtpStream:
-    """Both ways of one call's sound over one UDP socket on an even port."""
+    """Both ways of one call's sound over one UDP socket on an even port.
+
+    sparse: say a packet now and then and hear nothing, for callers by the hundred.
+    """
 
     def __init__(
-        self, ip: str, *, on_key: Callable[[str], None], on_sound: Callable[[], None]
+        self, ip: str, *, on_key: Callable[[str], None], on_sound: Callable[[], None],
+        sparse: bool = False,
     ) -> None:
         self.sender = Sender()
         self.receiver = Receiver()
@@ -73,7 +78,10 @@ class RtpStream:
         self._loop = asyncio.get_running_loop()
         self._socket = _bind_even(ip)
         self._port: int = self._socket.getsockname()[1]
-        self._loop.add_reader(self._socket, self._readable)
+        self._sparse = sparse
+        self._beats = 0
+        if not sparse:
+            self._loop.add_reader(self._socket, self._readable)
 
     @property
     def port(self) -> int:
@@ -97,6 +105,9 @@ class RtpStream:
         Pacer.current().add(self)
 
     def tick(self) -> None:
+        self._beats += 1
+        if self._sparse and self._beats % SPARSE:
+            return
         if self.muted or self._remote is None:
             self.sender.skip()
             return

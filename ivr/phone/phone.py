@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Self
 
 from ivr.phone import sip
-from ivr.phone.call import Call, HeaderOverrides, PhoneError
+from ivr.phone.call import Call, Dtmf, HeaderOverrides, PhoneError
 from ivr.phone.dialog import ALLOW, Account, Dialog
 from ivr.phone.sip import Address
 from ivr.phone.transactions import T1_S, ServerTransaction, SipEndpoint, Unreachable
@@ -29,6 +29,8 @@ class Phone:
     """`t1_s` is SIP's round-trip estimate; all its timeouts are multiples (Timer B: 64 T1).
 
     Incoming calls ring at once; they go to `on_incoming` if it is set, else to `incoming()`.
+    `sparse`: say a packet now and then and hear nothing, for callers by the hundred; their keys
+    can only be sent by INFO.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class Phone:
         user: str = "0912345678",
         password: str | None = None,
         display_name: str | None = None,
+        dtmf: Dtmf = Dtmf.RFC4733,
+        sparse: bool = False,
         t1_s: float = T1_S,
     ) -> None:
         self.on_incoming: Callable[[Call], None] | None = None
@@ -47,6 +51,8 @@ class Phone:
         self._server = server
         self._account = Account(user, password)
         self._display_name = display_name
+        self._dtmf = dtmf
+        self._sparse = sparse
         self._t1_s = t1_s
         self._endpoint: SipEndpoint | None = None
         self._calls: dict[tuple[str, str | None], Call] = {}
@@ -146,7 +152,9 @@ class Phone:
     def _new_call(self, dialog: Dialog, invite: ServerTransaction | None) -> Call:
         endpoint = self._started()
         try:
-            call = Call(endpoint, dialog, invite, on_end=self._forget)
+            call = Call(
+                endpoint, dialog, invite, on_end=self._forget, dtmf=self._dtmf, sparse=self._sparse
+            )
         except OSError as error:
             raise PhoneError(f"no RTP port on {endpoint.address[0]}: {error.strerror}") from error
         self._calls[call.call_id, call.tag] = call

@@ -23,17 +23,20 @@ class Session:
         on_key: Callable[[str], None],
         on_sound: Callable[[], None],
         on_hold: Callable[[bool], None],
+        events: bool = True,
+        sparse: bool = False,
     ) -> None:
         self.holding = False  # we hold them
-        self.stream = RtpStream(ip, on_key=on_key, on_sound=on_sound)
+        self.stream = RtpStream(ip, on_key=on_key, on_sound=on_sound, sparse=sparse)
         self._address = ip, self.stream.port
+        self._events = sdp.OUR_EVENTS if events else None  # whether keys are offered as events
         self._on_hold = on_hold
         self._held = False
         self._id = self._version = secrets.randbits(31)
 
     def offer(self) -> bytes:
         direction: sdp.Direction = "sendonly" if self.holding else "sendrecv"
-        return self._describe(Audio(self._address, _CODECS, direction=direction))
+        return self._describe(Audio(self._address, _CODECS, self._events, direction))
 
     def take_answer(self, body: bytes) -> None:
         """SdpError if it is none that we can talk to."""
