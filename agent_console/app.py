@@ -12,7 +12,17 @@ from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from agent_console import board, controls, desk, door, machines, messages, people, words
+from agent_console import (
+    board,
+    bulletin,
+    controls,
+    desk,
+    door,
+    machines,
+    messages,
+    people,
+    words,
+)
 from agent_console.catalogues import TRANSLATIONS
 from agent_console.door import Answer, Console, PhoneCommands
 from agent_console.feed import Feed
@@ -49,7 +59,7 @@ def create_app(
     door.install(app)
     CSRFProtect(app)
     Babel(app, default_locale="vi", locale_selector=door.language)
-    for room in (people, desk, board, messages, controls, machines):
+    for room in (people, desk, board, messages, controls, machines, bulletin):
         app.register_blueprint(room.blueprint)
     _install_errors(app)
     _install_templates(app)

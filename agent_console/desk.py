@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -25,6 +26,8 @@ from crm.desk import PauseReason, Result, SeatKind
 from crm.models import Call, LiveCall, Role, User
 
 blueprint = Blueprint("desk", __name__, url_prefix="/agent")
+
+SHIFT = timedelta(hours=12)
 
 
 @blueprint.get("")
@@ -157,12 +160,14 @@ def save_note(call_id: str) -> Answer:
         raise BadRequest(_("This note cannot be saved.")) from error
 
 
-@blueprint.get("/today")
+@blueprint.get("/calls")
 @open_to(Role.AGENT)
-def today() -> Answer:
-    """One's own calls of today, as a fragment of the page."""
+def own_calls() -> Answer:
+    """One's own calls of today and of the shift, as a fragment of the page."""
+    now = utc_now()
+    since = min(history.day_start(now), now - SHIFT)  # a night shift goes on after midnight
     with console().database.reading() as session:
-        records = history.of_agent(session, person().login, history.day_start(utc_now()))
+        records = history.of_agent(session, person().login, since)
     return render_template("own_calls.html", records=records, login=person().login)
 
 

@@ -23,7 +23,7 @@ from agent_console.door import (
     utc_now,
 )
 from crm import users
-from crm.branches import QUEUES
+from crm.branches import ALL_QUEUES
 from crm.models import Role, User
 
 blueprint = Blueprint("people", __name__)
@@ -176,7 +176,7 @@ def _listing(
     with console().database.reading() as session:
         accounts = session.scalars(select(User).order_by(User.active.desc(), User.login)).all()
     return render_template(
-        "users.html", accounts=accounts, queues=QUEUES, problem=problem,
+        "users.html", accounts=accounts, queues=ALL_QUEUES, problem=problem,
         password_of=password_of, password=password,
     ), code
 

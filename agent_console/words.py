@@ -31,7 +31,10 @@ def branches() -> dict[str, str]:
 
 def queues() -> dict[str, str]:
     """Each queue by the name of the line that its agents are for."""
-    return {item.queue: branch(item.id) for item in BRANCHES if item.queue}
+    names = {item.queue: branch(item.id) for item in BRANCHES if item.queue}
+    return names | {
+        "muong": _("Speaks Mường"), "thai": _("Speaks Thái"), "hmong": _("Speaks Hmong"),
+    }
 
 
 def roles() -> dict[str, str]:
@@ -87,6 +90,9 @@ def switch(name: str) -> str:
     """What a switch does."""
     if name.startswith("hours."):
         return str(_("Opening hours: %(branch)s", branch=branch(name.removeprefix("hours."))))
+    if name.startswith("wait."):
+        queue = queues()[name.removeprefix("wait.")]
+        return str(_("Waiting time is told: %(queue)s", queue=queue))
     return str({
         "overload": _("New calls hear that the hotline is overloaded (emergency still works)"),
         "notice": _("Said at the beginning of every call"),
@@ -115,6 +121,9 @@ def menu(menu_id: str) -> str:
     """A menu's name: the main menu, or the branch it belongs to (report_other: report)."""
     if menu_id == "main":
         return str(_("Main menu"))
+    kind, _colon, whose = menu_id.partition(":")  # expert:bs.an
+    if whose:
+        return f"{places().get(kind, kind)} {whose}"
     of = menu_id.partition("_")[0]
     return branch(of) if of in BY_ID else places().get(menu_id, menu_id.replace("_", " "))
 
@@ -124,7 +133,11 @@ def places() -> dict[str, str]:
     return {
         "closed": _("Out of hours"), "notice": _("Recording notice"), "queue": _("Waiting"),
         "waited": _("Longest wait is over"), "hold": _("On hold"), "message": _("Message"),
-        "survey": _("Question after the call"),
+        "survey": _("Question after the call"), "callback": _("Call back asked for"),
+        "case": _("Status of a case"), "reopen": _("Asks to look at it again"),
+        "experts": _("Doctors"), "expert": _("Doctor"), "duty": _("Person on duty"),
+        "full": _("Queue is full"), "blocked": _("Restricted number"),
+        "incident": _("Incident"), "language": _("Choice of a language"),
     }
 
 

@@ -19,7 +19,14 @@ from crm import settings as configuration
 from crm.branches import QUEUES
 from crm.errors import HotlineError
 from crm.settings import PROJECT, Settings
-from scripts import PROCESSES
+from scripts import (
+    PROCESSES,
+    bulletin_commands,
+    case_commands,
+    incident_commands,
+    nuisance_commands,
+    report_commands,
+)
 from scripts.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -58,6 +65,14 @@ def main(context: click.Context) -> None:
         click.echo(f"hotline: {name} is no setting (see hotline settings): ignored", err=True)
 
 
+main.add_command(case_commands.case_)
+main.add_command(case_commands.agency_)
+main.add_command(nuisance_commands.nuisance)
+main.add_command(bulletin_commands.bulletin)
+main.add_command(incident_commands.incident)
+main.add_command(report_commands.report)
+
+
 def _json(data: object) -> None:
     click.echo(json.dumps(data, ensure_ascii=False, indent=1))
 
@@ -87,8 +102,9 @@ def process(settings: Settings, name: str) -> None:
     """One of the processes that `up` supervises."""
     if name == "listener":  # listener and gunicorn mind the signals themselves
         from ivr import listener
+        from scripts import answers
 
-        listener.main(settings)
+        listener.main(settings, answers.replies(settings))
         return
     if name == "console":
         from agent_console import server
@@ -117,17 +133,19 @@ def process(settings: Settings, name: str) -> None:
 @click.option("--press", default="", help='Keys, one after another: "3 0", "wait:2 4".')
 @click.option("--hold", default=5.0, show_default=True, help="Seconds on the line after that.")
 @click.option("--save", type=click.Path(path_type=Path), help="Write what was heard (WAV).")
+@click.option("--dtmf", type=click.Choice(["rfc4733", "info", "inband"]), default="rfc4733",
+              show_default=True, help="How the keys are sent.")
 @click.option("--from-ip", default="127.0.0.2", show_default=True, help="Address to call from.")
 @AS_JSON
 @click.pass_obj
 def call(
     settings: Settings, number: str, from_number: str, press: str, hold: float,
-    save: Path | None, from_ip: str, as_json: bool,
+    save: Path | None, dtmf: str, from_ip: str, as_json: bool,
 ) -> None:
     """Call the hotline like a citizen, over real SIP and RTP."""
     import asyncio
 
-    from ivr.phone import citizen
+    from ivr.phone import Dtmf, citizen
 
     server = (settings.sip_bind.host, settings.sip_bind.port)
     if server[0] == "0.0.0.0":  # noqa: S104
@@ -135,7 +153,7 @@ def call(
     try:
         report = asyncio.run(citizen.dial(
             number, server=server, from_number=from_number, press=press, hold_s=hold, save=save,
-            from_ip=from_ip,
+            from_ip=from_ip, dtmf=Dtmf(dtmf),
         ))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -401,19 +419,133 @@ def prompts_build(settings: Settings) -> None:
 @AS_JSON
 @click.pass_obj
 def prompts_check(settings: Settings, as_json: bool) -> None:
-    """Fail if menus or dialplan use a prompt that is not there; list those nobody uses."""
+    """Fail if a prompt that is used is not there or sounds wrong; list those nobody uses."""
     from scripts import speech
 
     lacking, unused = speech.missing(settings), speech.unused()
+    faults = speech.sound_faults(settings)
     if as_json:
-        _json({"missing": lacking, "unused": unused})
+        _json({"missing": lacking, "unused": unused, "faults": faults})
     else:
         for name in lacking:
             click.echo(f"missing: {name}", err=True)
+        for name, why in faults.items():
+            click.echo(f"{name}: {'; '.join(why)}", err=True)
         click.echo(f"{len(lacking)} missing, {len(unused)} in the catalogue but not used yet: "
                    + ", ".join(unused))
-    if lacking:
+    if lacking or faults:
         raise SystemExit(1)
+
+
+@prompts.command(name="list")
+@click.option("--unready", is_flag=True, help="Used ones that are unapproved or by espeak-ng.")
+@AS_JSON
+@click.pass_obj
+def prompts_list(settings: Settings, unready: bool, as_json: bool) -> None:
+    """Every sound file: who speaks it, how long it is, who approved it, and its words."""
+    from prompts.build import duration_ms
+    from scripts import speech
+
+    standing = speech.unready(settings) if unready else speech.soundings(settings)
+    rows: list[dict[str, Any]] = [
+        {
+            "name": one.name, "source": one.source, "ms": duration_ms(one.path),
+            "medical": one.medical, "waiting": one.waiting, "text": one.text,
+            "version": one.key[:12],
+            "approved_by": one.approval.by if one.approval else None,
+            "doctor": one.approval.doctor or None if one.approval else None,
+            "approved_at": one.approval.at.isoformat() if one.approval else None,
+        }
+        for one in standing
+    ]
+    if as_json:
+        _json(rows)
+        return
+    for row in rows:
+        if row["waiting"]:
+            state = "NOT PLAYED: medical"
+        else:
+            state = f"approved: {row['approved_by']}" if row["approved_by"] else "unapproved"
+        click.echo(
+            f"{row['name']:<30} {row['source']:<10} {row['ms'] / 1000:5.1f} s  {state:<20} "
+            f"{row['text']}"
+        )
+
+
+@prompts.command(name="play")
+@click.argument("name")
+@click.option("--save", type=click.Path(path_type=Path), help="Write a WAV file; play nothing.")
+@click.pass_obj
+def prompts_play(settings: Settings, name: str, save: Path | None) -> None:
+    """Play one sound file as the telephone line carries it, a medical text that waits included."""
+    import shutil
+    import subprocess
+    import tempfile
+
+    from ivr.phone.audio import write_wav
+    from prompts import sound
+    from scripts import speech
+
+    one = next((one for one in speech.soundings(settings) if one.name == name), None)
+    if one is None:
+        raise click.UsageError(f"{name}: no built prompt is named so (see hotline prompts list)")
+    click.echo(f"{one.text}  ({one.source}, version {one.key[:12]})")
+    samples = sound.decode_alaw(one.path.read_bytes())
+    pcm = (samples * 32767).astype("int16")
+    if save is not None:
+        write_wav(save, pcm)
+        return
+    player = shutil.which("aplay") or shutil.which("paplay") or shutil.which("play")
+    if player is None:
+        raise click.ClickException("this machine has no player (aplay): use --save FILE.wav")
+    with tempfile.TemporaryDirectory() as folder:
+        write_wav(Path(folder) / "prompt.wav", pcm)
+        played = subprocess.run([player, str(Path(folder) / "prompt.wav")], check=False)
+    if played.returncode:
+        raise click.ClickException(f"{player} could not play it: use --save FILE.wav")
+
+
+@prompts.command(name="import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--name", help="The prompt, where one file is not named after it.")
+@click.pass_obj
+def prompts_import(settings: Settings, files: tuple[Path, ...], name: str | None) -> None:
+    """Take human recordings in, checked and converted; each is heard from the next call on.
+
+    A file is named after its prompt (greeting_main.wav), or there is one file and --name.
+    """
+    from scripts import setup as set_up
+    from scripts import speech
+
+    if name is not None and len(files) > 1:
+        raise click.UsageError("--name is for one file")
+    refused = 0
+    for file in files:
+        try:
+            seconds = speech.import_recording(settings, file, name or file.stem)
+        except speech.ReviewError as error:
+            click.echo(str(error), err=True)
+            refused += 1
+        else:
+            click.echo(f"{name or file.stem}: {seconds:.1f} s; approve it when you have heard it")
+    set_up.build_prompts(settings, click.echo)
+    if refused:
+        raise SystemExit(1)
+
+
+@prompts.command(name="approve")
+@click.argument("patterns", nargs=-1, required=True)
+@click.option("--by", required=True, help="Who has listened to them.")
+@click.option("--doctor", default="", help="Who answers for medical texts.")
+@click.pass_obj
+def prompts_approve(settings: Settings, patterns: tuple[str, ...], by: str, doctor: str) -> None:
+    """Note who listened to prompts ('n_*' fits many); medical texts are played from then on."""
+    from scripts import setup as set_up
+    from scripts import speech
+
+    names = speech.approve(settings, patterns, by.strip(), doctor.strip(), datetime.now(UTC))
+    set_up.build_prompts(settings, click.echo)
+    click.echo(f"{len(names)} approved by {by}: {', '.join(names[:10])}")
 
 
 @main.command()
@@ -423,9 +555,9 @@ def prompts_check(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def switch(settings: Settings, name: str | None, value: str | None, as_json: bool) -> None:
     """Show the switches, or set one: hotline switch hours.vaccine closed."""
-    from crm import secrets, switches
+    from crm import switches
     from crm.database import Database
-    from ivr import commands
+    from ivr.commands import switch_now
 
     database = Database(settings.database_url)
     if name is None or value is None:
@@ -442,10 +574,8 @@ def switch(settings: Settings, name: str | None, value: str | None, as_json: boo
             switches.want(session, name, value, by="cli", now=datetime.now(UTC))
     except switches.SwitchError as error:
         raise click.UsageError(str(error)) from error
-    result = commands.for_settings(settings, secrets.load(settings.home)).set_switch(name, value)
-    click.echo(f"{name} = {value}: {result}")
-    if not result.done:
-        raise SystemExit(1)
+    switch_now(settings, name, value)
+    click.echo(f"{name} = {value}: done")
 
 
 @main.command(name="doctor")
@@ -456,7 +586,11 @@ def doctor_(settings: Settings, as_json: bool) -> None:
     from ivr import doctor
     from scripts import speech
 
-    checks = doctor.examine(settings, missing_prompts=lambda: speech.missing(settings))
+    checks = doctor.examine(
+        settings,
+        missing_prompts=lambda: speech.missing(settings),
+        unready_prompts=lambda: [one.name for one in speech.unready(settings)],
+    )
     if as_json:
         _json({"checks": [asdict(check) for check in checks]})
     else:

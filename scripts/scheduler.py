@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from apscheduler.events import (  # type: ignore[import-untyped]
     EVENT_JOB_ERROR,
@@ -13,13 +15,15 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
-from crm import notices, users
+from crm import bulletins, case_lookup, cases, incidents, notices, secrets, users, waits
 from crm.database import Database
 from crm.settings import Settings
-from ivr import ledger, provision
+from ivr import commands, ledger, provision
 from scripts import speech
 
 log = logging.getLogger(__name__)
+
+TOLD_AT_ONCE = 4  # citizens who are rung in one round
 
 
 def main(settings: Settings, stop: threading.Event) -> None:
@@ -31,10 +35,18 @@ def main(settings: Settings, stop: threading.Event) -> None:
         timezone="Asia/Ho_Chi_Minh",
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
     )
+    # it would log each failure with a page of its own
+    logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     scheduler.add_job(jobs.send_notices, "interval", seconds=15, id="notices")
+    scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
+    scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
     scheduler.add_job(jobs.forget_sessions, "cron", hour=3, minute=20, id="sessions")
+    scheduler.add_job(jobs.mend_prompts, "interval", minutes=1, id="prompts",
+                      next_run_time=datetime.now(UTC))
+    scheduler.add_job(jobs.say_saved_texts, "interval", seconds=10, id="saved texts",
+                      next_run_time=datetime.now(UTC))
     if settings.voice != "espeak":
         scheduler.add_job(jobs.better_voice, "interval", minutes=10, id="voice",
                           next_run_time=datetime.now(UTC))
@@ -47,16 +59,45 @@ def main(settings: Settings, stop: threading.Event) -> None:
 class Jobs:
     """The jobs; each may be run at any time and as often as one likes."""
 
-    def __init__(self, settings: Settings, database: Database, stop: threading.Event) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, stop: threading.Event,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._clock = clock
         self._settings = settings
         self._database = database
         self._stop = stop
+        self._said: frozenset[str] | None = None  # what has its sound already
+        self._sounds: list[Path] | None = None  # of the catalogue
         self._send = notices.twilio_sender(settings)
 
     def send_notices(self) -> None:
         """Deliver what waits, where a provider is set."""
         if self._send:
-            notices.deliver(self._database, self._send, datetime.now(UTC))
+            notices.deliver(self._database, self._send, self._clock())
+
+    def judge_waits(self) -> None:
+        """Where predicted waits were wrong of late, callers are not told them any more."""
+        with self._database.transaction() as session:
+            changed = waits.judge(session, self._clock())
+        if changed:
+            log.warning("waiting times: %s", ", ".join(f"{n} = {v}" for n, v in changed.items()))
+            telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+            telephone.set_switches(changed)  # what fails is repaired by the listener
+
+    def tell_affected(self) -> None:
+        """Ring those who have joined an incident that is over, a few at a time."""
+        now = self._clock()
+        with self._database.transaction() as session:
+            # noted as tried before it is rung: a crash in between costs a try, not the telling
+            calls = [
+                (one.number, one.incident.over_sound or "", one.call_id)
+                for one in incidents.due(session, now, TOLD_AT_ONCE)
+            ]
+        telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+        for number, sound, call in calls:
+            if not (result := telephone.tell(number, sound, call)).done:
+                log.error("the end of an incident was not told: %s", result)
 
     def check_ledger(self) -> None:
         """Every call of the journal against the rows; an unexplained one alarms."""
@@ -70,13 +111,37 @@ class Jobs:
                 notices.alarm(
                     session, self._settings, subject="ledger",
                     body=f"{count} calls without a record, see hotline ledger",
-                    now=datetime.now(UTC),
+                    now=self._clock(),
                 )
 
     def forget_sessions(self) -> None:
-        """Delete sessions and refused sign-ins that no longer matter."""
+        """Delete sessions, refused sign-ins and mistyped codes that no longer matter."""
         with self._database.transaction() as session:
-            users.forget_old_sessions(session, datetime.now(UTC))
+            users.forget_old_sessions(session, self._clock())
+            case_lookup.forget_misses(session, self._clock())
+
+    def say_saved_texts(self) -> None:
+        """Names of agencies and answers to citizens become sounds soon after they are saved."""
+        with self._database.reading() as session:
+            texts = cases.spoken_texts(session, self._clock())
+            texts += bulletins.spoken_texts(session) + incidents.spoken_texts(session)
+        if frozenset(texts) != self._said:
+            failed = speech.say_saved_texts(self._settings, texts, self._stop)
+            self._said = frozenset(texts) - failed.keys()
+
+    def mend_prompts(self) -> None:
+        """What was deleted while calls go on comes back from the cache, and the engineers hear."""
+        if self._sounds is None:
+            self._sounds = speech.sound_files(self._settings)
+        if lost := [path.stem for path in self._sounds if not path.exists()]:
+            names = ", ".join(lost[:3])
+            log.error("%d prompts are gone (%s): built again", len(lost), names)
+            with self._database.transaction() as session:
+                notices.alarm(
+                    session, self._settings, subject="prompts",
+                    body=f"{len(lost)} prompts were gone ({names})", now=self._clock(),
+                )
+            speech.build_all(self._settings, lambda _done, _all: None)
 
     def better_voice(self) -> None:
         """Replace embedded-voice prompts by the configured engine's, a few at a time."""

@@ -73,7 +73,7 @@ def build_prompts(settings: Settings, say: Say) -> None:
             say(f"prompts: {done} of {total}")
 
     report = speech.build_all(settings, progress)
-    for name, why in report.failed.items():
+    for name, why in {**report.failed, **speech.build_languages(settings)}.items():
         say(f"prompts: {name}: {why}")
     ready = report.built + report.cached
     say(f"prompts: {ready} ready, {report.built} newly made, {report.from_recordings} recorded")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import fnmatch
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
 
+from crm.branches import LANGUAGES
+from crm.errors import HotlineError
 from crm.settings import Settings
 from ivr import menu, provision
-from prompts import build
-from prompts.catalogue import LEAD_IN, Catalogue
-from prompts.voices import EspeakVoice, Voice, voice_named
+from prompts import build, phrases, quality, sound
+from prompts.approvals import Approval, Approvals
+from prompts.build import Sounding
+from prompts.catalogue import IN_REVIEW, LANGUAGE, LEAD_IN, Catalogue
+from prompts.said import Said
+from prompts.voices import EspeakVoice, RecordingError, Recordings, Voice, VoiceError, voice_named
 
 # Said by the dialplan itself, besides what the menu files name.
 DIALPLAN_PROMPTS = (
@@ -18,7 +26,7 @@ DIALPLAN_PROMPTS = (
     "after_hours_options", "queue_connecting", "queue_next", "queue_position",
     "queue_wait_under_1", "queue_wait_range", "queue_wait_long", "queue_comfort_1",
     "emergency_menu", "emergency_outside", "emergency_fallback", "emergency_stay",
-    "whisper_emergency", "listening", "lead_in", "overload_reject",
+    "whisper_emergency", IN_REVIEW, "listening", "lead_in", "overload_reject",
     "voicemail_start", "voicemail_max", "voicemail_saved", "beep", "moh_default", "over",
     "notice_high_volume", "notice_disaster", "notice_trial", "holiday_notice",
     "survey_intro", "survey_q1", "survey_thanks",
@@ -26,9 +34,19 @@ DIALPLAN_PROMPTS = (
     "callback_number_invalid", "callback_refused_number", "callback_too_many",
     "callback_duplicate", "callback_confirmed_no_time", "callback_hello", "callback_cancelled",
     "callback_nobody", "whisper_callback",
+    "lookup_intro", "lookup_enter_code", "lookup_enter_phone_tail", "lookup_locked",
+    "emergency_confirm", "error_system", "reopen_confirm", "reopen_reason", "lookup_tell_more",
+    "pause", "queue_full", "queue_full_message", "blocked_number", "abuse_warning",
+    "advice_doctor_connecting", "advice_doctor_none", "expert_next", "expert_offer",
+    "expert_connected", "incident_join", "incident_joined", "outbound_intro", "queue_comfort_3",
+    "queue_timeout", "branch_closing", "voicemail_unavailable", "lang_menu", *phrases.PROMPTS,
     *(f"d_{digit}" for digit in range(10)),
     *(f"n_{number}" for number in range(100)), *(f"h_{number}" for number in range(1, 10)),
 )
+
+
+class ReviewError(HotlineError):
+    """A prompt cannot be taken in or approved. Each line says why."""
 
 
 def preferred(settings: Settings, catalogue: Catalogue) -> Voice | None:
@@ -49,6 +67,21 @@ def build_all(settings: Settings, progress: Callable[[int, int], None]) -> build
     )
 
 
+def build_languages(settings: Settings) -> dict[str, str]:
+    """Bring the languages besides Vietnamese in line with what has been recorded in them; why a
+    recording cannot be used, by file."""
+    failed: dict[str, str] = {}
+    for language in LANGUAGES:
+        published = provision.sounds(settings.home) / f"{LANGUAGE}_{language.id}"
+        if (settings.recordings / language.id).is_dir() or published.is_dir():
+            faults = build.build_language(
+                Catalogue.load(), language.id, settings.recordings, settings.cache,
+                provision.sounds(settings.home),
+            )
+            failed |= {f"{language.id}/{name}": why for name, why in faults.items()}
+    return failed
+
+
 def upgrade(settings: Settings, stop: threading.Event) -> build.BuildReport | None:
     """Replace embedded speech by the configured engine's until all is done or told to stop."""
     catalogue = Catalogue.load()
@@ -61,10 +94,112 @@ def upgrade(settings: Settings, stop: threading.Event) -> build.BuildReport | No
     )
 
 
+def sound_files(settings: Settings) -> list[Path]:
+    """Where each sound of the catalogue is to be."""
+    folder = provision.sounds(settings.home) / LANGUAGE
+    return [folder / f"{name}.alaw" for name in Catalogue.load().files()]
+
+
 def missing(settings: Settings) -> list[str]:
     """Sound files that menus and dialplan use and that are not there."""
     names = [*menu.spoken(provision.load_menus()), *DIALPLAN_PROMPTS]
     return build.missing(Catalogue.load(), provision.sounds(settings.home), names)
+
+
+def soundings(settings: Settings) -> list[Sounding]:
+    """Every sound file that callers may hear, by whom it is spoken and who approved it."""
+    catalogue = Catalogue.load()
+    try:
+        better = preferred(settings, catalogue)
+        voices = [EspeakVoice(), *([better] if better is not None else [])]
+        return build.soundings(
+            catalogue, voices, settings.recordings, provision.sounds(settings.home)
+        )
+    except VoiceError as error:
+        raise ReviewError(str(error)) from error
+
+
+def unready(settings: Settings) -> list[Sounding]:
+    """What callers hear by the embedded voice or unapproved; medical texts that wait first."""
+    sounds = Catalogue.load().sounds
+    names = {*menu.spoken(provision.load_menus()), *DIALPLAN_PROMPTS}
+    found = [
+        one for one in soundings(settings)
+        if one.text and (one.name.split(".")[0] in names or one.name in sounds)
+        and (one.source == EspeakVoice.name or one.approval is None)
+    ]
+    return sorted(found, key=lambda one: not one.waiting)
+
+
+def sound_faults(settings: Settings) -> dict[str, list[str]]:
+    """What is wrong with the built files, by name: loudness, clipping, silence, length."""
+    found = {
+        one.name: quality.faults(one.text, sound.decode_alaw(one.path.read_bytes()))
+        for one in soundings(settings) if one.text
+    }
+    return {name: faults for name, faults in found.items() if faults}
+
+
+def import_recording(settings: Settings, file: Path, name: str) -> float:
+    """Take a human recording in under a sound name; its length in seconds as callers hear it.
+
+    Raises ReviewError, and leaves what was there, when the sound cannot be that text.
+    """
+    wanted = Catalogue.load().files().get(name)
+    if wanted is None or not wanted.text:
+        raise ReviewError(f"{name}: there is no such prompt (see hotline prompts list)")
+    try:
+        speech = Recordings.read_any(file)
+        line = sound.prepare_speech(*speech, wanted.lead_ms, wanted.tail_ms)
+        faults = quality.faults(wanted.text, line)
+        if fault := quality.clipping_fault(speech.samples):
+            faults.append(fault)
+        if faults:
+            raise ReviewError("\n".join(f"{file}: {fault}" for fault in faults))
+        Recordings(settings.recordings).keep(name, speech)
+    except sound.SoundError as error:
+        raise ReviewError(f"{file}: {error}") from error
+    except RecordingError as error:
+        raise ReviewError(str(error)) from error
+    return line.size / sound.RATE
+
+
+def approve(
+    settings: Settings, patterns: Sequence[str], by: str, doctor: str, now: datetime
+) -> list[str]:
+    """Note that somebody has listened to these files and found them right; their names.
+
+    Patterns are those of a shell. Raises ReviewError, and approves none, when a pattern fits
+    nothing or a medical text has no doctor to answer for it.
+    """
+    standing = [one for one in soundings(settings) if one.text]
+    chosen: dict[str, Sounding] = {}
+    faults = []
+    for pattern in patterns:
+        fitting = {one.name: one for one in standing if fnmatch.fnmatchcase(one.name, pattern)}
+        if not fitting:
+            faults.append(f"{pattern}: no built prompt is named so")
+        chosen |= fitting
+    if not doctor:
+        faults += [
+            f"{one.name}: is a medical text: name the doctor who answers for it (--doctor)"
+            for one in chosen.values() if one.medical
+        ]
+    if faults:
+        raise ReviewError("\n".join(faults))
+    Approvals.load(settings.recordings).add(
+        Approval(one.name, one.key, by, doctor if one.medical else "", now)
+        for one in chosen.values()
+    )
+    return list(chosen)
+
+
+def say_saved_texts(
+    settings: Settings, texts: Sequence[str], stop: threading.Event
+) -> dict[str, str]:
+    """Make sound of the names and answers that people have saved; why some cannot be said."""
+    said = Said(provision.sounds(settings.home), settings.cache)
+    return said.make(texts, EspeakVoice(), Catalogue.load().as_read, stop.wait)
 
 
 def unused() -> list[str]:
@@ -84,7 +219,7 @@ def menu_faults(settings: Settings, menus: menu.Menus) -> list[menu.Fault]:
 
 def durations_ms(settings: Settings) -> dict[str, int]:
     """How long each built prompt of a fixed text plays."""
-    folder = provision.sounds(settings.home) / build.LANGUAGE
+    folder = provision.sounds(settings.home) / LANGUAGE
     fixed = [name for name, prompt in Catalogue.load().prompts.items() if not prompt.vars]
     return {
         name: build.duration_ms(path)

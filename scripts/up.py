@@ -29,7 +29,7 @@ from crm import notices, secrets
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.settings import Address, Settings
-from ivr import provision, runtime, tls
+from ivr import provision, recordings, runtime, tls
 from scripts import PROCESSES, setup
 
 log = logging.getLogger("up")
@@ -175,6 +175,8 @@ class Supervisor:
                 log.warning("Asterisk (pid %d) does not answer: killed", number)
                 os.kill(number, signal.SIGKILL)
                 time.sleep(0.2)
+            for folder in (provision.recordings(settings.home), provision.messages(settings.home)):
+                recordings.mend(folder)
             write_configuration(settings, self._asterisk)
             number = runtime.start(self._asterisk, settings)
             log.info("Asterisk %s started (pid %d)", self._asterisk.version_text, number)

@@ -6,6 +6,7 @@ import { ask, clock, element, given, make, pathInWords, RequestError, t } from "
 import { Notes } from "./notes.js";
 
 const JOURNAL_MS = 2000; // the record of a call follows its end by about a second
+const LONGEST_WAIT_MS = 60_000; // by then, a record that is still to come is the engineers' matter
 
 /** Event "finished": the note of the call is saved for good. */
 export class CallPanel extends EventTarget {
@@ -29,7 +30,7 @@ export class CallPanel extends EventTarget {
     this.#notes.addEventListener("change", () => this.#drawNoteState());
     this.#connect();
     this.#drawNote();
-    this.#loadToday();
+    this.#loadOwnCalls();
   }
 
   #connect() {
@@ -83,7 +84,8 @@ export class CallPanel extends EventTarget {
       this.#show({ ...(same ? before : {}), ...filled(live), id: live.id, phase: live.phase, at: began });
     } else if (before && !["ended", "past"].includes(before.phase)) {
       this.#show({ ...before, phase: "ended", at: Date.now() });
-      setTimeout(() => this.#loadToday(), JOURNAL_MS);
+      const ended = this.#call.id;
+      setTimeout(() => this.#loadOwnCalls(ended), JOURNAL_MS);
     } else {
       this.#draw();
     }
@@ -93,7 +95,7 @@ export class CallPanel extends EventTarget {
     this.#notes.flush();
     this.#known = null;
     this.#learn();
-    this.#loadToday();
+    this.#loadOwnCalls();
   }
 
   tick() {
@@ -186,7 +188,7 @@ export class CallPanel extends EventTarget {
       return;
     }
     this.#notes.edit(id, { done: true });
-    this.#notes.flush().then(() => this.#loadToday());
+    this.#notes.flush().then(() => this.#loadOwnCalls(id));
     this.#show(null);
     this.dispatchEvent(new Event("finished"));
   }
@@ -228,10 +230,15 @@ export class CallPanel extends EventTarget {
     }));
   }
 
-  async #loadToday() {
-    const answer = await fetch("/agent/today").catch(() => null);
+  /** The list of one's calls; asked for again while the journal's record of `wanted` is to come. */
+  async #loadOwnCalls(wanted = null, waitMs = JOURNAL_MS) {
+    const answer = await fetch("/agent/calls").catch(() => null);
     // The fragment is made and escaped by the server's template.
     if (answer?.ok && !answer.redirected) element("own-calls").innerHTML = await answer.text();
+    const rows = [...document.querySelectorAll("[data-own-call]")];
+    if (wanted && waitMs < LONGEST_WAIT_MS && !rows.some((row) => row.dataset.ownCall === wanted)) {
+      setTimeout(() => this.#loadOwnCalls(wanted, waitMs * 2), waitMs);
+    }
   }
 }
 

@@ -1,0 +1,71 @@
+"""What callers are told of their cases: from the database to the sounds that say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from crm import case_lookup
+from crm.case_lookup import Found, Locked, NotFound, TailNeeded
+from crm.database import Database
+from crm.settings import Settings
+from ivr import provision
+from ivr.live_facts import Asked
+from prompts.catalogue import Catalogue
+from prompts.phrases import Phrases
+from prompts.said import Said
+
+DATABASE_PATIENCE_S = 1.5
+
+
+def replies(settings: Settings) -> Callable[[Asked], str]:
+    """A function that answers one question as the dialplan reads it: fields between |, sounds
+    between &.
+
+        count|2|SOUNDS          of that number; the sounds say so, and ask for four digits
+        locked                  too many wrong codes
+        tail                    type the last four digits of your number too
+        none|SOUNDS             nothing fits
+        found|CODE|KEYS|ANSWER|STATUS SOUNDS|SOUNDS THAT NAME THE KEYS
+
+    It raises SQLAlchemyError where the database does not answer in time.
+    """
+    database = Database(settings.database_url, pool_size=2, patience_s=DATABASE_PATIENCE_S)
+    phrases = Phrases(
+        Catalogue.load(), Said(provision.sounds(settings.home), settings.cache)
+    )
+
+    def reply(asked: Asked) -> str:
+        now = datetime.now(UTC)
+        with database.reading() as session:
+            if asked.what == "count":
+                if case_lookup.is_locked(session, asked.caller, now):
+                    return "locked"
+                count = case_lookup.count(session, asked.caller)
+                return f"count|{count}|{_sounds(phrases.case_count(count))}"
+            found = case_lookup.look_up(session, asked.caller, asked.digits, asked.tail, now)
+        match found:
+            case Locked():
+                return "locked"
+            case TailNeeded():
+                return "tail"
+            case NotFound():
+                if not found.slip:
+                    with database.transaction() as session:  # counted before it is told
+                        case_lookup.note_miss(session, asked.caller, found.code, now)
+                return f"none|{_sounds(phrases.code_unknown(asked.digits))}"
+            case Found(cases):
+                number = min(max(asked.index, 1), len(cases))
+                one = cases[number - 1]
+                keys, named = phrases.case_keys(one, is_last=number == len(cases))
+                status = phrases.case_status(one, number, len(cases), now)
+                return "|".join((
+                    "found", one.code, keys, phrases.answer(one) or "", _sounds(status),
+                    _sounds(named),
+                ))
+
+    return reply
+
+
+def _sounds(files: Sequence[str]) -> str:
+    return "&".join(files)

@@ -1,0 +1,191 @@
+"""`hotline case` and `hotline agency`: cases and agencies from the command line."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from crm.settings import Settings
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+_VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group(name="case")
+def case_() -> None:
+    """Cases: what was promised to citizens."""
+
+
+@case_.command(name="open")
+@click.argument("summary")
+@click.option("--phone", help="The citizen's number, as calls show it: 0912345678.")
+@click.option("--identity", type=click.Choice(["shown", "hidden", "anonymous"]), default="shown")
+@click.option("--sensitive", is_flag=True, help="Never told by the calling number alone.")
+@click.option("--due", type=_DAY, help="Last day; 17 days from today unless given.")
+@click.pass_obj
+def case_open(
+    settings: Settings, summary: str, phone: str | None, identity: str, sensitive: bool,
+    due: datetime | None,
+) -> None:
+    """Open a case by hand (a letter, the counter); prints its code."""
+    from crm import cases
+    from crm.case_models import Identity
+    from crm.database import Database
+
+    with Database(settings.database_url).transaction() as session:
+        made = cases.open_case(
+            session, summary=summary, by=getpass.getuser(), now=datetime.now(UTC), phone=phone,
+            identity=Identity(identity), sensitive=sensitive, due_at=_end_of(due),
+        )
+        click.echo(made.code)
+
+
+@case_.command(name="list")
+@click.option("--limit", default=50, show_default=True)
+@AS_JSON
+@click.pass_obj
+def case_list(settings: Settings, limit: int, as_json: bool) -> None:
+    """The last cases, oldest first."""
+    from crm import cases
+    from crm.database import Database
+
+    with Database(settings.database_url).reading() as session:
+        rows = [cases.as_json(one) for one in cases.latest(session, limit)]
+    if as_json:
+        _json(rows)
+        return
+    for row in rows:
+        click.echo(
+            f"{row['code']}  {row['status']:<11}  {row['agency'] or '-':<8}  "
+            f"{_local_day(row['due_at'])}  {row['summary'][:60]}"
+        )
+
+
+@case_.command(name="show")
+@click.argument("code")
+@AS_JSON
+@click.pass_obj
+def case_show(settings: Settings, code: str, as_json: bool) -> None:
+    """One case with all that has happened to it."""
+    from crm import cases
+    from crm.call_rows import iso
+    from crm.database import Database
+
+    with Database(settings.database_url).reading() as session:
+        found = cases.by_code(session, code)
+        shown: dict[str, Any] = cases.as_json(found)
+        shown["events"] = [
+            {"at": iso(one.at), "by": one.by, "what": one.what, "before": one.before,
+             "after": one.after, "note": one.note, "call": one.call_id}
+            for one in cases.events_of(session, found)
+        ]
+    if as_json:
+        _json(shown)
+        return
+    for name, value in shown.items():
+        if name != "events":
+            click.echo(f"{name:<12} {'-' if value is None else value}")
+    for one in shown["events"]:
+        moved = f" {one['before'] or ''} → {one['after']}" if one["after"] else ""
+        click.echo(f"  {one['at']}  {one['by']:<10} {one['what']}{moved}  {one['note']}")
+
+
+@case_.command(name="move")
+@click.argument("code")
+@click.argument("status")
+@click.option("--agency", help="Whom it goes to, with assigned.")
+@click.option("--due", type=_DAY, help="The new last day, with extended.")
+@click.option("--note", default="", help="Why; a refusal needs it.")
+@click.pass_obj
+def case_move(
+    settings: Settings, code: str, status: str, agency: str | None, due: datetime | None,
+    note: str,
+) -> None:
+    """Move a case on: classified, assigned, in_progress, need_info, extended, resolved, …"""
+    from crm import cases
+    from crm.case_models import Status
+    from crm.database import Database
+
+    if status not in set(Status):
+        raise click.UsageError(f"{status} is no status: {', '.join(Status)}")
+    with Database(settings.database_url).transaction() as session:
+        cases.move(
+            session, cases.by_code(session, code), Status(status), by=getpass.getuser(),
+            now=datetime.now(UTC), note=note, agency=agency, due_at=_end_of(due),
+        )
+
+
+@case_.command(name="answer")
+@click.argument("code")
+@click.argument("text")
+@click.pass_obj
+def case_answer(settings: Settings, code: str, text: str) -> None:
+    """The approved answer: callers hear it once the case is resolved and it has become sound."""
+    from crm import cases
+    from crm.database import Database
+
+    with Database(settings.database_url).transaction() as session:
+        found = cases.by_code(session, code)
+        cases.set_answer(session, found, text, by=getpass.getuser(), now=datetime.now(UTC))
+
+
+@click.group(name="agency")
+def agency_() -> None:
+    """Agencies: who handles cases."""
+
+
+@agency_.command(name="import")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.pass_obj
+def agency_import(settings: Settings, file: Path | None) -> None:
+    """Take agencies in from a CSV file; without one, the province's own as a beginning."""
+    from crm import agencies
+    from crm.database import Database
+
+    rows = agencies.read(file or agencies.PROVINCE)
+    with Database(settings.database_url).transaction() as session:
+        done = agencies.take_in(session, rows)
+    click.echo(f"{done.added} added, {done.changed} changed, {len(rows)} in the file")
+
+
+@agency_.command(name="list")
+@AS_JSON
+@click.pass_obj
+def agency_list(settings: Settings, as_json: bool) -> None:
+    """The agencies of today."""
+    from crm import agencies
+    from crm.database import Database
+
+    with Database(settings.database_url).reading() as session:
+        rows = [
+            {"code": one.code, "name": one.name, "kind": one.kind, "level": one.level,
+             "area": one.area}
+            for one in agencies.standing(session, datetime.now(UTC))
+        ]
+    if as_json:
+        _json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['code']:<10} {row['level']:<9} {row['name']}")
+
+
+def _end_of(day: datetime | None) -> datetime | None:
+    """A deadline is kept until its day ends in Vietnam."""
+    if day is None:
+        return None
+    return datetime.combine(day.date() + timedelta(days=1), time(), _VIETNAM) - timedelta(seconds=1)
+
+
+def _local_day(at: str) -> str:
+    return f"{datetime.fromisoformat(at).astimezone(_VIETNAM):%Y-%m-%d}"
+
+
+def _json(data: object) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=1))
