@@ -1,9 +1,12 @@
 """Fixtures that all tests share."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from crm.database import Database
 from tests.databases import KINDS, Databases
@@ -11,6 +14,44 @@ from tests.databases import KINDS, Databases
 # A machine that stands still for half a second makes no test wrong.
 settings.register_profile("hotline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hotline")
+
+
+# What shares a worker besides the tests of one file. Those of the first line begin at once and are
+# long; the other worker does all that calls nobody, then the second line. Those that share one
+# hotline come last, so that it does not run beside others.
+CALLING = (
+    ("test_callbacks", "test_faults", "test_surge", "test_many_callers", "test_languages",
+     "test_menus",
+     "test_lookup", "test_walks"),
+    ("test_agent", "test_network", "test_own_asterisk", "test_start", "test_doctor", "test_door"),
+)
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Which line of the run the tests of a file stand in, and where."""
+    if path.parent.name != "live":
+        return 1, 0
+    line = next(line for line in CALLING if path.stem in line)
+    return 2 * CALLING.index(line), line.index(path.stem)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _place(item.path))
+
+
+class Lines(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker runs the tests of a file, or of a line of live tests: two hotlines at a time would
+    keep each other waiting for longer than callers do."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        line, _ = _place(path)
+        return path.name if line == 1 else f"line {line}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lines:
+    return Lines(config, log)
 
 
 @pytest.fixture(scope="session")

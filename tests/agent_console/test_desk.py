@@ -142,17 +142,20 @@ def test_a_note_that_cannot_be_is_refused_for_good(agent: Browser, body: object)
     assert agent.ask("PUT", f"/agent/calls/{call_id()}/note", body).status_code == 400
 
 
-def test_ones_own_calls_of_today(agent: Browser, sqlite: Database) -> None:
+def test_ones_own_calls_of_the_shift_midnight_or_not(agent: Browser, sqlite: Database) -> None:
     mine = add_call(
         sqlite, agent="lan", outcome="answered", branch="vaccine", path=VACCINE_PATH, talk_ms=61_000
     )
+    at_night = datetime.now(UTC) - timedelta(hours=11)
+    add_call(sqlite, agent="lan", caller="0966000111", started_at=at_night)
     add_call(sqlite, agent="minh", caller="0987654321")
     add_call(sqlite, agent="lan", caller="0977", started_at=datetime.now(UTC) - timedelta(days=2))
     note = {"text": "<b>", "result": "solved", "done": True}
     agent.ask("PUT", f"/agent/calls/{mine.id}/note", note)
-    shown = agent.client.get("/agent/today").get_data(as_text=True)
+    shown = agent.client.get("/agent/calls").get_data(as_text=True)
     assert "Menu chính: 3 › Tiêm chủng: 0" in shown
     assert "1:01" in shown
+    assert "0966000111" in shown
     assert "Đã giải đáp" in shown
     assert "0987654321" not in shown
     assert "0977" not in shown

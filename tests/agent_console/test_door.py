@@ -18,9 +18,10 @@ from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 
-PUBLIC = {"/login", "/language", "/healthz", "/readyz", "/static/<path:filename>"}
+BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
+PUBLIC = {"/login", "/language", "/healthz", "/readyz", "/static/<path:filename>"} | BULLETIN
 LOCAL = {"/metrics"}
-AGENTS = {"/agent", "/agent/phone", "/agent/today", "/agent/calls/<call_id>"}
+AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls",
     "/api/v1/calls", "/api/v1/calls/<call_id>",

@@ -60,6 +60,24 @@ def test_what_the_caller_says_of_the_call_stands_with_it(session: Session) -> No
     assert (call.outcome, call.agent, call.satisfaction) == ("answered", "lan", 5)
 
 
+def test_a_message_is_there_once_it_is_over_even_if_its_end_was_never_written(
+    session: Session,
+) -> None:
+    asterisk = Asterisk()
+    kept, cut = asterisk.queued(), asterisk.queued()
+    for caller in (kept, cut):
+        caller.note("HL_VOICEMAIL", file=f"{caller.id}.wav", ms="0")
+        assert applied(session, asterisk, caller).voicemail is None  # they are speaking
+    asterisk.wait(8)
+    kept.note("HL_VOICEMAIL", file=f"{kept.id}.wav", ms="8000")
+    call = applied(session, asterisk, kept)
+    assert (call.voicemail, call.outcome) == (f"{kept.id}.wav", None)
+    later = Asterisk(boot="b2", at=asterisk.now + timedelta(seconds=9))
+    later.booted()
+    call = applied(session, later, cut)
+    assert (call.voicemail, call.outcome) == (f"{cut.id}.wav", "lost")
+
+
 def test_an_answered_call_has_all_that_the_journal_tells(database: Database) -> None:
     asterisk = Asterisk()
     caller = asterisk.queued()

@@ -89,6 +89,9 @@ def test_another_file_may_be_named(tmp_path: Path) -> None:
     ("numbers", "1022,ten", "must be a phone number of digits"),
     ("trunk_match", "203.0.113.7/24", "must be IPv4 addresses or networks"),
     ("trunk_server", "sip.example.vn;x", "must be HOST or HOST:PORT"),
+    ("experts", "bs.an 115", "must be NAME NUMBER"),
+    ("experts", "bs.an 0912000951 mon-fri 7-17", "must be NAME NUMBER"),
+    ("queue_limits", "dentist 3", "must be a number, or QUEUE NUMBER"),
     ("voice", "siri", "must be espeak, gtts or piper"),
     ("cache", "", "must be a path"),
 ])
@@ -146,6 +149,15 @@ def test_each_setting_is_described_as_it_would_be_written(tmp_path: Path) -> Non
     assert set(rows) == {item.name for item in fields(Settings)} - {"sources"}
     assert rows["rtp_ports"]["value"] == "10000-20000"
     assert rows["numbers"]["value"].startswith("1022,02371022,")
+    environ = {
+        "HOTLINE_HOME": str(tmp_path), "HOTLINE_QUEUE_LIMITS": "300,vaccine 40",
+        "HOTLINE_EXPERTS": "bs.an 0912000951 mon-fri 07:00-17:00,bs.binh 0912000952",
+    }
+    told = {row["name"]: row["value"] for row in described(load(environ))}
+    assert told["queue_limits"] == environ["HOTLINE_QUEUE_LIMITS"]
+    assert told["experts"] == environ["HOTLINE_EXPERTS"]
+    limits = load(environ).queue_limit
+    assert (limits("vaccine"), limits("advice")) == (40, 300)
     assert rows["sip_bind"] == {
         "name": "sip_bind", "value": "127.0.0.1:5060", "source": "default",
         "doc": "SIP over UDP: trunk and desk phones",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +12,10 @@ from pathlib import Path
 from crm.branches import QUEUES
 from crm.database import Database
 from crm.models import Seat, User
+from ivr.answers import Answers
 from ivr.commands import Commands
 from ivr.listener import Listener, Pace
+from ivr.live_facts import Asked
 from ivr.live_store import LiveStore
 from tests.ivr.ami_stand_in import AmiStandIn
 
@@ -26,7 +28,7 @@ QUICK = Pace(
 @contextmanager
 def listening(
     asterisk: AmiStandIn, store: LiveStore | Database, pace: Pace = QUICK,
-    journal: Path = Path("/nowhere"),
+    journal: Path = Path("/nowhere"), reply: Callable[[Asked], str] = lambda asked: "none|over",
 ) -> Iterator[Listener]:
     """A listener at work; it is stopped at the end as by SIGTERM."""
     if isinstance(store, Database):
@@ -36,8 +38,9 @@ def listening(
     failed: list[BaseException] = []
 
     async def work() -> None:
+        commands = Commands(asterisk.address, "command", "secret")
         listener = Listener(
-            store, Commands(asterisk.address, "command", "secret"), node="th1",
+            store, commands, Answers(reply, commands), node="th1",
             journal=journal, callback_tries=2, address=asterisk.address, password="secret",
             wrapup_s=dict.fromkeys(QUEUES, 20), pace=pace,
         )

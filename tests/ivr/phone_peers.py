@@ -5,7 +5,7 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from ivr.phone import Call, Phone, sip
+from ivr.phone import Call, Dtmf, Phone, sip
 
 T1_S = 0.1  # all SIP timers at a fifth of the standard's
 
@@ -26,10 +26,10 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 @contextlib.asynccontextmanager
-async def two_phones() -> AsyncIterator[tuple[Phone, Phone]]:
+async def two_phones(dtmf: Dtmf = Dtmf.RFC4733) -> AsyncIterator[tuple[Phone, Phone]]:
     async with (
         Phone("127.0.0.1", user="1022", t1_s=T1_S) as desk,
-        Phone("127.0.0.2", server=desk.address, t1_s=T1_S) as mobile,
+        Phone("127.0.0.2", server=desk.address, t1_s=T1_S, dtmf=dtmf) as mobile,
     ):
         yield mobile, desk
 

@@ -5,12 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from crm import switches
-from crm.branches import BRANCHES, QUEUES
+from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES
+from crm.settings import Expert
 from ivr import menu
 from ivr.dialplan import compile_dialplan
 from ivr.provision import FROM_PATTERN, MENUS
+from prompts.catalogue import Catalogue
+from scripts.speech import DIALPLAN_PROMPTS
 
 TARGETS = {"medical": ("115", "02373000115"), "fire": ("114",), "police": (), "rescue": ()}
+
+DOCTOR = Expert("bs.an", "0912000951", "mon-fri", "07:00-17:00")
 
 
 def compiled(**overrides: object) -> str:
@@ -40,38 +45,54 @@ def test_only_the_hotlines_own_numbers_come_in() -> None:
 
 
 def test_four_leads_to_emergency_wherever_one_key_is_asked_for() -> None:
+    text = compiled(
+        emergency_targets=TARGETS, carrier=True, duty_phones=("0912000001",), experts=(DOCTOR,),
+        languages=LANGUAGES,
+    )
+    places = {
+        "hl-closed", "hl-waited", "hl-message", "hl-full", "hl-blocked", "hl-lookup", "hl-case",
+        "hl-case-again", "hl-lookup-early", "hl-lookup-way-out", "hl-experts-keys",
+        "hl-duty-keys", "hl-callback", "hl-survey", "hl-bulletin-first", "hl-told-keys",
+        "hl-message-failed", "hl-language",
+    }
     asked = {
-        name: text for name, text in contexts(compiled()).items()
+        name: text for name, text in contexts(text).items()
         if name.startswith(("hl-menu-", "hl-leaf-", "hl-waiting-", "hl-queue-"))
-        or name in {"hl-closed", "hl-waited", "hl-message"}
+        or name in places
     }
     asked.pop("hl-waiting-emergency")  # these callers are there already
-    assert len(asked) > 20
+    assert places < asked.keys()
     for name, text in asked.items():
         four = re.search(r"^exten => 4,1,.*?(?=^exten|\Z)", text, re.MULTILINE | re.DOTALL)
         assert four, name
-        assert "hl-emergency,s,1" in four[0] or "hl-waiting-" in four[0], name
+        ways = ("hl-emergency,s,1", "hl-waiting-", "hl-lookup-way-out,4,1", "hl-lookup,four,1")
+        assert any(way in four[0] for way in ways), name
 
 
 def test_every_goto_leads_to_a_context_that_exists() -> None:
-    text = compiled(emergency_targets=TARGETS, carrier=True)
+    text = compiled(emergency_targets=TARGETS, carrier=True, languages=LANGUAGES)
     known = set(contexts(text))
     for branch in BRANCHES:
         if branch.queue and branch.id != "emergency":
             assert f"hl-branch-{branch.id}" in known
     for target in re.findall(r"(?:Goto|Gosub)\((hl-[a-z_-]+),", text):
         assert target in known, target
-    for queue in QUEUES:
+    for queue in ALL_QUEUES:
         assert f"hl-waiting-{queue}" in known
 
 
 def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
-    text = compiled(emergency_targets=TARGETS, carrier=True)
+    text = compiled(
+        emergency_targets=TARGETS, carrier=True, duty_phones=("0912000001",), experts=(DOCTOR,)
+    )
     applications = set(re.findall(r"(?:,1,|=> n(?:\(\w+\))?,|same => n,)(\w+)\(", text))
     assert not applications & {"System", "TrySystem", "AGI", "EAGI", "Exec", "ExecIfTime", "Eval"}
     assert re.findall(r"Dial\(([^)]*)\)", text) == [
+        "Local/${ARG1}@hl-person,60,dm",  # a number of the settings
+        "PJSIP/${EXTEN}@carrier,20,b(hl-person-leg^s^1",
         # the extension of a context that only digits of a checked number lead to
         "PJSIP/${EXTEN}@carrier,30,rG(hl-callback-met^${EXTEN}^1",
+        "PJSIP/${EXTEN}@carrier,30,b(hl-tell-leg^s^1",
         "PJSIP/115@carrier,20,d", "PJSIP/02373000115@carrier,20,d", "PJSIP/114@carrier,20,d",
     ]
     assert "${CALLERID(num)}" not in text.replace("${FILTER(+0-9,${CALLERID(num)})}", "")
@@ -110,23 +131,44 @@ def test_without_a_carrier_no_outside_number_is_dialled() -> None:
     assert "Dial(" not in compiled(emergency_targets=TARGETS, carrier=False)
 
 
+def test_a_doctor_off_duty_is_not_rung_and_the_channels_for_calls_going_out_are_counted() -> None:
+    found = contexts(compiled(carrier=True, experts=(DOCTOR,), callback_legs=2))
+    assert "GotoIfTime(07:00-17:00,mon-fri,*,*,Asia/Ho_Chi_Minh?on1)" in found["hl-experts"]
+    assert "GROUP_COUNT(out@callback_leg)} >= 2" in found["hl-person"]
+    without = contexts(compiled(carrier=True))
+    assert "hl-branch-advice" in without["hl-menu-advice"]
+    assert "Goto(hl-experts" not in "".join(without.values())
+
+
+def test_a_queue_holds_as_many_as_are_set_and_emergency_all() -> None:
+    found = contexts(compiled(queue_limits={"vaccine": 40}))
+    assert "${HL_AHEAD} >= 40]?hl-full" in found["hl-queue-vaccine"]
+    assert "hl-full" not in found["hl-emergency-queue"]
+    assert "queue_full_message" in found["hl-full"]  # nobody can be called back
+
+
 def test_switches_are_an_allow_list_of_extensions() -> None:
     lines = re.findall(r"^exten => (\S+?),1,", contexts(compiled())["hl-switch"], re.MULTILINE)
     named = [
         f"{name}={value}" for name, values in switches.KNOWN.items() for value in values
     ]
     days = [f"_day[.]XXXXXXXX={value}" for value in ("auto", "ope[n]", "closed")]
-    assert lines == named + days
+    assert lines == [*named, "_i[n]cide[n]t=.", "_bulleti[n]=.", "_block[.][0-9+]X.", *days]
 
 
-def test_holidays_and_days_set_by_hand_come_before_the_hours() -> None:
+def with_office_hours() -> menu.Menus:
+    """The menus, with testing in the hours of an office."""
     menus = menu.load(MENUS)
-    hours = (menu.Hours("mon-fri", "07:00-17:00"),)
+    hours = (menu.Hours("mon-fri", "07:00-11:30"), menu.Hours("mon-fri", "13:30-17:00"))
     changed = {
         name: replace(one, hours=hours) if one.branch == "testing" else one
         for name, one in menus.menus.items()
     }
-    text = compiled(menus=replace(menus, menus=changed))
+    return replace(menus, menus=changed)
+
+
+def test_holidays_and_days_set_by_hand_come_before_the_hours() -> None:
+    text = compiled(menus=with_office_hours())
     assert "HL_HOLIDAYS_2027=,0101," in text
     parts = contexts(text)
     testing = parts["hl-branch-testing"]
@@ -156,3 +198,42 @@ def test_the_door_refuses_percent_encoded_control_characters_only() -> None:
     assert door.match('"Nguyễn" <sip:0912345678@192.0.2.1>;tag=1')
     for hostile in ("%0D%0A", "%0a", "%7F", "%c2%85", "%00", "%", "%4"):
         assert not door.match(f"<sip:0912{hostile}@carrier.example>"), hostile
+
+
+def test_the_last_quarter_of_an_hour_is_told_and_who_waits_longer_is_asked_again() -> None:
+    found = contexts(compiled(menus=with_office_hours(), carrier=True))
+    closing = re.findall(r"GotoIfTime\(([^,]*),[^?]*\?closing\)", found["hl-branch-testing"])
+    assert closing == ["11:15-11:30", "16:45-17:00"]
+    assert "branch_closing" in found["hl-queue-testing"]
+    assert "queue_timeout" in found["hl-waited"]
+    assert "hl-branch-${HL_BRANCH},s,1" in found["hl-waited"]  # the hours are looked at again
+    without = contexts(compiled(carrier=False))
+    assert "branch_closing" not in without["hl-queue-testing"]
+    assert "queue_timeout" not in without["hl-waited"]
+
+
+def test_every_prompt_that_the_dialplan_names_is_among_those_that_must_be_there() -> None:
+    text = compiled(
+        emergency_targets=TARGETS, carrier=True, duty_phones=("0912000001",), experts=(DOCTOR,),
+        whisper=True, languages=LANGUAGES,
+    ) + compiled(carrier=False)
+    named = set(re.findall(r"[a-z][a-z0-9_]+", text)) & Catalogue.load().prompts.keys()
+    named -= menu.load(MENUS).leaves.keys()  # some are called after what they say
+    needed = {one.split(".")[0] for one in [*menu.spoken(menu.load(MENUS)), *DIALPLAN_PROMPTS]}
+    assert named <= needed
+
+
+def test_a_language_that_nobody_has_recorded_is_not_offered() -> None:
+    without, found = contexts(compiled()), contexts(compiled(languages=LANGUAGES[1:2]))
+    assert "hl-language" not in without
+    assert "lang_hint" not in without["hl-menu-main"]
+    assert "exten => #,1" not in without["hl-menu-main"]
+    assert "exten => #,1" in found["hl-menu-main"]
+    assert found["hl-menu-main"].count("Background(lang_hint)") == 1
+    # and where it was recorded, only while somebody is there who speaks it
+    assert "QUEUE_MEMBER(thai,logged)} = 0" in found["hl-menu-main"]
+    assert re.findall(r"exten => (\d),1,Set\(HL_TONGUE=(\w*)", found["hl-language"]) == [
+        ("1", ""), ("3", "_thai")
+    ]
+    assert "hl-queue-${HL_TONGUE:1},s,1" in found["hl-queue-vaccine"]
+    assert "hl-branch-${HL_BRANCH},s,open" in found["hl-queue-thai"]

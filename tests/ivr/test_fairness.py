@@ -76,3 +76,12 @@ def test_who_has_hung_up_or_was_lost_with_asterisk_waits_no_more() -> None:
     assert not replay([*both, gone, *served("two", 40)]).overtaken
     restarted = [event("HL_BOOT", 15, "boot"), joins("two", 20)]
     assert not replay([*both, *restarted, *served("two", 40)]).overtaken
+
+
+def test_who_is_still_told_of_the_wait_has_not_joined() -> None:
+    at = int(START.timestamp())
+    told = event("HL_QUEUE", 0, "told", queue="operator", arrived=at, said="yes")
+    other = [joins("other", 4), *served("other", 8)]
+    assert not replay([told, *other]).overtaken
+    joined = event("HL_JOIN", 2, "told", queue="operator")
+    assert replay([told, joined, *other]).overtaken

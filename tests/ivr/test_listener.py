@@ -370,7 +370,7 @@ def test_the_process_ends_on_sigterm_and_says_so(
         **os.environ, "HOTLINE_HOME": str(tmp_path), "HOTLINE_AMI_BIND": str(asterisk.address),
         "HOTLINE_DATABASE_URL": sqlite.url.render_as_string(hide_password=False),
     }
-    program = "from crm.settings import load; from ivr.listener import main; main(load())"
+    program = "from crm.settings import load; from ivr.listener import main; main(load(), str)"
     process = subprocess.Popen(
         [sys.executable, "-c", program], env=environ, stderr=subprocess.PIPE, text=True
     )

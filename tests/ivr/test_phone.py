@@ -2,9 +2,10 @@
 
 import asyncio
 
+import numpy as np
 import pytest
 
-from ivr.phone import CallState, Phone, PhoneError, audio
+from ivr.phone import CallState, Dtmf, Phone, PhoneError, audio
 from tests.ivr.phone_peers import answered_call, in_loop, two_phones, until
 
 
@@ -148,3 +149,25 @@ async def test_one_phone_carries_many_calls_at_once() -> None:
         await until(lambda: all(call.stats.received for call in calls))
         await asyncio.gather(*(call.hang_up() for call in calls))
         assert {call.hung_up_by for call in calls} == {"us"}
+
+
+@in_loop
+async def test_keys_as_tones_are_heard_as_tones() -> None:
+    async with two_phones(dtmf=Dtmf.INBAND) as (mobile, desk):
+        ours, theirs = await answered_call(mobile, desk)
+        await ours.press("6")
+        await until(lambda: audio.is_sound(theirs.heard))
+        assert theirs.keys_heard == ""
+        spectrum = np.abs(np.fft.rfft(theirs.heard.astype(float)))
+        hertz = np.fft.rfftfreq(theirs.heard.size, 1 / audio.RATE)
+        low, high = (
+            hertz[part][spectrum[part].argmax()] for part in (hertz < 1000, hertz >= 1000)
+        )
+        assert (abs(low - 770) < 20, abs(high - 1477) < 20) == (True, True)
+
+
+def test_each_key_has_its_own_two_tones() -> None:
+    assert len({audio.key_tone(key, 0.1).tobytes() for key in "0123456789*#ABCD"}) == 16
+    for wrong in ("", "E", "12"):
+        with pytest.raises(ValueError, match="no key"):
+            audio.key_tone(wrong, 0.1)

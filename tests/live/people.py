@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import requests
 
-from ivr.phone import Call, Phone, audio
+from ivr.phone import Call, Dtmf, Phone, audio
 from ivr.phone.audio import CODECS, FRAME, RATE, Samples
 from ivr.phone.sdp import PCMA
-from tests.live.running import Hotline, wait_for
+from tests.live.running import PATIENCE_S, Hotline, wait_for
 
 
 class Console:
@@ -27,9 +27,9 @@ class Console:
         self.login = login
         self._url = hotline.url
         self._http = requests.Session()
-        page = self._http.get(f"{self._url}/login", timeout=10).text
+        page = self._http.get(f"{self._url}/login", timeout=PATIENCE_S).text
         answer = self._http.post(
-            f"{self._url}/login", timeout=10, data={
+            f"{self._url}/login", timeout=PATIENCE_S, data={
                 "login": login, "password": hotline.password(login),
                 "csrf_token": _token(page, r'name="csrf_token" value="([^"]+)"'),
             },
@@ -40,13 +40,14 @@ class Console:
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         answer = self._http.request(
-            method, self._url + path, json=body, timeout=15, headers={"X-CSRFToken": self._csrf}
+            method, self._url + path, json=body, timeout=PATIENCE_S,
+            headers={"X-CSRFToken": self._csrf},
         )
         answer.raise_for_status()
         return answer.json()
 
     def page(self, path: str) -> str:
-        answer = self._http.get(self._url + path, timeout=10)
+        answer = self._http.get(self._url + path, timeout=PATIENCE_S)
         answer.raise_for_status()
         return answer.text
 
@@ -67,12 +68,13 @@ def _token(page: str, pattern: str) -> str:
 
 @asynccontextmanager
 async def desk_agent(
-    hotline: Hotline, login: str = "agent1", *, phone_name: str = "desk-01"
+    hotline: Hotline, login: str = "agent1", *, phone_name: str = "desk-01", sparse: bool = False,
+    queue: str = "operator",
 ) -> AsyncIterator[Phone]:
     """An agent at a SIP desk phone, ready for calls; the phone's `incoming()` gives them."""
     seat = Phone(
         "127.0.0.1", server=hotline.sip, user=phone_name,
-        password=hotline.secrets.phones[phone_name],
+        password=hotline.secrets.phones[phone_name], sparse=sparse,
     )
     async with seat:
         await seat.register()
@@ -83,7 +85,7 @@ async def desk_agent(
         ready = await asyncio.to_thread(console.ask, "POST", "/agent/state", {"reason": None})
         assert ready["outcome"] == "done"
         await asyncio.to_thread(
-            wait_for, lambda: f"PJSIP/{phone_name}" in hotline.ask("queue show operator"),
+            wait_for, lambda: f"PJSIP/{phone_name}" in hotline.ask(f"queue show {queue}"),
             "the agent is in the queue",
         )
         try:
@@ -94,17 +96,17 @@ async def desk_agent(
 
 @asynccontextmanager
 async def citizen(
-    hotline: Hotline, number: str, *, address: str = "127.0.0.2"
+    hotline: Hotline, number: str, *, address: str = "127.0.0.2", dtmf: Dtmf = Dtmf.RFC4733
 ) -> AsyncIterator[Phone]:
     """A telephone beyond the trunk."""
-    async with Phone(address, server=hotline.sip, user=number) as phone:
+    async with Phone(address, server=hotline.sip, user=number, dtmf=dtmf) as phone:
         yield phone
 
 
 async def called(phone: Phone, dialled: str = "1022") -> Call:
     """A call that the hotline has answered."""
     call = await phone.call(dialled)
-    assert await call.answered(20), f"{call.sip_code} {call.reason}"
+    assert await call.answered(PATIENCE_S), f"{call.sip_code} {call.reason}"
     return call
 
 

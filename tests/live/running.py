@@ -27,6 +27,7 @@ from crm.settings import PROJECT, Settings
 from ivr import ledger, runtime
 
 T = TypeVar("T")
+PATIENCE_S = 60.0  # for what happens at once on a machine that is not busy
 CACHE = PROJECT / "var" / "cache"
 HOTLINE = [sys.executable, "-m", "scripts.hotline"]
 
@@ -50,16 +51,18 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def wait_for(look: Callable[[], T], what: str, timeout_s: float = 15) -> T:
+def wait_for(look: Callable[[], T], what: str, timeout_s: float = PATIENCE_S) -> T:
     """The first true answer of `look`; fails with `what` when there is none in time."""
     deadline = time.monotonic() + timeout_s
+    pause_s = 0.1
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout_s:g} s: {what}; last seen: {found!r}")
-        time.sleep(0.1)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.3, 0.5)
 
 
 class Hotline:
@@ -93,7 +96,7 @@ class Hotline:
         host = "127.0.0.1" if bind.host == "0.0.0.0" else bind.host  # noqa: S104
         return f"{'http' if bind.is_loopback else 'https'}://{host}:{bind.port}"
 
-    @property
+    @cached_property
     def asterisk(self) -> runtime.Asterisk:
         return runtime.find(self.settings, lambda _: None, fetch=False)
 
@@ -139,7 +142,7 @@ class Hotline:
 
         wait_for(runs, f"hotline up runs, see {self.log}", timeout_s)
         if with_database:
-            wait_for(lambda: self.listener_connected, "the listener is connected", 30)
+            wait_for(lambda: self.listener_connected, "the listener is connected")
 
     @cached_property
     def database(self) -> Database:
@@ -177,14 +180,14 @@ class Hotline:
             time.sleep(0.5)
             if self._up.poll() is None:
                 self._up.send_signal(signal.SIGINT)
-            self._up.wait(40)
+            self._up.wait(2 * PATIENCE_S)
         if (number := runtime.pid(self.home)) is not None:
             os.kill(number, signal.SIGKILL)
 
     def pid_of(self, name: str) -> int:
         """Process id of asterisk, tailer, listener, scheduler or console."""
         if name == "asterisk":
-            return wait_for(lambda: runtime.pid(self.home) or 0, "Asterisk is alive", 30)
+            return wait_for(lambda: runtime.pid(self.home) or 0, "Asterisk is alive")
 
         def look() -> int:
             for folder in Path("/proc").glob("[0-9]*"):
@@ -197,7 +200,7 @@ class Hotline:
                     return int(folder.name)
             return 0
 
-        return wait_for(look, f"the process {name} is alive", 30)
+        return wait_for(look, f"the process {name} is alive")
 
     def signal(self, name: str, number: signal.Signals) -> int:
         """Send a signal to one of our own processes (the console's workers included)."""
@@ -217,7 +220,7 @@ class Hotline:
         with self.database.reading() as session:
             return [calls.as_json(call) for call in calls.latest(session, 1000)]
 
-    def call_of(self, caller: str, timeout_s: float = 15) -> dict[str, Any]:
+    def call_of(self, caller: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The newest call of a number, once it has an outcome."""
 
         def ended() -> dict[str, Any] | None:
@@ -245,7 +248,7 @@ class Hotline:
 
     def assert_ledger_complete(self) -> None:
         """Every call of the journal has exactly one outcome."""
-        wait_for(lambda: self.ledger().unread_bytes == 0, "the journal is read", 60)
+        wait_for(lambda: self.ledger().unread_bytes == 0, "the journal is read")
         assert not self.ledger().unexplained
 
 

@@ -16,7 +16,7 @@ from crm.models import CallNote
 from ivr.phone import Call, Phone
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
 from tests.live.people import called, citizen, desk_agent, until_heard
-from tests.live.running import Hotline, running_hotline, wait_for
+from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
 from tests.postgres import running_postgres
 
 CITIZEN_HZ, OTHER_HZ = 440, 600
@@ -97,7 +97,7 @@ def test_with_listener_console_and_database_dead_agents_still_answer(
     frozen = ("listener", "console", "scheduler")
 
     async def answers_at_the_desk(desk: Phone) -> Call:
-        rung = await desk.incoming(60)
+        rung = await desk.incoming(PATIENCE_S)
         rung.answer()
         rung.play_tone(1000)
         return rung
@@ -153,7 +153,7 @@ def test_with_listener_console_and_database_dead_agents_still_answer(
 
     asyncio.run(scenario())
     for number in ("0912000201", "0912000202"):
-        call = hotline.call_of(number, 60)
+        call = hotline.call_of(number)
         assert (call["outcome"], call["branch"]) == ("answered", "vaccine")
     notes = [
         note for number in ("0912000201", "0912000202")
@@ -229,4 +229,4 @@ def test_started_with_its_database_dead_the_hotline_answers_all_the_same(hotline
             os.kill(pid, signal.SIGCONT)
     assert hotline.call_of("0912000221", 120)["outcome"] == "abandoned_menu"
     hotline.assert_ledger_complete()
-    assert "the database does not answer" in hotline.tail(400)
+    assert "the database does not answer" in hotline.log.read_text(encoding="utf-8")

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from crm import callbacks
 from ivr.phone import Call, Phone
 from ivr.phone.audio import has_tone
+from scripts import PROCESSES
 from tests.live.people import called, citizen, desk_agent, until_heard
-from tests.live.running import Hotline, free_ports, running_hotline, wait_for
+from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 
 CARRIER = "127.0.0.6"
 LATER = "0912000599"
@@ -52,7 +54,7 @@ async def reachable(hotline: Hotline, citizens: Phone) -> AsyncIterator[Phone]:
         yield citizens
 
 
-async def until(look: Any, what: str, timeout_s: float = 60) -> None:
+async def until(look: Any, what: str, timeout_s: float = PATIENCE_S) -> None:
     await asyncio.to_thread(wait_for, look, what, timeout_s)
 
 
@@ -73,13 +75,15 @@ async def asked(hotline: Hotline, number: str) -> AsyncIterator[None]:
         await until_heard(call, hotline, "callback_use_this_number.2")
         await call.press("1")
         await until_heard(call, hotline, "callback_confirmed_no_time")
-        assert await call.ended(20)
+        assert await call.ended(PATIENCE_S)
     await until(lambda: request(hotline, number), "the promise has a row")
     yield
 
 
 def request(hotline: Hotline, number: str) -> dict[str, Any]:
-    found = [one for one in hotline.json("callbacks", "--all") if one["number"] == number]
+    with hotline.database.reading() as session:
+        promised = [callbacks.as_json(one) for one in callbacks.latest(session, 1000)]
+    found = [one for one in promised if one["number"] == number]
     return found[-1] if found else {}
 
 
@@ -108,21 +112,21 @@ def test_who_asks_to_be_called_back_keeps_the_place(hotline: Hotline, citizens: 
             behind = await called(later)
             await waits(behind, hotline)
             async with desk_agent(hotline) as desk:
-                first = await desk.incoming(60)
+                first = await desk.incoming(PATIENCE_S)
                 assert first.caller == number
                 first.answer()
-                rung = await citizens.incoming(30)  # only now, when the agent is there
+                rung = await citizens.incoming(PATIENCE_S)  # only now, when the agent is there
                 assert rung.caller == "02371022"
                 rung.answer()
                 await until_heard(rung, hotline, "callback_hello")
                 await rung.press("1")
                 await spoke(first, rung)
                 await rung.hang_up()
-                assert await first.ended(20)
-                second = await desk.incoming(60)
+                assert await first.ended(PATIENCE_S)
+                second = await desk.incoming(PATIENCE_S)
                 assert second.caller == LATER
                 second.answer()
-                await until(lambda: behind.heard_length, "there is sound")
+                await spoke(second, behind)
                 await second.hang_up()
             await behind.hang_up()
 
@@ -137,6 +141,7 @@ def test_who_asks_to_be_called_back_keeps_the_place(hotline: Hotline, citizens: 
     assert hotline.json("replay") == {"answered": 2, "overtaken": []}
 
 
+@pytest.mark.full
 def test_who_is_not_reached_is_called_three_times_and_a_voicemail_box_is_nobody(
     hotline: Hotline, citizens: Phone
 ) -> None:
@@ -147,20 +152,21 @@ def test_who_is_not_reached_is_called_three_times_and_a_voicemail_box_is_nobody(
             asked(hotline, number), reachable(hotline, citizens), desk_agent(hotline) as desk,
         ):
             for attempt in range(3):
-                agent = await desk.incoming(60)
+                agent = await desk.incoming(PATIENCE_S)
                 agent.answer()
-                rung = await citizens.incoming(30)
+                rung = await citizens.incoming(PATIENCE_S)
                 if attempt == 1:
                     rung.answer()  # a voicemail box: it listens, and presses nothing
                 else:
                     rung.reject(486)
-                assert await agent.ended(60)
+                assert await agent.ended(PATIENCE_S)
 
     asyncio.run(scenario())
-    wait_for(lambda: request(hotline, number)["result"], "the request is closed", 30)
+    wait_for(lambda: request(hotline, number)["result"], "the request is closed")
     assert (request(hotline, number)["result"], request(hotline, number)["tries"]) == ("failed", 3)
 
 
+@pytest.mark.full
 def test_a_number_has_one_place_and_can_refuse(hotline: Hotline, citizens: Phone) -> None:
     number = "0912000503"
 
@@ -174,14 +180,14 @@ def test_a_number_has_one_place_and_can_refuse(hotline: Hotline, citizens: Phone
                 await until_heard(again, hotline, "callback_duplicate")
                 await again.hang_up()
             async with desk_agent(hotline) as desk:
-                agent = await desk.incoming(60)
+                agent = await desk.incoming(PATIENCE_S)
                 agent.answer()
-                rung = await citizens.incoming(30)
+                rung = await citizens.incoming(PATIENCE_S)
                 rung.answer()
                 await until_heard(rung, hotline, "callback_hello")
                 await rung.press("2")
                 await until_heard(rung, hotline, "callback_cancelled")
-                assert await agent.ended(20)
+                assert await agent.ended(PATIENCE_S)
 
     asyncio.run(scenario())
     assert [
@@ -191,6 +197,7 @@ def test_a_number_has_one_place_and_can_refuse(hotline: Hotline, citizens: Phone
     wait_for(lambda: places(hotline) == 0, "the place is given up")
 
 
+@pytest.mark.full
 def test_a_citizen_whose_agent_has_left_is_the_next_in_the_queue(
     hotline: Hotline, citizens: Phone
 ) -> None:
@@ -200,14 +207,14 @@ def test_a_citizen_whose_agent_has_left_is_the_next_in_the_queue(
         async with (
             asked(hotline, number), reachable(hotline, citizens), desk_agent(hotline) as desk,
         ):
-            agent = await desk.incoming(60)
+            agent = await desk.incoming(PATIENCE_S)
             agent.answer()
-            rung = await citizens.incoming(30)
+            rung = await citizens.incoming(PATIENCE_S)
             rung.answer()
             await agent.hang_up()
             await until_heard(rung, hotline, "callback_hello")
             await rung.press("1")
-            second = await desk.incoming(60)
+            second = await desk.incoming(PATIENCE_S)
             second.answer()
             await spoke(second, rung)
             await rung.hang_up()
@@ -229,15 +236,15 @@ def test_an_asterisk_that_was_killed_keeps_the_place_again(
             await until(lambda: places(hotline) == 2, "the place is kept again", 120)
             await until(lambda: " Avail " in hotline.ask("pjsip show contacts"), "the carrier")
             async with desk_agent(hotline) as desk:
-                agent = await desk.incoming(60)
+                agent = await desk.incoming(PATIENCE_S)
                 agent.answer()
-                rung = await citizens.incoming(30)
+                rung = await citizens.incoming(PATIENCE_S)
                 rung.answer()
                 await until_heard(rung, hotline, "callback_hello")
                 await rung.press("1")
                 await spoke(agent, rung)
                 await agent.hang_up()
-                assert await rung.ended(20)
+                assert await rung.ended(PATIENCE_S)
             after = request(hotline, number)
             assert after["arrived_at"] == before["arrived_at"]
             assert (after["result"], after["tries"]) == ("done", 1)
@@ -245,6 +252,54 @@ def test_an_asterisk_that_was_killed_keeps_the_place_again(
     asyncio.run(scenario())
 
 
+@pytest.mark.full
+def test_whatever_is_killed_meanwhile_a_promise_is_kept_once(
+    hotline: Hotline, citizens: Phone
+) -> None:
+    number = "0912000506"
+
+    def all_killed() -> None:
+        for process in PROCESSES:
+            hotline.signal(process, signal.SIGKILL)
+
+    async def scenario() -> None:
+        async with citizen(hotline, number) as phone:
+            call = await called(phone)
+            await waits(call, hotline)
+            await until_heard(call, hotline, "queue_connecting")
+            await call.press("1")
+            await until_heard(call, hotline, "callback_use_this_number.2")
+            all_killed()  # the promise is made while nobody listens
+            await call.press("1")
+            await until_heard(call, hotline, "callback_confirmed_no_time")
+        await until(lambda: hotline.listener_connected and hotline.console_answers, "all are back")
+        async with reachable(hotline, citizens), desk_agent(hotline) as desk:
+            agent = await desk.incoming(PATIENCE_S)
+            agent.answer()
+            rung = await citizens.incoming(PATIENCE_S)
+            rung.answer()
+            await until_heard(rung, hotline, "callback_hello")
+            await rung.press("1")
+            await spoke(agent, rung)
+            all_killed()
+            await asyncio.sleep(2)
+            await spoke(agent, rung)
+            await rung.hang_up()
+            await until(
+                lambda: hotline.listener_connected and hotline.console_answers, "all are back", 120
+            )
+            await until(lambda: request(hotline, number).get("result"), "the promise is closed")
+            with pytest.raises(TimeoutError):
+                await citizens.incoming(15)  # nobody is rung twice
+
+    asyncio.run(scenario())
+    with hotline.database.reading() as session:
+        mine = [one for one in callbacks.latest(session, 1000) if one.number == number]
+    assert [(one.result, one.tries) for one in mine] == [("done", 1)]
+    hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
 def test_typed_numbers_are_read_back_and_most_kinds_refused(
     hotline: Hotline, citizens: Phone
 ) -> None:
@@ -266,7 +321,7 @@ def test_typed_numbers_are_read_back_and_most_kinds_refused(
                 await until_heard(call, hotline, answer, after=before)
             await call.press("1")
             await until_heard(call, hotline, "callback_confirmed_no_time")
-            assert await call.ended(20)
+            assert await call.ended(PATIENCE_S)
 
     asyncio.run(scenario())
     wait_for(lambda: request(hotline, "02373812345"), "the promise has a row")

@@ -25,17 +25,27 @@ def test_a_sound_hotline_lacks_only_its_emergency_services_and_says_what_to_do(
     found = checks(hotline)
     assert found.keys() == {
         "asterisk", "modules", "configuration", "capacity", "ami", "trunk", "journal", "database",
-        "tailer", "listener", "prompts", "emergency", "drill", "disk", "clock", "beat",
+        "tailer", "listener", "prompts", "voice", "emergency", "drill", "disk", "clock", "beat",
         "certificate", "privacy",
     }
     assert {name for name, one in found.items() if one["status"] == "failure"} == NOT_AGREED
     # what cannot be had on a machine of its own without a carrier, or depends on the machine
-    may_warn = {"trunk", "clock", "beat", "capacity", "disk"}
+    may_warn = {"trunk", "clock", "beat", "capacity", "disk", "voice"}
     assert {name for name, check in found.items() if check["status"] == "warning"} <= may_warn
     assert all(bool(check["cure"]) == (check["status"] != "ok") for check in found.values())
     shown = hotline.run("doctor")
     assert shown.returncode == 1
     assert "HOTLINE_EMERGENCY_MEDICAL" in shown.stdout
+
+
+def test_prompts_nobody_has_listened_to_are_a_warning_in_trial_and_a_failure_in_production(
+    hotline: Hotline,
+) -> None:
+    assert checks(hotline)["voice"]["status"] == "warning"
+    production = Hotline(hotline.home, HOTLINE_STAGE="production")
+    found = checks(production)["voice"]
+    assert found["status"] == "failure"
+    assert "hotline prompts approve" in found["cure"]
 
 
 def test_a_drill_is_noted_for_ninety_days(hotline: Hotline) -> None:
@@ -59,11 +69,13 @@ def amiss(hotline: Hotline) -> Iterator[None]:
     recordings.chmod(0o755)
     prompt.unlink()
     queues.write_text(rules + "; by hand\n", encoding="utf-8")
-    hotline.signal("listener", signal.SIGSTOP)
+    for process in ("listener", "scheduler"):  # the scheduler would bring the prompt back
+        hotline.signal(process, signal.SIGSTOP)
     try:
         yield
     finally:
-        hotline.signal("listener", signal.SIGCONT)
+        for process in ("listener", "scheduler"):
+            hotline.signal(process, signal.SIGCONT)
         recordings.chmod(0o700)
         prompt.write_bytes(speech)
         queues.write_text(rules, encoding="utf-8")
@@ -71,7 +83,7 @@ def amiss(hotline: Hotline) -> Iterator[None]:
 
 def test_each_fault_is_named_with_its_cure_and_the_exit_code_says_so(hotline: Hotline) -> None:
     with amiss(hotline):
-        wait_for(lambda: not hotline.listener_connected, "the listener is seen to hang", 60)
+        wait_for(lambda: not hotline.listener_connected, "the listener is seen to hang")
         wait_for(
             lambda: checks(hotline)["listener"]["status"] == "failure",
             "the listener is a failure", 60,
@@ -86,7 +98,7 @@ def test_each_fault_is_named_with_its_cure_and_the_exit_code_says_so(hotline: Ho
     assert "greeting_main" in failures["prompts"]["detail"]
     assert "queues.conf" in failures["configuration"]["detail"]
     assert all(check["cure"] for check in failures.values())
-    wait_for(lambda: hotline.listener_connected, "the listener is back", 60)
+    wait_for(lambda: hotline.listener_connected, "the listener is back")
 
 
 def test_with_nothing_running_every_check_still_answers(hotline: Hotline) -> None:

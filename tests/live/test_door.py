@@ -13,7 +13,7 @@ import pytest
 
 from ivr.phone import Phone
 from tests.live.people import citizen
-from tests.live.running import Hotline, wait_for
+from tests.live.running import PATIENCE_S, Hotline, wait_for
 
 FORGED = "Event%3A%20HotlineForged%0D%0AUniqueid%3A%201"
 
@@ -71,7 +71,7 @@ def test_hostile_identities_forge_nothing(hotline: Hotline) -> None:
         tagged = value + b";tag=1" if isinstance(value, bytes) else value + ";tag=1"
         async with citizen(hotline, "0912000400") as phone:
             call = await phone.call("1022", headers={"From": tagged}, timeout_s=20)
-            if await call.answered(20):
+            if await call.answered(PATIENCE_S):
                 await asyncio.sleep(0.5)
                 await call.hang_up()
             return call.sip_code
@@ -107,7 +107,7 @@ def test_hostile_identities_forge_nothing(hotline: Hotline) -> None:
 async def _plain_call(hotline: Hotline, number: str, **headers: str) -> int | None:
     async with citizen(hotline, number) as phone:
         call = await phone.call("1022", headers=dict(headers), timeout_s=20)
-        if await call.answered(20):
+        if await call.answered(PATIENCE_S):
             await asyncio.sleep(0.5)
             await call.hang_up()
         return call.sip_code
@@ -144,7 +144,7 @@ def test_an_honest_caller_written_with_an_encoded_plus_gets_through(hotline: Hot
             call = await phone.call(
                 "1022", headers={"From": "<sip:%2B84912000441@127.0.0.2>;tag=1"}, timeout_s=20
             )
-            assert await call.answered(20)
+            assert await call.answered(PATIENCE_S)
             await call.hang_up()
             return call.sip_code
 

@@ -4,14 +4,19 @@ import asyncio
 import os
 import signal
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from crm import messages
 from ivr import runtime
+from ivr.phone import Phone
+from ivr.phone.audio import has_tone
 from tests.live.people import called, citizen, desk_agent, until_heard
-from tests.live.running import Hotline, running_hotline, wait_for
+from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +62,26 @@ def test_killed_processes_are_restarted_and_the_call_does_not_notice(hotline: Ho
 
 
 def test_asterisk_killed_comes_back_with_members_pauses_and_switches(hotline: Hotline) -> None:
+    async def is_leaving_a_message(phone: Phone) -> None:
+        call = await called(phone)
+        await until_heard(call, hotline, "greeting_main")
+        await call.press("2")
+        await until_heard(call, hotline, "test_menu_intro")
+        await call.press("2")
+        await until_heard(call, hotline, "beep")
+        call.play_tone(440)
+        await asyncio.sleep(6)
+
     async def scenario() -> None:
-        async with desk_agent(hotline) as desk, citizen(hotline, "0912000311") as phone:
+        async with (
+            desk_agent(hotline) as desk, citizen(hotline, "0912000311") as phone,
+            citizen(hotline, "0912000312") as other,
+        ):
+            await is_leaving_a_message(other)
             call = await called(phone)
             await until_heard(call, hotline, "greeting_main")
             await call.press("0")
-            rung = await desk.incoming(60)
+            rung = await desk.incoming(PATIENCE_S)
             rung.answer()
             await asyncio.sleep(3)
             # AstDB commits about once a second: this one is acknowledged and may yet be lost
@@ -83,10 +102,19 @@ def test_asterisk_killed_comes_back_with_members_pauses_and_switches(hotline: Ho
         asyncio.run(scenario())
     finally:
         hotline.run("switch", "hours.relief", "auto")
-    lost = hotline.call_of("0912000311", 60)
+    lost = hotline.call_of("0912000311")
     assert lost["outcome"] == "lost"
     assert lost["agent"] == "agent1"
     assert lost["ended_at"]
+    # what was said of the message up to then is a task for the desks, and can be played
+    assert hotline.call_of("0912000312")["outcome"] == "lost"
+    with hotline.database.reading() as session:
+        left = [one.call for one in messages.waiting(session)]
+    assert [call.caller for call in left] == ["0912000312"]
+    with wave.open(str(hotline.home / "voicemail" / str(left[0].voicemail))) as file:
+        assert file.getnframes() / file.getframerate() > 2
+        sound = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    assert has_tone(sound, 440)
     hotline.assert_ledger_complete()
 
 
@@ -98,7 +126,7 @@ def test_a_blocked_journal_refuses_nobody_and_the_records_come_later(hotline: Ho
     async def short_call(number: str) -> bool:
         async with citizen(hotline, number) as phone:
             call = await phone.call("1022")
-            answered = await call.answered(30)
+            answered = await call.answered(PATIENCE_S)
             await asyncio.sleep(2)
             await call.hang_up()
             return answered
@@ -118,7 +146,7 @@ def test_a_blocked_journal_refuses_nobody_and_the_records_come_later(hotline: Ho
         _release(journal)
     assert answers == [True] * callers
     for index in range(callers):
-        assert hotline.call_of(f"09130003{index:02}", 60)["outcome"] == "abandoned_menu"
+        assert hotline.call_of(f"09130003{index:02}")["outcome"] == "abandoned_menu"
     hotline.assert_ledger_complete()
 
 
@@ -152,5 +180,41 @@ def test_the_supervisor_killed_leaves_asterisk_and_the_next_one_adopts_it(
 
     asyncio.run(scenario())
     assert "adopted" in hotline.tail(100)
-    assert hotline.call_of("0912000321", 60)["outcome"] == "abandoned_menu"
+    assert hotline.call_of("0912000321")["outcome"] == "abandoned_menu"
     hotline.assert_ledger_complete()
+
+
+def test_where_no_message_can_be_written_the_caller_is_led_to_a_person(hotline: Hotline) -> None:
+    folder = hotline.home / "voicemail"
+    aside = folder.with_name("voicemail.away")
+
+    async def scenario() -> None:
+        async with citizen(hotline, "0912000331") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("2")
+            await until_heard(call, hotline, "test_menu_intro")
+            await call.press("2")
+            await until_heard(call, hotline, "voicemail_unavailable")
+            await until_heard(call, hotline, "queue_next")
+            await call.hang_up()
+
+    folder.rename(aside)
+    folder.write_text("as good as a full disk")
+    try:
+        asyncio.run(scenario())
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+    assert hotline.call_of("0912000331")["outcome"] == "abandoned_queue"
+    with hotline.database.reading() as session:
+        assert "0912000331" not in {one.call.caller for one in messages.waiting(session)}
+
+
+@pytest.mark.full
+def test_a_prompt_deleted_while_calls_go_on_comes_back(hotline: Hotline) -> None:
+    prompt = hotline.home / "asterisk/data/sounds/vi/goodbye.alaw"
+    before = prompt.read_bytes()
+    prompt.unlink()
+    wait_for(prompt.exists, "the prompt is there again", 150)
+    assert prompt.read_bytes() == before

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import pytest
 
 from ivr import menu, provision, simulate
+from ivr.phone import Dtmf
 from scripts import speech
 from tests.live.people import called, citizen
 from tests.live.running import Hotline, wait_for
 
 CALLS, TOGETHER = 200, 8
-PATIENCE_S = 1.0  # between entering a place and the next key, less than any prompt lasts
+PAUSE_S = 1.0  # between entering a place and the next key, less than any prompt lasts
 SLOWNESS = 1.2
 
 
@@ -26,13 +27,14 @@ class Script:
     stays_s: float
     path: tuple[str, ...]
     outcome: str
+    dtmf: Dtmf
 
 
 def script(seed: int, menus: menu.Menus, durations_ms: dict[str, int]) -> Script:
     chance = random.Random(seed)
     walk = simulate.Walk(menus, durations_ms)
     steps: list[tuple[float, str]] = []
-    wait_s, ignored = PATIENCE_S, False
+    wait_s, ignored = PAUSE_S, False
     for _ in range(chance.randint(1, 8)):
         if walk.over:
             break
@@ -42,7 +44,7 @@ def script(seed: int, menus: menu.Menus, durations_ms: dict[str, int]) -> Script
         if (means_nothing := len(walk.lines) == lines) and ignored:
             continue  # pressed too often, what is said would come to its end
         steps.append((wait_s, key))
-        ignored, wait_s = means_nothing, PATIENCE_S + (walk.now_ms - before) / 1000
+        ignored, wait_s = means_nothing, PAUSE_S + (walk.now_ms - before) / 1000
     if not walk.over and chance.random() < 0.3:
         before = walk.now_ms
         walk.stay()
@@ -55,7 +57,8 @@ def script(seed: int, menus: menu.Menus, durations_ms: dict[str, int]) -> Script
         outcome = "self_served"
     pressed = tuple(f"{one.place}.{one.what}" for one in walk.lines if one.kind == "pressed")
     # a message needs the beep and two seconds of speech, a queue is joined in a moment
-    return Script(tuple(steps), wait_s + {"message": 6, "queue": 2}.get(kind, 0), pressed, outcome)
+    stays_s = wait_s + {"message": 6, "queue": 2}.get(kind, 0)
+    return Script(tuple(steps), stays_s, pressed, outcome, chance.choice(list(Dtmf)))
 
 
 @pytest.mark.full
@@ -67,7 +70,7 @@ def test_what_becomes_of_callers_who_press_at_random_was_known_before(hotline: H
     slots = asyncio.Semaphore(TOGETHER)
 
     async def one(number: str, plan: Script) -> None:
-        async with slots, citizen(hotline, number) as phone:
+        async with slots, citizen(hotline, number, dtmf=plan.dtmf) as phone:
             call = await called(phone)
             for wait_s, key in plan.steps:
                 await asyncio.sleep(wait_s)
@@ -81,7 +84,7 @@ def test_what_becomes_of_callers_who_press_at_random_was_known_before(hotline: H
     asyncio.run(all_of_them())
     wrong = {}
     for number, plan in scripts.items():
-        call = hotline.call_of(number, 60)
+        call = hotline.call_of(number)
         path = tuple(f"{step['menu']}.{step['key']}" for step in call["path"] if step["key"])
         if (path, call["outcome"]) != (plan.path, plan.outcome):
             wrong[number] = (plan, path, call["outcome"])

@@ -17,7 +17,15 @@ import pytest
 
 from prompts import build as building
 from prompts import sound
-from prompts.build import BuildReport, PromptError, build, duration_ms, missing, upgrade
+from prompts.build import (
+    BuildReport,
+    PromptError,
+    build,
+    build_language,
+    duration_ms,
+    missing,
+    upgrade,
+)
 from prompts.catalogue import Catalogue
 from prompts.voices import EspeakVoice, PiperVoice, Speech, Voice, VoiceError
 
@@ -505,3 +513,26 @@ def test_what_a_menu_needs_and_has_not_is_named(place: Place) -> None:
     place.build(excerpt(), FakeVoice())
     place.file("n_5").write_bytes(b"")
     assert missing(excerpt(), out, ["queue_position", "n_5", "no_such"]) == ["n_5", "no_such"]
+
+
+# ---------------------------------------------------------------- other languages
+
+
+def test_another_language_is_what_has_been_recorded_in_it_and_nothing_else(place: Place) -> None:
+    catalogue = excerpt([*ENTRY, "advice_contact"])
+    assert catalogue.files()["advice_contact"].medical
+
+    def built() -> dict[str, str]:
+        return build_language(catalogue, "thai", *place.folders)
+
+    def there() -> set[str]:
+        return {path.stem for path in (place.root / "out/vi_thai").glob("*.alaw")}
+
+    for name in ("lang_hint", "lang_line", "main_menu_1", "advice_contact", "no_such_prompt"):
+        place.record(f"thai/{name}")
+    assert built() == {}
+    assert there() == {"lang_hint", "lang_line", "main_menu_1"}
+    (place.root / "recordings/thai/lang_line.wav").unlink()
+    (place.root / "recordings/thai/lang_hint.wav").write_bytes(b"no sound")
+    assert built().keys() == {"lang_hint"}
+    assert there() == {"main_menu_1"}

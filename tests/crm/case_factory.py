@@ -1,0 +1,48 @@
+"""Cases for tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from crm import agencies, cases
+from crm.case_models import Case, Status
+
+NOW = datetime(2026, 3, 10, 3, 0, tzinfo=UTC)  # 10:00 in Vietnam
+HEALTH = "SYT"  # the department of health, Sở Y tế
+DISTRICT = "UBH01"  # a district's committee: ended with the districts on 30 June 2025
+_NUMBERS = count(1)
+
+
+def opened(session: Session, **told: Any) -> Case:
+    """A case of somebody's; `told` are arguments of crm.cases.open_case."""
+    known: dict[str, Any] = {
+        "summary": f"Việc thứ {next(_NUMBERS)}", "by": "lan", "now": NOW, "phone": "0912345678",
+    }
+    return cases.open_case(session, **known | told)
+
+
+def with_agencies(session: Session) -> None:
+    rows = agencies.read(agencies.PROVINCE)
+    agencies.take_in(session, [row for row in rows if row["code"] in {HEALTH, DISTRICT}])
+
+
+def at_agency(session: Session, **told: Any) -> Case:
+    """A case that the department of health handles."""
+    case = opened(session, **told)
+    with_agencies(session)
+    at = told.get("now", NOW)
+    cases.move(session, case, Status.ASSIGNED, by="huong", now=at, agency=HEALTH)
+    return case
+
+
+def answered(session: Session, text: str, **told: Any) -> Case:
+    """A case that is resolved with this answer."""
+    case = at_agency(session, **told)
+    at = told.get("now", NOW)
+    cases.set_answer(session, case, text, by="huong", now=at)
+    cases.move(session, case, Status.RESOLVED, by="huong", now=at)
+    return case

@@ -1,0 +1,202 @@
+"""Cases: how they go on, what is kept of it, and what callers ask for by key."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crm import agencies, cases
+from crm.agencies import AgencyError
+from crm.call_facts import JournalEvent
+from crm.case_models import CaseEvent, Identity, Status
+from crm.cases import MOVES, CaseError
+from crm.database import Database
+from tests.crm.case_factory import DISTRICT, HEALTH, NOW, answered, at_agency, opened, with_agencies
+from tests.databases import Databases
+
+
+def wish(code: str, what: str, call: str = "th1.b1-1.1", second: int = 0) -> JournalEvent:
+    return JournalEvent(
+        type="HL_CASE_ASK", at=NOW + timedelta(seconds=second), num="", name="", exten="",
+        context="", channel="PJSIP/trunk-00000001", app="", app_data="", uniqueid=call,
+        linkedid=call, peer="",
+        extra={"code": code, "what": what},
+    )
+
+
+def test_a_case_goes_to_an_agency_is_answered_and_closed_and_all_of_it_is_kept(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        code = answered(session, "Trạm y tế đã đến nhà.").code
+    with database.transaction() as session:
+        case = cases.by_code(session, code)
+        cases.move(session, case, Status.CLOSED, by="lan", now=NOW + timedelta(days=1))
+    with database.reading() as session:
+        case = cases.by_code(session, code)
+        assert cases.as_json(case)["agency"] == HEALTH
+        assert case.due_at == NOW + timedelta(days=17)
+        assert [(one.what, one.before, one.after, one.by) for one in cases.events_of(
+            session, case
+        )] == [
+            ("opened", None, "new", "lan"), ("moved", "new", "assigned", "huong"),
+            ("answered", None, None, "huong"), ("moved", "assigned", "resolved", "huong"),
+            ("moved", "resolved", "closed", "lan"),
+        ]
+
+
+def test_a_move_that_is_not_allowed_changes_nothing_and_says_what_is(sqlite: Database) -> None:
+    with sqlite.transaction() as session:
+        case = opened(session)
+        with_agencies(session)
+
+        def refused(to: Status, **told: object) -> str:
+            with pytest.raises((CaseError, AgencyError)) as error:
+                cases.move(session, case, to, by="lan", now=NOW, **told)  # type: ignore[arg-type]
+            assert case.status == Status.NEW
+            return str(error.value)
+
+        assert "can become assigned, classified" in refused(Status.CLOSED)
+        assert "assigned to an agency" in refused(Status.ASSIGNED)
+        assert "needs its reason" in refused(Status.REJECTED, note=" ")
+        assert "there is no agency NONE" in refused(Status.ASSIGNED, agency="NONE")
+        ended = "does not stand on that day"  # districts are no more since July 2025
+        assert ended in refused(Status.ASSIGNED, agency=DISTRICT)
+        cases.move(session, case, Status.ASSIGNED, by="lan", now=NOW, agency=HEALTH)
+        with pytest.raises(CaseError, match="with an answer"):
+            cases.move(session, case, Status.RESOLVED, by="lan", now=NOW)
+        with pytest.raises(CaseError, match="later than"):
+            cases.move(session, case, Status.EXTENDED, by="lan", now=NOW, due_at=case.due_at)
+        with pytest.raises(CaseError, match="1 to 1200 letters"):
+            cases.set_answer(session, case, "a" * 1201, by="lan", now=NOW)
+
+
+def test_from_every_status_a_case_can_come_to_its_end() -> None:
+    """No dead ends: only closed cases rest, and a citizen can wake them."""
+    ends = {Status.CLOSED}
+    while True:
+        more = ends | {status for status, to in MOVES.items() if to & ends}
+        if more == ends:
+            break
+        ends = more
+    assert ends == set(Status) == set(MOVES)
+
+
+@hypothesis.settings(max_examples=25)
+@given(st.lists(st.sampled_from(list(Status)), max_size=12))
+def test_the_events_tell_the_whole_way_of_any_case(
+    databases: Databases, wanted: list[Status]
+) -> None:
+    with databases.new("sqlite") as database, database.transaction() as session:
+        case = opened(session)
+        with_agencies(session)
+        cases.set_answer(session, case, "Xong.", by="lan", now=NOW)
+        due = case.due_at
+        for to in wanted:
+            due += timedelta(days=1)
+            try:
+                cases.move(
+                    session, case, to, by="lan", now=NOW, note="vì vậy",
+                    agency=HEALTH if to is Status.ASSIGNED else None,
+                    due_at=due if to is Status.EXTENDED else None,
+                )
+            except CaseError:
+                assert to not in MOVES[Status(case.status)]
+        moves = [one for one in cases.events_of(session, case) if one.after]
+        assert [one.before for one in moves] == [None, *(one.after for one in moves[:-1])]
+        assert moves[-1].after == case.status
+
+
+def test_an_anonymous_case_has_no_number_and_a_hidden_one_shows_none(sqlite: Database) -> None:
+    with sqlite.transaction() as session:
+        with pytest.raises(CaseError, match="anonymous"):
+            opened(session, identity=Identity.ANONYMOUS)
+        with pytest.raises(CaseError, match="what it is about"):
+            opened(session, summary="  ")
+        hidden = opened(session, identity=Identity.HIDDEN)
+        assert cases.as_json(hidden)["phone"] is None
+        assert cases.as_json(opened(session))["phone"] == "0912345678"
+
+
+def test_a_wish_from_the_journal_reopens_a_case_once_however_often_it_is_read(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        code = answered(session, "Đã xong.").code
+        open_code = at_agency(session).code
+    for _ in range(2):
+        with database.transaction() as session:
+            cases.apply(session, [
+                wish(code, "reopen"), wish(code, "reopen"), wish(open_code, "info"),
+                wish(open_code, "reopen", call="th1.b1-1.2", second=9),
+                wish("00000000", "reopen"), wish(code[::-1], "reopen"), wish(code, "delete"),
+            ])
+    with database.reading() as session:
+        reopened, still = cases.by_code(session, code), cases.by_code(session, open_code)
+        assert (reopened.status, still.status) == ("reopened", "assigned")
+        asked = [
+            (one.what, one.by, one.call_id, one.after)
+            for case in (reopened, still) for one in cases.events_of(session, case)
+            if one.by == "citizen"
+        ]
+        assert asked == [
+            ("reopen", "citizen", "th1.b1-1.1", "reopened"),
+            ("info", "citizen", "th1.b1-1.1", None),
+            ("reopen", "citizen", "th1.b1-1.2", None),
+        ]
+        assert session.query(CaseEvent).filter_by(by="citizen").count() == 3
+
+
+def test_no_case_is_shown_for_a_code_that_is_mistyped_or_nobodys(sqlite: Database) -> None:
+    with sqlite.reading() as session:
+        with pytest.raises(CaseError, match="do not fit together"):
+            cases.by_code(session, "12345678")
+        with pytest.raises(CaseError, match="there is no case"):
+            cases.by_code(session, "00000000")
+
+
+def test_agencies_are_taken_in_once_and_changed_when_the_file_says_so(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    rows = agencies.read(agencies.PROVINCE)
+    with sqlite.transaction() as session:
+        assert agencies.take_in(session, rows).added == len(rows)
+    rows[0]["name"] = "Sở Y tế tỉnh Thanh Hóa"
+    with sqlite.transaction() as session:
+        done = agencies.take_in(session, rows)
+        assert (done.added, done.changed) == (0, 1)
+        before = datetime(2024, 6, 1, tzinfo=UTC)
+        then, today = (
+            {agency.code for agency in agencies.standing(session, at)} for at in (before, NOW)
+        )
+        assert DISTRICT in then - today  # districts have ended, communes are new
+        assert "UB14758" in today - then
+        assert agencies.agency_named(session, DISTRICT, before).name.startswith("Ủy ban")
+
+
+def test_a_file_of_agencies_with_faults_names_all_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "agencies.csv"
+    file.write_text(
+        "code,name,kind,level,area,valid_from,valid_to\n"
+        "syt,Sở Y tế,department,province,,,\n"
+        "SYT,,department,province,,2025-13-01,\n"
+        "SYT,Sở Y tế,department,province,,2025-07-01,2024-07-01\n"
+        "SXD,Sở Xây dựng,department\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(AgencyError) as error:
+        agencies.read(file)
+    for fault in (
+        ":2: 'syt' is no code", ":3: SYT: a name", ":3: SYT: valid_from", ":4: SYT stands",
+        ":4: SYT: ends before", ":5: has too many or too few",
+    ):
+        assert fault in str(error.value)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(AgencyError, match="cannot be read"):
+        agencies.read(file)
+    file.write_text("name\n", encoding="utf-8")
+    with pytest.raises(AgencyError, match="first line"):
+        agencies.read(file)

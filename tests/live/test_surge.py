@@ -1,0 +1,386 @@
+"""More callers than can be served, and people who help on telephones of their own.
+
+The carrier, its citizens and whoever is rung outside are one telephone of the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crm import incidents
+from ivr.phone import Call, Phone
+from scripts import PROCESSES, scheduler
+from tests.live.people import called, citizen, until_heard
+from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
+
+CARRIER = "127.0.0.7"
+CENTRE = "0237000115"  # stands for 115
+DOCTORS = {"bs.an": "0912000951", "bs.binh": "0912000952", "bs.chi": "0912000953"}
+DUTY = "0912000961"
+CHANNELS = 9  # of the carrier: 5 callers, and 4 for calls going out
+FIRST_RING_S = 8.0
+
+
+@pytest.fixture(scope="module")
+def carrier_port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="module")
+def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    with running_hotline(
+        tmp_path_factory.mktemp("surge") / "home",
+        HOTLINE_TRUNK_SERVER=f"{CARRIER}:{carrier_port}", HOTLINE_EMERGENCY_MEDICAL=CENTRE,
+        HOTLINE_QUEUE_LIMITS="300, vaccine 0", HOTLINE_TRUNK_CHANNELS=str(CHANNELS),
+        HOTLINE_EXPERTS=", ".join(" ".join(one) for one in DOCTORS.items()),
+        HOTLINE_DUTY_PHONES=DUTY,
+    ) as running:
+        yield running
+
+
+@asynccontextmanager
+async def outside(hotline: Hotline, port: int) -> AsyncIterator[Phone]:
+    """Everybody outside, once the hotline has found the carrier there."""
+    async with Phone(CARRIER, port) as phones:
+        def found() -> bool:
+            hotline.ask("pjsip qualify carrier")
+            return " Avail " in hotline.ask("pjsip show contacts")
+
+        await asyncio.to_thread(wait_for, found, "the carrier can be reached")
+        yield phones
+
+
+async def helped(call: Call, outside: Phone) -> float:
+    """Presses 4, and 4 again; seconds from the first to the ring at 115, who then hears the
+    caller. What machines like this one take to notice a key is in it."""
+    begun = time.monotonic()
+    await call.press("4")
+    await asyncio.sleep(1)
+    await call.press("4")
+    service = await outside.incoming(PATIENCE_S)
+    rang = time.monotonic() - begun
+    assert service.dialled == CENTRE
+    service.answer()
+    call.play_tone(440)
+    await asyncio.to_thread(wait_for, lambda: service.heard_tone(440), "115 hears the caller")
+    await service.hang_up()
+    return rang
+
+
+async def leads_to(call: Call, hotline: Hotline, keys: str) -> None:
+    await until_heard(call, hotline, "greeting_main")
+    for key in keys:
+        await call.press(key)
+        await asyncio.sleep(1.5)
+
+
+def test_a_full_queue_offers_a_call_back_or_a_message_and_four_helps(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    async def message() -> None:
+        async with citizen(hotline, "0912000901") as phone:
+            call = await called(phone)
+            await leads_to(call, hotline, "30")
+            await until_heard(call, hotline, "queue_full")
+            await call.press("2")
+            await until_heard(call, hotline, "voicemail_start")
+            call.play_tone(440)
+            await asyncio.sleep(6)
+            await call.hang_up()
+
+    async def refused() -> None:
+        async with citizen(hotline, "0912000902") as phone:
+            call = await called(phone)
+            await leads_to(call, hotline, "30")
+            await until_heard(call, hotline, "overload_reject")
+            assert await call.ended(PATIENCE_S)
+
+    async def in_need() -> None:
+        async with outside(hotline, carrier_port) as phones, citizen(
+            hotline, "0912000903"
+        ) as phone:
+            call = await called(phone)
+            await leads_to(call, hotline, "30")
+            await until_heard(call, hotline, "queue_full")
+            assert await helped(call, phones) < FIRST_RING_S
+
+    async def all_of_them() -> None:
+        await asyncio.gather(message(), refused(), in_need())
+
+    asyncio.run(all_of_them())
+    outcomes = [hotline.call_of(f"091200090{number}")["outcome"] for number in (1, 2, 3)]
+    assert outcomes == ["voicemail", "rejected", "transferred"]
+
+
+@pytest.mark.full
+def test_above_the_limit_of_callers_four_still_helps(hotline: Hotline, carrier_port: int) -> None:
+    async def scenario() -> None:
+        async with AsyncExitStack() as many, outside(hotline, carrier_port) as phones:
+            for number in range(CHANNELS - 4):
+                phone = await many.enter_async_context(citizen(hotline, f"09120009{10 + number}"))
+                await called(phone)
+            last = await many.enter_async_context(citizen(hotline, "0912000919"))
+            call = await called(last)
+            await until_heard(call, hotline, "overload_reject")
+            call = await called(last)  # and once more, not waiting for its end
+            await asyncio.sleep(1)
+            assert await helped(call, phones) < FIRST_RING_S
+
+    asyncio.run(scenario())
+    def of_the_last() -> list[dict[str, Any]]:
+        return [one for one in hotline.calls() if one["caller"] == "0912000919" and one["outcome"]]
+
+    wait_for(lambda: len(of_the_last()) == 2, "both calls have ended")
+    assert [one["outcome"] for one in of_the_last()] == ["rejected", "rejected"]
+    assert [one["emergency"] for one in of_the_last()] == [None, "reached"]
+    wait_for(lambda: "0 active calls" in hotline.ask("core show channels count"), "all have ended")
+
+
+@pytest.mark.full
+def test_a_number_that_misused_the_line_is_warned_then_only_helped_in_an_emergency(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    number = "0912000921"
+
+    def restrict(step: int) -> None:
+        done = hotline.run(
+            "nuisance", "restrict", number, "--step", str(step), "--days", "1", "--reason", "thử"
+        )
+        assert done.returncode == 0, done.stderr
+
+    async def warned() -> None:
+        async with citizen(hotline, number) as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "abuse_warning")
+            await until_heard(call, hotline, "greeting_main")
+            await call.hang_up()
+
+    async def leaves_a_message() -> None:
+        async with citizen(hotline, number) as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "blocked_number")
+            await call.press("1")
+            await until_heard(call, hotline, "voicemail_start")
+            await call.hang_up()
+
+    async def in_need() -> None:
+        async with outside(hotline, carrier_port) as phones, citizen(hotline, number) as phone:
+            call = await called(phone)
+            await asyncio.sleep(2)
+            await call.press("1")  # means nothing any more
+            await until_heard(call, hotline, "blocked_number")
+            assert await helped(call, phones) < FIRST_RING_S
+
+    for step, scenario in ((1, warned), (2, leaves_a_message), (3, in_need)):
+        restrict(step)
+        asyncio.run(scenario())
+    assert hotline.call_of(number)["emergency"] == "reached"
+    assert hotline.run("nuisance", "lift", number, "--reason", "hết thử").returncode == 0
+    assert [one["holds"] for one in hotline.json("nuisance", "list")] == [False] * 3
+
+
+def test_with_everything_behind_asterisk_standing_still_four_helps(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    async def scenario() -> float:
+        async with outside(hotline, carrier_port) as phones, citizen(
+            hotline, "0912000931"
+        ) as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            return await helped(call, phones)
+
+    for process in PROCESSES:
+        hotline.signal(process, signal.SIGSTOP)
+    try:
+        assert asyncio.run(scenario()) < FIRST_RING_S
+    finally:
+        for process in PROCESSES:
+            hotline.signal(process, signal.SIGCONT)
+    assert hotline.call_of("0912000931")["emergency"] == "reached"
+
+
+def test_doctors_are_rung_in_turn_and_only_who_presses_one_takes_the_call(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    number = "0912000941"
+
+    def shown(call: Call) -> str:
+        assert call.invite is not None
+        request = call.invite.request
+        return "".join(request.get(name) or "" for name in (
+            "From", "P-Asserted-Identity", "Contact", "Diversion", "Remote-Party-ID",
+        ))
+
+    async def scenario() -> None:
+        async with outside(hotline, carrier_port) as phones, citizen(hotline, number) as phone:
+            call = await called(phone)
+            await leads_to(call, hotline, "12")
+            first = await phones.incoming(PATIENCE_S)
+            assert await first.ended(PATIENCE_S)  # rings out
+            second = await phones.incoming(PATIENCE_S)
+            second.answer()  # a voicemail box: it listens, and presses nothing
+            await until_heard(call, hotline, "expert_next")
+            assert await second.ended(PATIENCE_S)
+            third = await phones.incoming(PATIENCE_S)
+            assert [one.dialled for one in (first, second, third)] == list(DOCTORS.values())
+            third.answer()
+            await until_heard(third, hotline, "expert_offer")
+            assert number not in shown(third)
+            assert "02371022" in shown(third)
+            await third.press("1")
+            await until_heard(third, hotline, "expert_connected")
+            call.play_tone(440)
+            third.play_tone(1000)
+            await asyncio.to_thread(
+                wait_for, lambda: third.heard_tone(440) and call.heard_tone(1000),
+                "doctor and caller hear each other", 60,
+            )
+            await asyncio.sleep(2.5)
+            await third.hang_up()
+            assert await call.ended(PATIENCE_S)
+
+    asyncio.run(scenario())
+    record = hotline.call_of(number)
+    attempts = [step["menu"] for step in record["path"] if step["menu"].startswith("expert:")]
+    assert attempts == [f"expert:{name}" for name in DOCTORS]
+    assert (record["outcome"], record["branch"], record["recording"]) == (
+        "transferred", "advice", None
+    )
+
+
+@pytest.mark.full
+def test_the_channels_for_calls_going_out_that_are_left_are_for_emergencies(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    """Two of the four may ring doctors; a third caller is told that they are busy, and is helped
+    at once when it is an emergency."""
+    async def waits_for_a_doctor(many: AsyncExitStack, number: str) -> Call:
+        phone = await many.enter_async_context(citizen(hotline, number))
+        call = await called(phone)
+        await leads_to(call, hotline, "12")
+        return call
+
+    async def scenario() -> None:
+        async with AsyncExitStack() as many, outside(hotline, carrier_port) as phones:
+            for number in ("0912000945", "0912000946"):
+                await waits_for_a_doctor(many, number)
+                doctor = await phones.incoming(PATIENCE_S)
+                doctor.answer()
+                await until_heard(doctor, hotline, "expert_offer")
+                await doctor.press("1")
+            third = await waits_for_a_doctor(many, "0912000947")
+            await until_heard(third, hotline, "advice_doctor_none")
+            assert await helped(third, phones) < FIRST_RING_S
+
+    asyncio.run(scenario())
+    assert hotline.call_of("0912000947")["emergency"] == "reached"
+
+
+@pytest.mark.full
+def test_where_no_agent_can_be_reached_the_duty_phone_rings(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    async def scenario(number: str, *, takes: bool) -> None:
+        async with outside(hotline, carrier_port) as phones, citizen(hotline, number) as phone:
+            call = await called(phone)
+            await leads_to(call, hotline, "0")
+            await until_heard(call, hotline, "queue_connecting")
+            duty = await phones.incoming(PATIENCE_S)
+            assert duty.dialled == DUTY
+            if not takes:
+                duty.reject(486)
+                await until_heard(call, hotline, "queue_full")
+                await call.press("2")
+                await until_heard(call, hotline, "voicemail_start")
+                call.play_tone(440)
+                await asyncio.sleep(5)
+                await call.hang_up()
+                return
+            duty.answer()
+            await until_heard(duty, hotline, "expert_offer")
+            await duty.press("1")
+            call.play_tone(440)
+            await asyncio.to_thread(
+                wait_for, lambda: duty.heard_tone(440), "the person on duty hears the caller", 60
+            )
+            await asyncio.sleep(2.5)
+            await call.hang_up()
+
+    asyncio.run(scenario("0912000963", takes=True))
+    asyncio.run(scenario("0912000964", takes=False))
+    outcomes = [hotline.call_of(number)["outcome"] for number in ("0912000963", "0912000964")]
+    assert outcomes == ["transferred", "voicemail"]
+    hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
+def test_an_incident_is_joined_by_key_one_and_its_end_is_told(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    number = "0912000971"
+
+    def incident() -> dict[str, Any]:
+        shown: dict[str, Any] = hotline.json("incident", "list")[-1]
+        return shown
+
+    def sound_of(column: str) -> str:
+        with hotline.database.reading() as session:
+            found = incidents.by_code(session, incident()["code"])
+            return f"said/{getattr(found, column)}"
+
+    async def joins() -> None:
+        async with citizen(hotline, number) as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, sound_of("sound"))
+            await until_heard(call, hotline, "incident_join.1")
+            await call.press("1")
+            await until_heard(call, hotline, "incident_joined.2")
+            await until_heard(call, hotline, "main_menu_1")
+            await call.hang_up()
+
+    async def has_other_business() -> None:
+        async with citizen(hotline, "0912000972") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, sound_of("sound"))
+            await call.press("2")
+            await until_heard(call, hotline, "test_menu_intro")
+            await call.hang_up()
+
+    async def is_told() -> None:
+        jobs = scheduler.Jobs(
+            hotline.settings, hotline.database, threading.Event(), clock=lambda: noon
+        )
+        async with outside(hotline, carrier_port) as phones:
+            await asyncio.to_thread(jobs.tell_affected)
+            rung = await phones.incoming(PATIENCE_S)
+            assert rung.dialled == number
+            rung.answer()
+            await until_heard(rung, hotline, sound_of("over_sound"))
+            await asyncio.to_thread(wait_for, lambda: incident()["told"] == 1, "it is noted")
+
+    async def both() -> None:
+        await asyncio.gather(joins(), has_other_business())
+
+    started = hotline.run("incident", "start", "Phường Hạc Thành đang mất nước")
+    assert started.returncode == 0, started.stderr
+    try:
+        asyncio.run(both())
+        assert hotline.call_of(number)["outcome"] == "self_served"
+        wait_for(lambda: incident()["joined"] == 1, "who has joined is known")
+    finally:
+        ended = hotline.run("incident", "end", incident()["code"])
+    assert ended.returncode == 0, ended.stderr
+    noon = datetime.now(UTC).replace(hour=5) + timedelta(days=1)  # nobody is rung at night
+    asyncio.run(is_told())
+    path = hotline.call_of("0912000972")["path"]
+    assert [(step["menu"], step["key"]) for step in path] == [("main", "2"), ("testing", None)]
