@@ -47,6 +47,7 @@ LANGUAGES = (
     Language("thai", "Tiếng Thái", "Thái", "3"),
     Language("hmong", "Tiếng Mông", "Hmong", "5"),
 )
+NAMING = ("lang_hint", "lang_line")  # recordings that name one: "press #", "press its key"
 ALL_QUEUES = (*QUEUES, *(language.id for language in LANGUAGES))
 
 

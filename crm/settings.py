@@ -241,7 +241,7 @@ class Settings:
         "Doctors on their own telephones, rung in turn: bs.an 0912345678 mon-fri 07:00-17:00"
     )
     callback_offer_s: int = _setting(
-        70, _number(15, 3600), "Seconds of waiting before a call back is offered, and again after"
+        60, _number(15, 3600), "Seconds of waiting before a call back is offered, and again after"
     )
     callback_again_s: tuple[int, ...] = _setting(
         "300,900", _list(_number(1, 86_400)), "Seconds from one try to call back to the next"

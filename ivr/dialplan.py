@@ -21,6 +21,7 @@ TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"
 
 LANDLINE = re.compile(r"02[0-9]{6,9}")  # of a province, as dialled in Vietnam
 
+PLACE_AGAIN_S = 45  # whoever is far from the front is told the place again after this
 LANGUAGE_WAIT_S = 45  # for somebody who speaks it; then the branch's own agents
 
 NO_LIMIT = 1_000_000  # of callers who wait in a queue
@@ -70,6 +71,7 @@ def compile_dialplan(
         "languages": languages,
         "language_queues": [one.id for one in LANGUAGES],
         "language_wait_s": LANGUAGE_WAIT_S,
+        "place_again_s": PLACE_AGAIN_S,
         "numbers": numbers,
         "capacity": capacity,
         "queue_timeout_s": queue_timeout_s,

@@ -7,21 +7,23 @@ import re
 import socket
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select
 
 from crm import secrets
-from crm.branches import ALL_QUEUES, LANGUAGES, QUEUES, Language
+from crm.branches import ALL_QUEUES, LANGUAGES, NAMING, QUEUES, Language
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import Seat
 from crm.settings import PROJECT, Settings
 from ivr import menu
 from ivr.dialplan import compile_dialplan, render
-from prompts.catalogue import NAMING
 
 MENUS = PROJECT / "dialplans" / "menus"
+MUSIC = "moh_default"  # the prompt
+EMERGENCY_STAY_S = 20  # of music, then "stay on the line"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 for a socket's path
 
 # pjsip decodes %xx of the From user, and AMI prints it raw: percent-encoded control characters,
@@ -153,6 +155,27 @@ def languages(home: Path) -> tuple[Language, ...]:
     )
 
 
+def _hold_music(home: Path, seconds: int) -> Path:
+    """Music of that length, without the suffix."""
+    return home / "asterisk" / "data" / "hold" / f"music_{seconds}"
+
+
+def _hold_sound(home: Path, folder: str, name: str) -> Path:
+    """A prompt within the music, without the suffix: in Vietnamese if it was not recorded."""
+    own = sounds(home) / folder / name
+    return own if own.with_suffix(".alaw").exists() else sounds(home) / "vi" / name
+
+
+def write_music(settings: Settings) -> None:
+    """Cut the music on hold as long as callers wait between one announcement and the next."""
+    music = (sounds(settings.home) / "vi" / f"{MUSIC}.alaw").read_bytes()
+    for seconds in {settings.callback_offer_s, EMERGENCY_STAY_S}:
+        file = _hold_music(settings.home, seconds).with_suffix(".alaw")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        length = seconds * 8000
+        file.write_bytes((music * (length // len(music) + 1))[:length])
+
+
 def load_menus() -> menu.Menus:
     """The menus of this installation, checked. Raises menu.MenuError."""
     return menu.load(MENUS)
@@ -166,6 +189,7 @@ def files(
     home = settings.home
     state = home / "asterisk"
     loopback = settings.ws_bind.is_loopback
+    spoken = languages(home)
     values: dict[str, object] = {
         "etc": etc(home), "state": state, "modules": modules, "node": settings.node, "boot": boot,
         "open_files": open_files, "ami": settings.ami_bind, "secrets": made,
@@ -183,6 +207,10 @@ def files(
         "trunk_identity": settings.trunk_identity, "trunk_password": settings.trunk_password,
         "numbers": settings.numbers, "phones": made.phones, "queues": ALL_QUEUES,
         "ring_s": settings.ring_s, "callback_offer_s": settings.callback_offer_s,
+        "languages": [one.id for one in spoken], "hold_music": partial(_hold_music, home),
+        "music": MUSIC, "emergency_stay_s": EMERGENCY_STAY_S,
+        "holds": {"hold": "vi"} | {f"hold_{one.id}": f"vi_{one.id}" for one in spoken},
+        "hold_sound": partial(_hold_sound, home),
         "wrapup_s": settings.wrapup_s, "service_level_s": settings.service_level_s,
         "modules_loaded": [
             name for name in MODULES if (modules / f"{name}.so").exists()
@@ -190,7 +218,7 @@ def files(
     }
     templates = (
         "asterisk", "modules", "logger", "cli", "manager", "cel", "cel_custom", "http", "rtp",
-        "musiconhold", "say", "queues", "pjsip",
+        "musiconhold", "queues", "pjsip",
     )
     made_files = {f"{name}.conf": render(f"{name}.conf.j2", values) for name in templates}
     made_files |= _SHORT_FILES
@@ -202,7 +230,7 @@ def files(
         messages=messages(home), asterisk_major=version[0],
         callback_again_s=settings.callback_again_s, callback_legs=settings.callback_legs,
         queue_limits={queue: settings.queue_limit(queue) for queue in QUEUES},
-        duty_phones=settings.duty_phones, experts=settings.experts, languages=languages(home),
+        duty_phones=settings.duty_phones, experts=settings.experts, languages=spoken,
     )
     return made_files
 

@@ -24,6 +24,7 @@ from functools import partial
 from multiprocessing import connection
 from pathlib import Path
 
+from crm.branches import NAMING
 from crm.errors import HotlineError
 from prompts import quality, sound
 from prompts.approvals import Approval, Approvals
@@ -34,7 +35,6 @@ from prompts.catalogue import (
     LEAD_IN,
     LISTENING,
     MUSIC,
-    NAMING,
     Catalogue,
     Fragment,
     Utterance,

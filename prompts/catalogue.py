@@ -23,7 +23,6 @@ LANGUAGE = "vi"  # also the folder of the sounds
 
 BEEP = "beep"
 MUSIC = "moh_default"
-NAMING = ("lang_hint", "lang_line")  # recordings that name a language: "press #", "press its key"
 LISTENING = "listening"  # silence that is sent while somebody leaves a message
 LEAD_IN = "lead_in"  # silence before the first word: carriers cut off what is said sooner
 IN_REVIEW = "medical_in_review"  # said in place of a medical text that no doctor has approved

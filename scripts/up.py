@@ -247,6 +247,7 @@ def write_configuration(settings: Settings, asterisk: runtime.Asterisk) -> list[
         version=asterisk.version, modules=asterisk.modules,
         open_files=runtime.open_files(settings), boot=provision.new_boot(datetime.now(UTC)),
     )
+    provision.write_music(settings)
     return provision.write(settings.home, wanted)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crm.branches import QUEUES
+from crm.branches import ALL_QUEUES
 from crm.settings import Address
 from ivr.commands import Commands, Outcome, Result
 from tests.ivr.ami_stand_in import AmiStandIn
@@ -50,7 +50,7 @@ def test_signing_in_leaves_every_queue_and_joins_the_wanted_ones(
     asterisk.refused["QueueRemove"] = "Unable to remove interface: Not there"
     assert commands.sign_in(SEAT, "lan", ["vaccine", "advice"], paused=False).done
     assert sent(asterisk) == [
-        "Login", *(f"QueueRemove {name}" for name in QUEUES),
+        "Login", *(f"QueueRemove {name}" for name in ALL_QUEUES),
         "QueueAdd vaccine false", "QueueAdd advice false", "Logoff",
     ]
     assert asterisk.asked("Login")[0]["Events"] == "off"
@@ -65,7 +65,7 @@ def test_signing_in_paused(asterisk: AmiStandIn, commands: Commands) -> None:
 
 def test_signing_out_leaves_every_queue(asterisk: AmiStandIn, commands: Commands) -> None:
     assert commands.sign_out("PJSIP/desk-01").done
-    assert [values["Queue"] for values in asterisk.asked("QueueRemove")] == list(QUEUES)
+    assert [values["Queue"] for values in asterisk.asked("QueueRemove")] == list(ALL_QUEUES)
 
 
 @pytest.mark.parametrize("reason", ["ăn trưa", ""])
@@ -74,7 +74,7 @@ def test_a_pause_never_keeps_emergencies_away(
 ) -> None:
     assert commands.pause(SEAT, reason).done
     paused = {values["Queue"]: values["Reason"] for values in asterisk.asked("QueuePause")}
-    assert paused == dict.fromkeys(set(QUEUES) - {"emergency"}, reason)
+    assert paused == dict.fromkeys(set(ALL_QUEUES) - {"emergency"}, reason)
     assert commands.sign_in(SEAT, "lan", ["emergency", "vaccine"], paused=True, reason=reason).done
     assert {values["Queue"]: values["Paused"] for values in asterisk.asked("QueueAdd")} == {
         "emergency": "false", "vaccine": "true",

@@ -188,7 +188,7 @@ def test_no_key_skips_a_part_of_what_must_be_heard() -> None:
 
 def test_queue_arguments_fit_asterisk_20_and_22() -> None:
     # 20: queuename,options,URL,announce,timeout,AGI,macro,gosub; 21 took the macro out
-    assert ",,,900,,hl-answer)" in compiled()
+    assert ",,,${HL_FOR},,hl-answer)" in compiled()
     assert ",,,900,,,hl-answer)" in compiled(asterisk_major=20)
 
 
@@ -237,3 +237,14 @@ def test_a_language_that_nobody_has_recorded_is_not_offered() -> None:
     ]
     assert "hl-queue-${HL_TONGUE:1},s,1" in found["hl-queue-vaccine"]
     assert "hl-branch-${HL_BRANCH},s,open" in found["hl-queue-thai"]
+
+
+def test_whoever_waits_is_told_the_place_by_the_dialplan_and_near_the_front_by_nobody() -> None:
+    found = contexts(compiled())
+    line = found["hl-queue-vaccine"]
+    near = "${HL_AHEAD} >= 2 * ${QUEUE_MEMBER(vaccine,logged)}"
+    assert line.count(near) == 2  # how long to wait in the queue, and whether to say the place
+    assert line.index("Set(QUEUESTATUS=)") < line.index("Queue(vaccine,")  # none of the time before
+    told = found["hl-say-wait"]
+    assert "queue_position.1&n_${HL_AHEAD}&queue_position.2" in told
+    assert "over&h_${MATH(${HL_AHEAD} / 100,int)}" in told  # more than 100

@@ -420,11 +420,13 @@ def test_those_who_wait_hear_how_many_are_ahead(hotline: Hotline) -> None:
             await until_heard(first, hotline, "queue_next")
             second = await called(two)
             await press(second, hotline, "greeting_main", "0")
-            # app_queue's own announcement counts the caller; ours must not
             await until_heard(second, hotline, "queue_position.2")
             assert heard(second.heard, hotline, "n_1")
             assert not heard(second.heard, hotline, "n_2")
             assert not heard(second.heard, hotline, "queue_next")
+            before = second.heard_length
+            await until_heard(second, hotline, "n_1", after=before)  # told again, the same place
+            await until_heard(first, hotline, "queue_comfort_1")  # within the music
             await asyncio.gather(first.hang_up(), second.hang_up())
 
     asyncio.run(scenario())
