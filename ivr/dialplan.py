@@ -49,7 +49,7 @@ def render(template: str, values: Mapping[str, object]) -> str:
 
 
 def compile_dialplan(
-    menus: Menus, *, numbers: tuple[str, ...], capacity: int, queue_timeout_s: int,
+    menus: Menus, *, numbers: tuple[str, ...], capacity: int, queue_timeout_s: int, wrapup_s: int,
     emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, whisper: bool,
     recordings: Path, messages: Path, asterisk_major: int,
     callback_again_s: tuple[int, ...] = (), callback_legs: int | None = None,
@@ -75,6 +75,7 @@ def compile_dialplan(
         "numbers": numbers,
         "capacity": capacity,
         "queue_timeout_s": queue_timeout_s,
+        "wrapup_s": wrapup_s,
         "services": SERVICES,
         "scores": SCORES,
         # without a carrier nobody outside can be rung

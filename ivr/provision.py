@@ -224,7 +224,8 @@ def files(
     made_files |= _SHORT_FILES
     made_files["extensions.conf"] = compile_dialplan(
         menus, numbers=settings.numbers, capacity=settings.admitted,
-        queue_timeout_s=settings.queue_timeout_s, emergency_targets=settings.emergency_targets,
+        queue_timeout_s=settings.queue_timeout_s, wrapup_s=settings.wrapup_s,
+        emergency_targets=settings.emergency_targets,
         carrier=settings.trunk_server is not None,
         whisper=settings.trunk_identity == "no", recordings=recordings(home),
         messages=messages(home), asterisk_major=version[0],

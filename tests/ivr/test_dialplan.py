@@ -20,7 +20,7 @@ DOCTOR = Expert("bs.an", "0912000951", "mon-fri", "07:00-17:00")
 
 def compiled(**overrides: object) -> str:
     values: dict[str, object] = {
-        "numbers": ("1022", "+842371022"), "capacity": 10, "queue_timeout_s": 900,
+        "numbers": ("1022", "+842371022"), "capacity": 10, "queue_timeout_s": 900, "wrapup_s": 20,
         "emergency_targets": dict.fromkeys(("medical", "fire", "police", "rescue"), ()),
         "carrier": False, "whisper": False, "recordings": Path("/r"),
         "messages": Path("/m"), "asterisk_major": 22, **overrides,
@@ -189,7 +189,7 @@ def test_no_key_skips_a_part_of_what_must_be_heard() -> None:
 def test_queue_arguments_fit_asterisk_20_and_22() -> None:
     # 20: queuename,options,URL,announce,timeout,AGI,macro,gosub; 21 took the macro out
     assert ",,,${HL_FOR},,hl-answer)" in compiled()
-    assert ",,,900,,,hl-answer)" in compiled(asterisk_major=20)
+    assert ",,,${HL_FOR},,,hl-answer)" in compiled(asterisk_major=20)
 
 
 def test_the_door_refuses_percent_encoded_control_characters_only() -> None:
@@ -248,3 +248,10 @@ def test_whoever_waits_is_told_the_place_by_the_dialplan_and_near_the_front_by_n
     told = found["hl-say-wait"]
     assert "queue_position.1&n_${HL_AHEAD}&queue_position.2" in told
     assert "over&h_${MATH(${HL_AHEAD} / 100,int)}" in told  # more than 100
+
+
+def test_math_is_asked_for_one_operator_as_it_knows_no_more() -> None:
+    for line in compiled(carrier=True).splitlines():
+        for sum_ in re.findall(r"MATH\((.*?),int\)", line):
+            values = re.sub(r"\$\{(?:[^{}]|\{[^{}]*\})*\}", "", sum_)
+            assert len(re.findall(r"[-+*/()]", values)) == 1, line

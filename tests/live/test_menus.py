@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -430,6 +431,41 @@ def test_those_who_wait_hear_how_many_are_ahead(hotline: Hotline) -> None:
             await asyncio.gather(first.hang_up(), second.hang_up())
 
     asyncio.run(scenario())
+
+
+@pytest.mark.full
+def test_the_time_to_wait_is_told_in_minutes_once_the_queue_knows_how_long_calls_take(
+    hotline: Hotline,
+) -> None:
+    talk_s = 25  # and 2 s of wrap-up
+
+    async def scenario() -> None:
+        async with AsyncExitStack() as many:
+            seat = await many.enter_async_context(desk_agent(hotline))
+
+            async def waits(number: str) -> Call:
+                call = await called(await many.enter_async_context(citizen(hotline, number)))
+                await press(call, hotline, "greeting_main", "0")
+                return call
+
+            for seconds in (talk_s, 0):  # the second is on the line to the end
+                await waits(f"091200017{seconds % 7}")
+                answered = await seat.incoming(PATIENCE_S)
+                answered.answer()
+                await asyncio.sleep(seconds)
+                if seconds:
+                    await answered.hang_up()
+            for number in range(2):
+                before = await waits(f"09120001{80 + number}")
+                await until_heard(before, hotline, "queue_wait_under_1")
+            last = await waits("0912000183")
+            for prompt in ("n_2", "queue_wait_range.1", "queue_wait_range.3"):
+                await until_heard(last, hotline, prompt)
+            await answered.hang_up()
+
+    asyncio.run(scenario())
+    told = [line for line in hotline.journal().splitlines() if '"HL_WAIT"' in line]
+    assert any("from=60|to=120" in line for line in told), told
 
 
 def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotline) -> None:
