@@ -3,8 +3,8 @@
 A place in a queue is the arrival in it, to the second: of a caller, or of one who has asked to be
 called back (the placeholder's `HL_QUEUE` says whose arrival it keeps). A call overtakes another
 that waits in the same queue and arrived before it, when an agent's phone rings for the later one
-and is answered, while none rang for the earlier one then or a moment before. Whoever is still told
-of the wait has not joined yet: the dialplan lets nobody who comes meanwhile join sooner.
+leave by itself then. Who is still told of the wait has not joined yet: the dialplan lets nobody who
+comes meanwhile join sooner.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path
 from crm.call_facts import JournalEvent
 from ivr.journal_reader import read, segments
 
-# app_queue tries the next phone a second after one that was not answered; a machine may stand still
+# Each caller looks once a second whether a phone is free, so that of two phones the later caller
+# may see the first; the next is tried a second after one that was not answered; a machine may
+# stand still.
 GRACE = timedelta(seconds=3)
 
 
@@ -45,6 +47,7 @@ class Replay:
 class _Waiting:
     queue: str
     arrived: int  # epoch seconds
+    linkedid: str  # of the legs that ring for it: not its own where it was called back
     since: datetime | None  # None: is being told something, and joins in a moment
     ringing: set[str] = field(default_factory=set)  # legs
     last_rung: datetime | None = None
@@ -55,7 +58,8 @@ def replay(events: Iterable[JournalEvent]) -> Replay:
     waiting: dict[str, _Waiting] = {}
     legs: dict[str, tuple[str, list[Overtaken]]] = {}  # leg: its call, and whom it passes over
     answered = 0
-    found: list[Overtaken] = []
+    suspected: list[Overtaken] = []
+    moments: dict[str, list[datetime]] = {}  # call: when a phone began to ring for it, or it left
     for event in events:
         match event.type:
             case "HL_QUEUE":
@@ -64,14 +68,17 @@ def replay(events: Iterable[JournalEvent]) -> Replay:
                 waiting[event.uniqueid].since = event.at
             case "HL_QUEUE_END":
                 waiting.pop(event.uniqueid, None)
-            case "CHAN_START" if event.is_legs and event.linkedid in waiting:
-                legs[event.uniqueid] = event.linkedid, list(_passed_over(waiting, event))
-                waiting[event.linkedid].ringing.add(event.uniqueid)
+                moments.setdefault(event.uniqueid, []).append(event.at)
+            case "CHAN_START" if event.is_legs and (call := _rung_for(waiting, event)):
+                legs[event.uniqueid] = call, list(_passed_over(waiting, call, event.at))
+                waiting[call].ringing.add(event.uniqueid)
+                moments.setdefault(call, []).append(event.at)
             case "HL_ANSWER" if event.uniqueid in legs:
                 answered += 1
-                found += legs[event.uniqueid][1]
+                suspected += legs[event.uniqueid][1]
             case "CHAN_END":
-                waiting.pop(event.uniqueid, None)
+                if waiting.pop(event.uniqueid, None):
+                    moments.setdefault(event.uniqueid, []).append(event.at)
                 call, _ = legs.pop(event.uniqueid, ("", []))
                 if own := waiting.get(call):
                     own.ringing.discard(event.uniqueid)
@@ -79,7 +86,10 @@ def replay(events: Iterable[JournalEvent]) -> Replay:
             case "HL_BOOT":
                 waiting.clear()
                 legs.clear()
-    return Replay(answered, tuple(found))
+    return Replay(answered, tuple(
+        one for one in suspected
+        if not any(one.at <= at < one.at + GRACE for at in moments.get(one.call, ()))
+    ))
 
 
 def journal_events(folder: Path) -> Iterator[JournalEvent]:
@@ -98,15 +108,23 @@ def _join(waiting: dict[str, _Waiting], event: JournalEvent) -> None:
     queue, arrived = event.extra.get("queue", ""), event.extra.get("arrived", "")
     if arrived.isdecimal() and arrived.isascii():
         since = None if event.extra.get("said") else event.at
-        waiting[event.uniqueid] = _Waiting(queue, int(arrived), since)
+        waiting[event.uniqueid] = _Waiting(queue, int(arrived), event.linkedid, since)
 
 
-def _passed_over(waiting: dict[str, _Waiting], leg: JournalEvent) -> Iterator[Overtaken]:
-    mine = waiting[leg.linkedid]
-    for call, other in waiting.items():
-        heeded = other.ringing or (other.last_rung and leg.at - other.last_rung < GRACE)
+def _rung_for(waiting: dict[str, _Waiting], leg: JournalEvent) -> str | None:
+    """The waiting call that a leg was made for. Of two it is the later: it stands for the first."""
+    calls = [call for call, one in waiting.items() if one.linkedid == leg.linkedid]
+    return calls[-1] if calls else None
+
+
+def _passed_over(
+    waiting: dict[str, _Waiting], call: str, at: datetime
+) -> Iterator[Overtaken]:
+    mine = waiting[call]
+    for one, other in waiting.items():
+        heeded = other.ringing or (other.last_rung and at - other.last_rung < GRACE)
         if (
             other.queue == mine.queue and other.arrived < mine.arrived
-            and other.since and leg.at - other.since > GRACE and not heeded
+            and other.since and at - other.since > GRACE and not heeded
         ):
-            yield Overtaken(leg.at, mine.queue, call, leg.linkedid, mine.arrived - other.arrived)
+            yield Overtaken(at, mine.queue, one, call, mine.arrived - other.arrived)

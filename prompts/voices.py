@@ -65,7 +65,10 @@ class EspeakVoice:
     name = "espeak"
     online = False
 
-    def __init__(self, *, words_per_minute: int = 160, pitch: int = 45, word_gap: int = 0) -> None:
+    def __init__(
+        self, *, voice: str = "vi", words_per_minute: int = 160, pitch: int = 45, word_gap: int = 0
+    ) -> None:
+        self._voice = voice.encode()
         self._parameters = {  # numbers of espeak_PARAMETER in speak_lib.h
             1: words_per_minute,
             2: 60,  # volume: headroom, for the builder sets the loudness
@@ -76,11 +79,13 @@ class EspeakVoice:
     @cached_property
     def version(self) -> str:
         settings = "-".join(str(value) for value in self._parameters.values())
-        return f"{importlib.metadata.version('espeakng-loader')}-{settings}"
+        spoken = "" if self._voice == b"vi" else f"-{self._voice.decode()}"
+        return f"{importlib.metadata.version('espeakng-loader')}-{settings}{spoken}"
 
     def speak(self, text: str) -> Speech:
         library = _espeak()
         with library.turn:
+            library.call("espeak_SetVoiceByName", self._voice)
             for number, value in self._parameters.items():
                 library.call("espeak_SetParameter", number, value, 0)
             return Speech(library.say(text), library.rate)
@@ -109,7 +114,6 @@ class _Espeak:
         )
         self._receiver = receive  # the library keeps no reference that Python would count
         self._library.espeak_SetSynthCallback(receive)
-        self.call("espeak_SetVoiceByName", b"vi")
 
     def call(self, function: str, *arguments: Any) -> None:
         if status := getattr(self._library, function)(*arguments):

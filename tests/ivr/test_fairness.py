@@ -85,3 +85,21 @@ def test_who_is_still_told_of_the_wait_has_not_joined() -> None:
     assert not replay([told, *other]).overtaken
     joined = event("HL_JOIN", 2, "told", queue="operator")
     assert replay([told, joined, *other]).overtaken
+
+
+def test_who_is_rung_or_leaves_a_moment_later_is_not_overtaken() -> None:
+    both = [joins("one", 0), joins("two", 1)]
+    assert not replay([*both, *served("two", 40), *served("one", 42)]).overtaken
+    assert replay([*both, *served("two", 40), *served("one", 44)]).overtaken
+    by_key = event("HL_QUEUE_END", 41, "one", queue="operator", why="callback")
+    assert not replay([*both, *served("two", 40), by_key]).overtaken
+
+
+def test_a_citizen_called_back_is_rung_for_under_the_id_of_the_kept_place() -> None:
+    place = joins("place", 0)
+    at = int(START.timestamp())
+    citizen = event("HL_QUEUE", 100, "citizen", linkedid="place", queue="operator", arrived=at)
+    gone = event("HL_QUEUE_END", 99, "place", queue="operator", why="alone")
+    rung = event("CHAN_START", 110, "leg", linkedid="place")
+    found = replay([place, gone, joins("two", 50), citizen, rung, *served("two", 120)])
+    assert not found.overtaken

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crm import callbacks
+from ivr.fairness import journal_events, replay
 from ivr.phone import Call, Dtmf, Phone
 from tests.live.people import desk_agent
 from tests.live.running import Hotline, free_ports, running_hotline, wait_for
@@ -36,7 +37,7 @@ def carrier_port() -> int:
 def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
     with running_hotline(
         tmp_path_factory.mktemp("many") / "home",
-        HOTLINE_TRUNK_SERVER=f"{CARRIER}:{carrier_port}", HOTLINE_CAPACITY="40",
+        HOTLINE_TRUNK_SERVER=f"{CARRIER}:{carrier_port}", HOTLINE_CAPACITY="60",
         HOTLINE_QUEUE_LIMITS="25", HOTLINE_DESK_PHONES=str(AGENTS), HOTLINE_CALLBACK_AGAIN_S="5,5",
     ) as running:
         assert running.run("switch", "survey", "off").returncode == 0
@@ -108,7 +109,7 @@ async def called_back(port: int) -> None:
 
 
 @pytest.mark.full
-def test_each_of_four_hundred_callers_is_served_or_told(
+def test_each_of_four_hundred_callers_is_served_or_told_and_nobody_is_overtaken(
     hotline: Hotline, carrier_port: int
 ) -> None:
     chance = random.Random(1022)
@@ -137,3 +138,5 @@ def test_each_of_four_hundred_callers_is_served_or_told(
     with hotline.database.reading() as session:
         kept = Counter(one.result for one in callbacks.latest(session, CALLERS))
     assert kept.keys() == {"done"}, kept
+    passed_over = replay(journal_events(hotline.home / "journal")).overtaken
+    assert passed_over == ()
