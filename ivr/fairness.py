@@ -3,8 +3,9 @@
 A place in a queue is the arrival in it, to the second: of a caller, or of one who has asked to be
 called back (the placeholder's `HL_QUEUE` says whose arrival it keeps). A call overtakes another
 that waits in the same queue and arrived before it, when an agent's phone rings for the later one
-leave by itself then. Who is still told of the wait has not joined yet: the dialplan lets nobody who
-comes meanwhile join sooner.
+and is answered, while none rang for the earlier one then or a moment before or after, and it did
+not leave by itself then. Who is still told of the wait has not joined yet: the dialplan lets nobody
+who comes meanwhile join sooner.
 """
 
 from __future__ import annotations
