@@ -34,6 +34,7 @@ class Overtaken:
     call: str
     by: str
     seconds: int
+    arrived: int  # of the call, in epoch seconds
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def replay(events: Iterable[JournalEvent]) -> Replay:
     answered = 0
     suspected: list[Overtaken] = []
     moments: dict[str, list[datetime]] = {}  # call: when a phone began to ring for it, or it left
+    rung: list[tuple[datetime, _Waiting]] = []  # for whom a phone rang, and when
     for event in events:
         match event.type:
             case "HL_QUEUE":
@@ -74,6 +76,7 @@ def replay(events: Iterable[JournalEvent]) -> Replay:
                 legs[event.uniqueid] = call, list(_passed_over(waiting, call, event.at))
                 waiting[call].ringing.add(event.uniqueid)
                 moments.setdefault(call, []).append(event.at)
+                rung.append((event.at, waiting[call]))
             case "HL_ANSWER" if event.uniqueid in legs:
                 answered += 1
                 suspected += legs[event.uniqueid][1]
@@ -90,6 +93,7 @@ def replay(events: Iterable[JournalEvent]) -> Replay:
     return Replay(answered, tuple(
         one for one in suspected
         if not any(one.at <= at < one.at + GRACE for at in moments.get(one.call, ()))
+        and not any(_took_its_phone(one, at, other) for at, other in rung)
     ))
 
 
@@ -112,6 +116,13 @@ def _join(waiting: dict[str, _Waiting], event: JournalEvent) -> None:
         waiting[event.uniqueid] = _Waiting(queue, int(arrived), event.linkedid, since)
 
 
+def _took_its_phone(one: Overtaken, at: datetime, other: _Waiting) -> bool:
+    """Two phones were free, for the overtaken and the next; then a caller who had arrived before
+    both came back into the queue (an agent had left their call back) and took the second."""
+    came_back = other.since is not None and one.at <= other.since <= at < one.at + GRACE
+    return came_back and other.queue == one.queue and other.arrived < one.arrived
+
+
 def _rung_for(waiting: dict[str, _Waiting], leg: JournalEvent) -> str | None:
     """The waiting call that a leg was made for. Of two it is the later: it stands for the first."""
     calls = [call for call, one in waiting.items() if one.linkedid == leg.linkedid]
@@ -128,4 +139,4 @@ def _passed_over(
             other.queue == mine.queue and other.arrived < mine.arrived
             and other.since and at - other.since > GRACE and not heeded
         ):
-            yield Overtaken(at, mine.queue, one, call, mine.arrived - other.arrived)
+            yield Overtaken(at, mine.queue, one, call, mine.arrived - other.arrived, other.arrived)

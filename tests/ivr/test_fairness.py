@@ -103,3 +103,13 @@ def test_a_citizen_called_back_is_rung_for_under_the_id_of_the_kept_place() -> N
     rung = event("CHAN_START", 110, "leg", linkedid="place")
     found = replay([place, gone, joins("two", 50), citizen, rung, *served("two", 120)])
     assert not found.overtaken
+
+
+def test_a_phone_that_is_taken_by_one_who_comes_back_from_before_both_is_no_overtaking() -> None:
+    both = [joins("one", 50), joins("two", 51)]
+    back = joins("back", 101, arrived=10)
+    late = joins("late", 101, arrived=200)
+    assert not replay([*both, *served("two", 100), back, *served("back", 101)]).overtaken
+    assert replay([*both, *served("two", 100), late, *served("one", 110)]).overtaken
+    before = joins("back", 90, arrived=10)  # it was there when the first phone rang
+    assert replay([*both, before, *served("two", 100), *served("back", 101)]).overtaken
