@@ -13,7 +13,7 @@ from agent_console import catalogues, words
 from agent_console.door import Answer, console, language, open_to, person, utc_now
 from crm import emergency, history
 from crm.branches import BRANCHES
-from crm.calls import LOCAL_ZONE
+from crm.clock import VIETNAM
 from crm.models import Call, Outcome, Role, User
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def calls() -> Answer:
 
 def _day(written: str | None) -> date:
     if not written:
-        return utc_now().astimezone(LOCAL_ZONE).date()
+        return utc_now().astimezone(VIETNAM).date()
     try:
         return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007 (a local date)
     except ValueError as error:

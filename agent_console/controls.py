@@ -11,7 +11,7 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from agent_console.door import Answer, console, open_to, person, utc_now
 from agent_console.telephone import told
 from crm import switches
-from crm.calls import LOCAL_ZONE
+from crm.clock import VIETNAM
 from crm.models import Role
 from crm.working_days import holidays_of
 
@@ -25,7 +25,7 @@ AHEAD = timedelta(days=366)
 def page() -> Answer:
     with console().database.reading() as session:
         state = switches.current(session)
-    today = utc_now().astimezone(LOCAL_ZONE).date()
+    today = utc_now().astimezone(VIETNAM).date()
     return render_template(
         "controls.html", today=today,
         switches={name: state[name] for name in switches.KNOWN},

@@ -10,7 +10,7 @@ from flask_babel import get_locale  # type: ignore[import-untyped]
 from flask_babel import gettext as _
 
 from crm.branches import BRANCHES, BY_ID
-from crm.calls import LOCAL_ZONE
+from crm.clock import VIETNAM
 from crm.desk import PauseReason, Result
 from crm.models import AgentState, Outcome, Role
 
@@ -151,11 +151,11 @@ def path(steps: Iterable[Mapping[str, Any]]) -> str:
 
 
 def clock(moment: datetime | None) -> str:
-    return moment.astimezone(LOCAL_ZONE).strftime("%H:%M:%S") if moment else ""
+    return moment.astimezone(VIETNAM).strftime("%H:%M:%S") if moment else ""
 
 
 def day_and_clock(moment: datetime | None) -> str:
-    return moment.astimezone(LOCAL_ZONE).strftime("%d/%m/%Y %H:%M") if moment else ""
+    return moment.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M") if moment else ""
 
 
 def duration(milliseconds: int | None) -> str:

@@ -8,18 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.case_models import Agency
+from crm.clock import VIETNAM
 from crm.errors import HotlineError
 
 PROVINCE = Path(__file__).with_name("data") / "agencies.csv"  # a beginning; the operator confirms
 COLUMNS = ("code", "name", "kind", "level", "area", "valid_from", "valid_to")
 _CODE = re.compile(r"[A-Z0-9]{2,24}")
-_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 class AgencyError(HotlineError):
@@ -80,14 +79,14 @@ def agency_named(session: Session, code: str, now: datetime) -> Agency:
     agency = session.scalar(select(Agency).where(Agency.code == code))
     if agency is None:
         raise AgencyError(f"there is no agency {code} (see hotline agency list)")
-    if not stands(agency, now.astimezone(_ZONE).date()):
+    if not stands(agency, now.astimezone(VIETNAM).date()):
         raise AgencyError(f"{code} ({agency.name}) does not stand on that day")
     return agency
 
 
 def standing(session: Session, now: datetime) -> list[Agency]:
     """The agencies of that day, by their codes."""
-    day = now.astimezone(_ZONE).date()
+    day = now.astimezone(VIETNAM).date()
     found = session.scalars(select(Agency).order_by(Agency.code))
     return [agency for agency in found if stands(agency, day)]
 

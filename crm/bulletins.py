@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm import switches
 from crm.call_rows import iso
+from crm.clock import VIETNAM
 from crm.errors import HotlineError
 from crm.models import Bulletin
 
 LONGEST = 2500  # letters: about three minutes
 KEPT_AS_SOUND = 10  # versions that can be made live again at once
-_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 class BulletinError(HotlineError):
@@ -43,7 +42,7 @@ def approve(session: Session, text: str, *, by: str, now: datetime) -> Bulletin:
 
 def spoken(bulletin: Bulletin) -> str:
     """What callers hear: of when it is, then the text."""
-    at = bulletin.approved_at.astimezone(_ZONE)
+    at = bulletin.approved_at.astimezone(VIETNAM)
     return f"Bản tin cập nhật lúc {at:%H:%M}, ngày {at:%d/%m/%Y}. {bulletin.text}"
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,9 +20,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm.call_facts import CALL_ID, Facts, JournalEvent, call_of_leg, fold, fold_leg
 from crm.call_rows import Row, describe, iso
+from crm.clock import VIETNAM
 from crm.models import Base, Boot, Call, Leg
 
-LOCAL_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 IDS_AT_ONCE = 500  # databases limit the parameters of one statement
 
 Stored = dict[str, Facts | None]
@@ -165,7 +164,7 @@ def _upsert_statement(
 
 def today(session: Session, now: datetime) -> list[Call]:
     """Calls that began on the day of `now` in Vietnam, oldest first."""
-    midnight = now.astimezone(LOCAL_ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = now.astimezone(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
     calls = select(Call).where(
         Call.started_at >= midnight, Call.started_at < midnight + timedelta(days=1)
     )

@@ -70,13 +70,18 @@ class Case(Base):
     channel: Mapped[str] = mapped_column(String(12))  # call | voicemail | hand | ...
     call_id: Mapped[str | None] = mapped_column(String(80))
     summary: Mapped[str] = mapped_column(Text)
+    category: Mapped[str | None] = mapped_column(String(24))  # crm.categories
+    area: Mapped[str | None] = mapped_column(String(8))  # code of a unit of today: crm.areas
+    about_id: Mapped[int | None] = mapped_column(ForeignKey("agency.id"))  # it or its staff
     agency_id: Mapped[int | None] = mapped_column(ForeignKey("agency.id"))
     opened_at: Mapped[datetime]
+    dispatch_due_at: Mapped[datetime]  # by when an agency has it
     assigned_at: Mapped[datetime | None]
     due_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
     answer: Mapped[str | None] = mapped_column(Text)  # approved, for the citizen
-    agency: Mapped[Agency | None] = relationship()
+    agency: Mapped[Agency | None] = relationship(foreign_keys=[agency_id])
+    about: Mapped[Agency | None] = relationship(foreign_keys=[about_id])
 
     __table_args__ = (
         Index("case_phone", "phone", "opened_at"),
@@ -93,7 +98,8 @@ class CaseEvent(Base):
     case_id: Mapped[int] = mapped_column(ForeignKey("citizen_case.id"))
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(40))  # login; citizen; system
-    what: Mapped[str] = mapped_column(String(16))  # opened | moved | answered | reopen | info
+    # opened | classified | moved | answered | reopen | info
+    what: Mapped[str] = mapped_column(String(16))
     before: Mapped[str | None] = mapped_column(String(12))  # a Status
     after: Mapped[str | None] = mapped_column(String(12))
     note: Mapped[str] = mapped_column(Text, default="")
@@ -104,6 +110,19 @@ class CaseEvent(Base):
         Index("case_event_case", "case_id", "id"),
         UniqueConstraint("case_id", "call_id", "what"),
     )
+
+
+class Route(Base):
+    """Cases of a category (`*`: any) in an area (none: anywhere) go to an agency (crm.routing)."""
+
+    __tablename__ = "route"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    category: Mapped[str] = mapped_column(String(24))
+    area: Mapped[str | None] = mapped_column(String(8))
+    agency: Mapped[str] = mapped_column(String(24))  # its code, or `committee`: the commune's own
+
+    __table_args__ = (UniqueConstraint("category", "area"),)
 
 
 class Incident(Base):

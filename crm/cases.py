@@ -15,15 +15,20 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from crm import deadlines
 from crm.agencies import agency_named
+from crm.areas import area_named, standing
 from crm.call_facts import JournalEvent
 from crm.call_rows import iso
 from crm.case_codes import is_code, new_code
 from crm.case_models import Agency, Case, CaseEvent, Identity, Status
+from crm.categories import category_named
+from crm.clock import vietnam_day
+from crm.deadlines import GENERAL, Deadline
 from crm.errors import HotlineError
 from crm.models import Call
+from crm.routing import Suggestion, suggest
 
-GENERAL_DEADLINE = timedelta(days=17)  # the province's own rule for a general report
 CITIZEN = "citizen"
 ASKED = ("reopen", "info")  # what a caller can ask for by key
 LONGEST_ANSWER = 1200  # letters: about a minute and a half when it is read out
@@ -60,7 +65,7 @@ def open_case(
     channel: str = "hand", call_id: str | None = None, identity: Identity = Identity.SHOWN,
     sensitive: bool = False, due_at: datetime | None = None,
 ) -> Case:
-    """A new case, due in 17 days unless told otherwise. Raises CaseError."""
+    """A new case, due as a general one unless told otherwise. Raises CaseError."""
     if not summary.strip():
         raise CaseError("a case says what it is about")
     if identity is Identity.ANONYMOUS and phone:
@@ -69,7 +74,8 @@ def open_case(
         case = Case(
             code=new_code(), status=_S.NEW, identity=identity, sensitive=sensitive, phone=phone,
             channel=channel, call_id=call_id, summary=summary.strip(), opened_at=now,
-            due_at=due_at or now + GENERAL_DEADLINE,
+            dispatch_due_at=now + deadlines.DISPATCH,
+            due_at=due_at or deadlines.due(GENERAL, now, deadlines.working_days(session)),
         )
         try:
             with session.begin_nested():
@@ -89,6 +95,42 @@ def by_code(session: Session, code: str) -> Case:
     if case is None:
         raise CaseError(f"there is no case {code}")
     return case
+
+
+def classify(
+    session: Session, case: Case, category: str, *, by: str, now: datetime,
+    area: str | None = None, about: str | None = None, general: Deadline = GENERAL,
+) -> None:
+    """Say what a case is about, where (the code of a commune or ward of today), and about which
+    agency, if it is about one or its staff. Its deadline counts from when it was opened; once it is
+    with an agency, it is never put off by this. Raises CaseError, CategoryError, AreaError,
+    AgencyError.
+    """
+    was = Status(case.status)
+    if was in ENDED:
+        raise CaseError(f"a case that is {was} is not classified: reopen it first")
+    kind = category_named(category)
+    if area is not None:
+        area_named(area, vietnam_day(now))
+    subject = agency_named(session, about, now) if about else None
+    deadline = general if kind.deadline == GENERAL else kind.deadline
+    due_at = deadlines.due(deadline, case.opened_at, deadlines.working_days(session))
+    case.due_at = due_at if case.assigned_at is None else min(case.due_at, due_at)
+    case.category, case.area, case.about = category, area, subject
+    case.sensitive = case.sensitive or subject is not None
+    if was is _S.NEW:
+        case.status = _S.CLASSIFIED
+    _note(
+        session, case, by, now, "classified", before=was, after=Status(case.status),
+        note=f"{category} {area or '-'} {about or '-'}",
+    )
+
+
+def suggested(session: Session, case: Case, now: datetime) -> Suggestion | None:
+    """Whom a classified case should go to."""
+    if case.category is None:
+        return None
+    return suggest(session, case.category, case.area, now, about=case.about)
 
 
 def move(
@@ -112,9 +154,16 @@ def move(
     if to is _S.RESOLVED and not case.answer:
         raise CaseError("a case is resolved with an answer for the citizen: answer it first")
     if agency is not None:
-        case.agency = agency_named(session, agency, now)
+        chosen = agency_named(session, agency, now)
+        if case.about is not None and chosen.id == case.about.id:
+            raise CaseError(f"a case about {chosen.code} is not handled by {chosen.code}")
+        case.agency = chosen
         case.assigned_at = now
     if due_at is not None:
+        if _was_extended(session, case):
+            raise CaseError("a case is extended once only")
+        if not note.strip():
+            raise CaseError("an extension needs its reason")
         if due_at <= case.due_at:
             raise CaseError("the new date must be later than the one it had")
         case.due_at = due_at
@@ -164,6 +213,13 @@ def apply(session: Session, events: Sequence[JournalEvent]) -> None:
                 _asked(session, case, what, event)
 
 
+def _was_extended(session: Session, case: Case) -> bool:
+    found = select(CaseEvent.id).where(
+        CaseEvent.case_id == case.id, CaseEvent.what == "moved", CaseEvent.after == _S.EXTENDED
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def _asked(session: Session, case: Case, what: str, event: JournalEvent) -> None:
     known = select(CaseEvent.id).where(
         CaseEvent.case_id == case.id, CaseEvent.call_id == event.uniqueid, CaseEvent.what == what
@@ -202,6 +258,9 @@ def as_json(case: Case) -> dict[str, Any]:
         "sensitive": case.sensitive,
         "phone": case.phone if case.identity == Identity.SHOWN else None,
         "channel": case.channel, "call": case.call_id, "summary": case.summary,
+        "category": case.category, "area": case.area,
+        "about": case.about.code if case.about else None,
+        "dispatch_due_at": iso(case.dispatch_due_at),
         "agency": case.agency.code if case.agency else None, "opened_at": time(case.opened_at),
         "assigned_at": time(case.assigned_at), "due_at": time(case.due_at),
         "resolved_at": time(case.resolved_at), "answer": case.answer,
@@ -209,10 +268,14 @@ def as_json(case: Case) -> dict[str, Any]:
 
 
 def spoken_texts(session: Session, now: datetime) -> list[str]:
-    """Names and answers that callers may hear: of agencies, and of cases that are not long over."""
+    """What callers may hear: names of agencies, communes and wards, and the answers of cases that
+    are not long over."""
     answers = select(Case.answer).where(
         Case.answer.is_not(None),
         or_(Case.resolved_at.is_(None), Case.resolved_at >= now - ANSWERS_KEPT),
     )
-    names = select(Agency.name)
-    return [text for found in (names, answers) for text in session.scalars(found) if text]
+    texts = [*session.scalars(select(Agency.name)), *session.scalars(answers)]
+    return [
+        *(text for text in texts if text),
+        *(area.name for area in standing(vietnam_day(now)).values()),
+    ]

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.calls import LOCAL_ZONE
+from crm.clock import VIETNAM
 from crm.models import Call, CallNote, Outcome, User
 
 
@@ -37,8 +37,8 @@ class Record:
 
 def day_start(moment: datetime) -> datetime:
     """Midnight in Thanh Hóa before this moment, in UTC."""
-    local = moment.astimezone(LOCAL_ZONE)
-    return datetime.combine(local.date(), time(), LOCAL_ZONE).astimezone(UTC)
+    local = moment.astimezone(VIETNAM)
+    return datetime.combine(local.date(), time(), VIETNAM).astimezone(UTC)
 
 
 def of_day(
@@ -46,7 +46,7 @@ def of_day(
     limit: int = 200,
 ) -> list[Record]:
     """The last calls of a day (local date), newest first."""
-    start = datetime.combine(day, time(), LOCAL_ZONE).astimezone(UTC)
+    start = datetime.combine(day, time(), VIETNAM).astimezone(UTC)
     end = start + timedelta(days=1)
     query = select(Call).where(Call.started_at >= start, Call.started_at < end)
     if branch:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,12 +20,12 @@ from crm.call_facts import CALL_ID, JournalEvent
 from crm.call_rows import iso
 from crm.case_codes import is_code
 from crm.case_models import Affected, Case, Identity, Incident, Status
+from crm.clock import VIETNAM
 from crm.errors import HotlineError
 
 LONGEST = 300  # letters: everybody hears it before the menu
 AGAIN = (timedelta(minutes=15), timedelta(hours=2))  # after the first and the second try
 AWAKE = (time(7), time(21))  # in Thanh Hóa
-_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 class IncidentError(HotlineError):
@@ -110,7 +109,7 @@ def _joined(session: Session, code: str, number: str, event: JournalEvent) -> No
 
 def due(session: Session, now: datetime, limit: int) -> list[Affected]:
     """Whom to ring now, the earliest first; each is noted as tried. Nobody at night."""
-    if not AWAKE[0] <= now.astimezone(_ZONE).time() < AWAKE[1]:
+    if not AWAKE[0] <= now.astimezone(VIETNAM).time() < AWAKE[1]:
         return []
     found = list(session.scalars(
         select(Affected).where(Affected.due_at <= now).order_by(Affected.due_at, Affected.id)

@@ -246,6 +246,10 @@ class Settings:
     callback_again_s: tuple[int, ...] = _setting(
         "300,900", _list(_number(1, 86_400)), "Seconds from one try to call back to the next"
     )
+    general_days: str = _setting(
+        "calendar", _matching("calendar|working", "calendar or working"),
+        "What the 17 days of a general case count: calendar or working days"
+    )
     service_level_s: int = _setting(20, _number(1, 600), "Answered within this counts as in time")
     voice: str = _setting(
         "espeak", _matching("espeak|gtts|piper", "espeak, gtts or piper"), "Voice of the prompts"

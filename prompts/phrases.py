@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from crm.case_models import Case, Status
+from crm.clock import VIETNAM
 from prompts.catalogue import Catalogue, Fragment
 from prompts.said import Said
 from prompts.speller import digit_files, number_files
 
 Files = tuple[str, ...]
 
-_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _ORDINALS = {1: "o_1", 4: "o_4"}  # thứ nhất, thứ tư; all others are the number itself
 _ENDED = frozenset({Status.RESOLVED, Status.CLOSED, Status.REJECTED, Status.DUPLICATE})
 # what prompts of this module a hotline needs, besides number files
@@ -125,4 +124,4 @@ class Phrases:
 
 
 def _local(at: datetime) -> date:
-    return at.astimezone(_ZONE).date()
+    return at.astimezone(VIETNAM).date()

@@ -7,15 +7,16 @@ import json
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
+from crm.clock import VIETNAM
 from crm.settings import Settings
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
-_VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 _DAY = click.DateTime(["%Y-%m-%d"])
+_WHERE = click.option("--area", help="Code of the commune or ward (hotline area find NAME).")
+_ABOUT = click.option("--about", help="Code of the agency that it, or its staff, is about.")
 
 
 @click.group(name="case")
@@ -28,23 +29,65 @@ def case_() -> None:
 @click.option("--phone", help="The citizen's number, as calls show it: 0912345678.")
 @click.option("--identity", type=click.Choice(["shown", "hidden", "anonymous"]), default="shown")
 @click.option("--sensitive", is_flag=True, help="Never told by the calling number alone.")
-@click.option("--due", type=_DAY, help="Last day; 17 days from today unless given.")
+@click.option("--due", type=_DAY, help="Last day; by what it is about unless given.")
+@click.option("--category", help="What it is about: classifies it at once.")
+@_WHERE
+@_ABOUT
 @click.pass_obj
 def case_open(
     settings: Settings, summary: str, phone: str | None, identity: str, sensitive: bool,
-    due: datetime | None,
+    due: datetime | None, category: str | None, area: str | None, about: str | None,
 ) -> None:
     """Open a case by hand (a letter, the counter); prints its code."""
     from crm import cases
     from crm.case_models import Identity
     from crm.database import Database
+    from crm.deadlines import GENERALS
 
+    if category is None and (area or about):
+        raise click.UsageError("--area and --about go with --category")
+    by, now = getpass.getuser(), datetime.now(UTC)
     with Database(settings.database_url).transaction() as session:
         made = cases.open_case(
-            session, summary=summary, by=getpass.getuser(), now=datetime.now(UTC), phone=phone,
+            session, summary=summary, by=by, now=now, phone=phone,
             identity=Identity(identity), sensitive=sensitive, due_at=_end_of(due),
         )
+        if category is not None:
+            cases.classify(
+                session, made, category, by=by, now=now, area=area, about=about,
+                general=GENERALS[settings.general_days],
+            )
         click.echo(made.code)
+
+
+@case_.command(name="classify")
+@click.argument("code")
+@click.argument("category")
+@_WHERE
+@_ABOUT
+@click.pass_obj
+def case_classify(
+    settings: Settings, code: str, category: str, area: str | None, about: str | None
+) -> None:
+    """Say what a case is about, and where: sets its deadline, and prints whom it should go to."""
+    from crm import cases
+    from crm.database import Database
+    from crm.deadlines import GENERALS
+
+    now = datetime.now(UTC)
+    with Database(settings.database_url).transaction() as session:
+        case = cases.by_code(session, code)
+        cases.classify(
+            session, case, category, by=getpass.getuser(), now=now, area=area, about=about,
+            general=GENERALS[settings.general_days],
+        )
+        found = cases.suggested(session, case, now)
+        due = case.due_at.astimezone(VIETNAM)
+        click.echo(f"due {due:%Y-%m-%d %H:%M}")
+        if found is None:
+            click.echo("no agency has such cases (see hotline route gaps)")
+        else:
+            click.echo(f"goes to {found.agency.code}  {found.agency.name} ({found.why})")
 
 
 @case_.command(name="list")
@@ -176,15 +219,96 @@ def agency_list(settings: Settings, as_json: bool) -> None:
         click.echo(f"{row['code']:<10} {row['level']:<9} {row['name']}")
 
 
+@click.group(name="area")
+def area_() -> None:
+    """Communes and wards, of today and before."""
+
+
+@area_.command(name="find")
+@click.argument("words", nargs=-1, required=True, metavar="NAME")
+@AS_JSON
+def area_find(words: tuple[str, ...], as_json: bool) -> None:
+    """Communes and wards by a name of today or before, with those of today."""
+    from crm import areas
+    from crm.clock import vietnam_day
+
+    name = " ".join(words)
+    found = areas.find(name, vietnam_day(datetime.now(UTC)))
+    if as_json:
+        _json([
+            {"code": one.named.code, "name": one.named.name, "district": one.named.district or None,
+             "until": one.named.valid_to.isoformat() if one.named.valid_to else None,
+             "today": [{"code": area.code, "name": area.name} for area in one.today]}
+            for one in found
+        ])
+        return
+    for one in found:
+        today = "  or  ".join(f"{area.code} {area.name}" for area in one.today)
+        if one.named.valid_to is None:
+            click.echo(today)
+        else:
+            place = f"{one.named.name} ({one.named.district}, until {one.named.valid_to})"
+            click.echo(f"{place} → {today or 'not noted: ask what it is called today'}")
+    if not found:
+        raise click.ClickException(f"no commune or ward is called {name}")
+
+
+@click.group(name="route")
+def route_() -> None:
+    """Routes: which agency a case goes to."""
+
+
+@route_.command(name="import")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.pass_obj
+def route_import(settings: Settings, file: Path | None) -> None:
+    """Replace all routes by those of a CSV file; without one, by the ones that come with this."""
+    from crm import routing
+    from crm.database import Database
+
+    rows = routing.read(file or routing.PROVINCE)
+    with Database(settings.database_url).transaction() as session:
+        click.echo(f"{routing.take_in(session, rows, datetime.now(UTC))} routes")
+
+
+@route_.command(name="gaps")
+@AS_JSON
+@click.pass_obj
+def route_gaps(settings: Settings, as_json: bool) -> None:
+    """Kinds of cases and communes that reach nobody, or only the fallback; exit code 1 if any."""
+    from crm import routing
+    from crm.areas import standing
+    from crm.clock import vietnam_day
+    from crm.database import Database
+
+    now = datetime.now(UTC)
+    names = standing(vietnam_day(now))
+    with Database(settings.database_url).reading() as session:
+        rows = [
+            {"category": gap.category, "area": gap.area, "name": names[gap.area].name,
+             "reaches": gap.reaches}
+            for gap in routing.gaps(session, now)
+        ]
+    if as_json:
+        _json(rows)
+    else:
+        for row in rows:
+            reaches = f"only {row['reaches']}" if row["reaches"] else "nobody"
+            click.echo(f"{row['category']:<14} {row['area']} {row['name']}: {reaches}")
+        click.echo(f"{len(rows)} gaps")
+    if rows:
+        raise SystemExit(1)
+
+
 def _end_of(day: datetime | None) -> datetime | None:
     """A deadline is kept until its day ends in Vietnam."""
     if day is None:
         return None
-    return datetime.combine(day.date() + timedelta(days=1), time(), _VIETNAM) - timedelta(seconds=1)
+    return datetime.combine(day.date() + timedelta(days=1), time(), VIETNAM) - timedelta(seconds=1)
 
 
 def _local_day(at: str) -> str:
-    return f"{datetime.fromisoformat(at).astimezone(_VIETNAM):%Y-%m-%d}"
+    return f"{datetime.fromisoformat(at).astimezone(VIETNAM):%Y-%m-%d}"
 
 
 def _json(data: object) -> None:

@@ -11,12 +11,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from crm import settings as configuration
 from crm.branches import QUEUES
+from crm.clock import VIETNAM
 from crm.errors import HotlineError
 from crm.settings import PROJECT, Settings
 from scripts import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from crm.models import Call
 
 # Each command imports what it needs: `hotline call` must not wait for the database's library.
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 ROLES = ("agent", "supervisor", "admin")
@@ -67,6 +66,8 @@ def main(context: click.Context) -> None:
 
 main.add_command(case_commands.case_)
 main.add_command(case_commands.agency_)
+main.add_command(case_commands.area_)
+main.add_command(case_commands.route_)
 main.add_command(nuisance_commands.nuisance)
 main.add_command(bulletin_commands.bulletin)
 main.add_command(incident_commands.incident)

@@ -14,8 +14,9 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from agent_console.catalogues import compile_catalogues
-from crm import users
+from crm import agencies, routing, users
 from crm.branches import QUEUES
+from crm.case_models import Agency
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import Role, User
@@ -43,6 +44,7 @@ def run(settings: Settings, say: Say) -> None:
     provision.prepare(settings, database)
     say(f"database: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, schema current")
     first_accounts(settings, database)
+    first_agencies(database)
     build_prompts(settings, say)
     check(settings)
     tls.ensure(settings, provision.host_names(), datetime.now(UTC))
@@ -103,6 +105,16 @@ def first_accounts(settings: Settings, database: Database) -> None:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             out.write("\n".join(lines) + "\n")
+
+
+def first_agencies(database: Database) -> None:
+    """On a database without agencies: the province's own and their routes, as a beginning."""
+    with database.transaction() as session:
+        if session.scalar(select(func.count()).select_from(Agency)):
+            return
+        agencies.take_in(session, agencies.read(agencies.PROVINCE))
+        session.flush()
+        routing.take_in(session, routing.read(routing.PROVINCE), datetime.now(UTC))
 
 
 def build_frontend(say: Say) -> str:

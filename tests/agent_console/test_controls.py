@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from crm import switches
-from crm.calls import LOCAL_ZONE
+from crm.clock import VIETNAM
 from crm.database import Database
 from tests.agent_console.conftest import Browser, ObedientPhones
 
@@ -28,7 +28,7 @@ def test_a_greeting_for_a_disaster_is_one_choice(
 def test_a_day_is_closed_by_hand_and_stands_in_the_list(
     supervisor: Browser, sqlite: Database, phones: ObedientPhones
 ) -> None:
-    day = (datetime.now(LOCAL_ZONE) + timedelta(days=40)).date()
+    day = (datetime.now(VIETNAM) + timedelta(days=40)).date()
     supervisor.submit("/controls", day=day.isoformat(), value="closed")
     assert state(sqlite)[switches.day_name(day)] == "closed"
     assert f"{day:%d/%m/%Y}" in supervisor.client.get("/controls").get_data(as_text=True)

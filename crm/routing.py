@@ -1,0 +1,167 @@
+"""Which agency a case goes to: by what it is about, and where.
+
+A route names a category (`*`: any) and an area (none: everywhere); the closest one counts, and `*`
+everywhere is the fallback. `committee` stands for the people's committee of the case's own commune.
+A case about an agency or its staff never goes to that agency: one level up, else the inspectorate.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm import agencies
+from crm.areas import standing
+from crm.case_models import Agency, Route
+from crm.categories import CATEGORIES, CategoryError, category_named
+from crm.clock import vietnam_day
+from crm.errors import HotlineError
+
+PROVINCE = Path(__file__).with_name("data") / "routes.csv"
+COLUMNS = ("category", "area", "agency")
+ANY, COMMITTEE = "*", "committee"
+OFFICE, INSPECTORATE = "VPUB", "TTT"  # the province's own, above committees and departments
+
+
+class RouteError(HotlineError):
+    """Routes cannot be taken in. Each line says why."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """An agency for a case. `why`: area | committee | category | fallback | above"""
+
+    agency: Agency
+    why: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Cases of `category` in `area` reach nobody, or only the fallback."""
+
+    category: str
+    area: str
+    reaches: str | None
+
+
+def suggest(
+    session: Session, category: str, area: str | None, now: datetime, *, about: Agency | None = None
+) -> Suggestion | None:
+    """Whom a case of this kind goes to; None: there is no agency for it."""
+    return _Table(session, now).suggest(category, area, about)
+
+
+def gaps(session: Session, now: datetime) -> list[Gap]:
+    """Every category and commune of today that reaches nobody, or only the fallback."""
+    table = _Table(session, now)
+    found = []
+    for category in CATEGORIES:
+        for area in table.areas:
+            suggestion = table.suggest(category.id, area, None)
+            if suggestion is None or suggestion.why == "fallback":
+                reaches = suggestion.agency.code if suggestion else None
+                found.append(Gap(category.id, area, reaches))
+    return found
+
+
+class _Table:
+    """Routes and agencies of one moment."""
+
+    def __init__(self, session: Session, now: datetime) -> None:
+        self.areas = standing(vietnam_day(now))
+        self._agencies = {one.code: one for one in agencies.standing(session, now)}
+        self._committees = {
+            one.area: one for one in self._agencies.values()
+            if one.kind == "committee" and one.area in self.areas
+        }
+        self._routes: Mapping[tuple[str, str | None], str] = {
+            (route.category, route.area): route.agency for route in session.scalars(select(Route))
+        }
+
+    def suggest(
+        self, category: str, area: str | None, about: Agency | None
+    ) -> Suggestion | None:
+        for route, why in self._ways(category, area):
+            target = self._routes.get(route)
+            if target == COMMITTEE:
+                agency = self._committees.get(area or "")
+            else:
+                agency = self._agencies.get(target or "")
+            if agency is None:
+                continue
+            if about is not None and agency.code == about.code:
+                return self._above(agency)
+            return Suggestion(agency, COMMITTEE if target == COMMITTEE else why)
+        return None
+
+    @staticmethod
+    def _ways(category: str, area: str | None) -> Iterator[tuple[tuple[str, str | None], str]]:
+        if area is not None:
+            yield (category, area), "area"
+            yield (ANY, area), "area"
+        yield (category, None), "category"
+        yield (ANY, None), "fallback"
+
+    def _above(self, agency: Agency) -> Suggestion | None:
+        for code in (OFFICE, INSPECTORATE):
+            above = self._agencies.get(code)
+            if above is not None and above.code != agency.code:
+                return Suggestion(above, "above")
+        return None
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file (UTF-8) with the columns COLUMNS. Raises RouteError: all faults."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise RouteError(f"{file}: the first line must be {','.join(COLUMNS)}")
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RouteError(f"{file}: cannot be read: {error}") from error
+    return rows
+
+
+def take_in(session: Session, rows: Iterable[dict[str, str]], now: datetime) -> int:
+    """Replace all routes by these; returns how many. Raises RouteError: all faults."""
+    areas = standing(vietnam_day(now))
+    known = {one.code for one in agencies.standing(session, now)}
+    faults, seen = [], set()
+    made = []
+    for number, row in enumerate(rows, start=2):
+        for fault in _faults(row, areas.keys(), known):
+            faults.append(f"line {number}: {fault}")
+        place = (row["category"], row["area"] or None)
+        if place in seen:
+            faults.append(f"line {number}: stands here twice")
+        seen.add(place)
+        made.append(Route(category=place[0], area=place[1], agency=row["agency"]))
+    if faults:
+        raise RouteError("\n".join(faults))
+    for route in session.scalars(select(Route)):
+        session.delete(route)
+    session.flush()
+    session.add_all(made)
+    return len(made)
+
+
+def _faults(row: dict[str, str], areas: Iterable[str], known: set[str]) -> Iterator[str]:
+    if None in row or None in row.values():
+        yield "has too many or too few columns"
+        return
+    if row["category"] != ANY:
+        try:
+            category_named(row["category"])
+        except CategoryError as error:
+            yield str(error)
+    if row["area"] and row["area"] not in areas:
+        yield f"there is no commune or ward {row['area']} today"
+    if row["agency"] != COMMITTEE and row["agency"] not in known:
+        yield f"there is no agency {row['agency']} today"
