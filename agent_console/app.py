@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from agent_console import (
     board,
     bulletin,
+    case_desk,
     controls,
     desk,
     door,
@@ -59,7 +60,7 @@ def create_app(
     door.install(app)
     CSRFProtect(app)
     Babel(app, default_locale="vi", locale_selector=door.language)
-    for room in (people, desk, board, messages, controls, machines, bulletin):
+    for room in (people, desk, board, messages, case_desk, controls, machines, bulletin):
         app.register_blueprint(room.blueprint)
     _install_errors(app)
     _install_templates(app)

@@ -10,6 +10,8 @@ from flask_babel import get_locale  # type: ignore[import-untyped]
 from flask_babel import gettext as _
 
 from crm.branches import BRANCHES, BY_ID
+from crm.case_models import Identity, Status
+from crm.categories import CATEGORIES
 from crm.clock import VIETNAM
 from crm.desk import PauseReason, Result
 from crm.models import AgentState, Outcome, Role
@@ -107,6 +109,77 @@ def switch_value(value: str) -> str:
         "high_volume": _("Many calls, long waits"),
         "disaster": _("Disaster: key 4 for rescue"), "trial": _("Trial operation"),
     }[value])
+
+
+def category(id_: str | None) -> str:
+    """What a case is about, in the reader's language."""
+    found = next((one for one in CATEGORIES if one.id == id_), None)
+    if found is None:
+        return ""
+    return found.en if str(get_locale()) == "en" else found.vi
+
+
+def case_code(code: str) -> str:
+    """As it is read out: in two groups of four."""
+    return f"{code[:4]} {code[4:]}"
+
+
+def case_statuses() -> dict[str, str]:
+    return {
+        Status.NEW.value: _("New"), Status.CLASSIFIED.value: _("Classified"),
+        Status.ASSIGNED.value: _("With the agency"), Status.IN_PROGRESS.value: _("In progress"),
+        Status.NEED_INFO.value: _("Needs information"), Status.EXTENDED.value: _("Extended"),
+        Status.RESOLVED.value: _("Resolved"), Status.CLOSED.value: _("Closed"),
+        Status.REJECTED.value: _("Refused"), Status.DUPLICATE.value: _("Duplicate"),
+        Status.REOPENED.value: _("Reopened"),
+    }
+
+
+def identities() -> dict[str, str]:
+    return {
+        Identity.SHOWN.value: _("Agencies see who reports"),
+        Identity.HIDDEN.value: _("Hidden from agencies"),
+        Identity.ANONYMOUS.value: _("Anonymous: no number is kept"),
+    }
+
+
+def case_events() -> dict[str, str]:
+    return {
+        "opened": _("Opened"), "classified": _("Classified"), "moved": _("Moved on"),
+        "answered": _("Answer set"), "reopen": _("The citizen asked to look again"),
+        "info": _("The citizen has added something"),
+    }
+
+
+def suggested_why(why: str) -> str:
+    reasons: dict[str, str] = {
+        "area": _("the route of this commune"), "committee": _("the commune's own committee"),
+        "category": _("what it is about"), "fallback": _("no closer route is set"),
+        "above": _("one level above the agency it is about"),
+    }
+    return reasons[why]
+
+
+def case_problem(code: str) -> str:
+    """Why something cannot be done with a case (the codes of crm.cases.CaseError, and of forms)."""
+    sentences: dict[str, str] = {
+        "summary": _("Say what the case is about."),
+        "anonymous": _("An anonymous case keeps no number: leave it out, or hide the identity."),
+        "phone": _("A telephone number has 10 or 11 digits and begins with 0."),
+        "ended": _("The case has ended: it must be reopened first."),
+        "move": _("The case cannot go there from where it is."),
+        "agency": _("Choose an agency that stands today."),
+        "date": _("An extension needs a date that is later than the one it has."),
+        "reason": _("Say why."),
+        "once": _("A case is extended once only."),
+        "answer": _("A case is resolved with an answer for the citizen: set it first."),
+        "about": _("A case never goes to the agency that it is about."),
+        "stale": _("Somebody else has changed this case meanwhile: see below, then try again."),
+        "place": _("There is no such commune or ward."),
+        "sides": _("There are several: choose one."),
+        "category": _("Choose what it is about."),
+    }
+    return sentences.get(code) or str(_("Something went wrong on the server."))
 
 
 def satisfaction(score: int | None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -57,7 +57,13 @@ MOVES_OF_CITIZENS = frozenset({_S.REOPENED})
 
 
 class CaseError(HotlineError):
-    """What was asked of a case cannot be done; one sentence for whoever asked."""
+    """What was asked of a case cannot be done; one sentence for whoever asked. `code` names the
+    kind: summary, anonymous, phone, unknown, ended, move, agency, date, reason, once, answer,
+    about, stale."""
+
+    def __init__(self, sentence: str, code: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 def open_case(
@@ -67,9 +73,11 @@ def open_case(
 ) -> Case:
     """A new case, due as a general one unless told otherwise. Raises CaseError."""
     if not summary.strip():
-        raise CaseError("a case says what it is about")
+        raise CaseError("a case says what it is about", "summary")
     if identity is Identity.ANONYMOUS and phone:
-        raise CaseError("an anonymous case has no telephone number: hide the identity instead")
+        raise CaseError(
+            "an anonymous case has no telephone number: hide the identity instead", "anonymous"
+        )
     for _ in range(_DRAWS):
         case = Case(
             code=new_code(), status=_S.NEW, identity=identity, sensitive=sensitive, phone=phone,
@@ -84,16 +92,16 @@ def open_case(
             continue
         _note(session, case, by, now, "opened", after=_S.NEW)
         return case
-    raise CaseError("no free case code was found")
+    raise CaseError("no free case code was found", "unknown")
 
 
 def by_code(session: Session, code: str) -> Case:
     """Raises CaseError: the code is mistyped, or nobody's."""
     if not is_code(code):
-        raise CaseError(f"{code} is no case code: its digits do not fit together")
+        raise CaseError(f"{code} is no case code: its digits do not fit together", "unknown")
     case = session.scalar(select(Case).where(Case.code == code))
     if case is None:
-        raise CaseError(f"there is no case {code}")
+        raise CaseError(f"there is no case {code}", "unknown")
     return case
 
 
@@ -108,7 +116,7 @@ def classify(
     """
     was = Status(case.status)
     if was in ENDED:
-        raise CaseError(f"a case that is {was} is not classified: reopen it first")
+        raise CaseError(f"a case that is {was} is not classified: reopen it first", "ended")
     kind = category_named(category)
     if area is not None:
         area_named(area, vietnam_day(now))
@@ -144,28 +152,32 @@ def move(
     was = Status(case.status)
     if to not in MOVES[was]:
         allowed = ", ".join(sorted(MOVES[was]))
-        raise CaseError(f"a case that is {was} cannot become {to}; it can become {allowed}")
+        raise CaseError(
+            f"a case that is {was} cannot become {to}; it can become {allowed}", "move"
+        )
     if (agency is not None) != (to is _S.ASSIGNED):
-        raise CaseError("a case is assigned to an agency, and only then is one named")
+        raise CaseError("a case is assigned to an agency, and only then is one named", "agency")
     if (due_at is not None) != (to is _S.EXTENDED):
-        raise CaseError("an extended case needs a new date, and only then is one set")
+        raise CaseError("an extended case needs a new date, and only then is one set", "date")
     if to is _S.REJECTED and not note.strip():
-        raise CaseError("a refusal needs its reason")
+        raise CaseError("a refusal needs its reason", "reason")
     if to is _S.RESOLVED and not case.answer:
-        raise CaseError("a case is resolved with an answer for the citizen: answer it first")
+        raise CaseError(
+            "a case is resolved with an answer for the citizen: answer it first", "answer"
+        )
     if agency is not None:
         chosen = agency_named(session, agency, now)
         if case.about is not None and chosen.id == case.about.id:
-            raise CaseError(f"a case about {chosen.code} is not handled by {chosen.code}")
+            raise CaseError(f"a case about {chosen.code} is not handled by {chosen.code}", "about")
         case.agency = chosen
         case.assigned_at = now
     if due_at is not None:
         if _was_extended(session, case):
-            raise CaseError("a case is extended once only")
+            raise CaseError("a case is extended once only", "once")
         if not note.strip():
-            raise CaseError("an extension needs its reason")
+            raise CaseError("an extension needs its reason", "reason")
         if due_at <= case.due_at:
-            raise CaseError("the new date must be later than the one it had")
+            raise CaseError("the new date must be later than the one it had", "date")
         case.due_at = due_at
     if to is _S.RESOLVED:
         case.resolved_at = now
@@ -177,7 +189,7 @@ def set_answer(session: Session, case: Case, text: str, *, by: str, now: datetim
     """What the citizen is told, approved by whoever sets it. Raises CaseError."""
     text = " ".join(text.split())
     if not text or len(text) > LONGEST_ANSWER:
-        raise CaseError(f"an answer has 1 to {LONGEST_ANSWER} letters")
+        raise CaseError(f"an answer has 1 to {LONGEST_ANSWER} letters", "answer")
     case.answer = text
     _note(session, case, by, now, "answered", note=text)
 
@@ -185,6 +197,30 @@ def set_answer(session: Session, case: Case, text: str, *, by: str, now: datetim
 def events_of(session: Session, case: Case) -> list[CaseEvent]:
     """All that has happened to a case, in order."""
     found = select(CaseEvent).where(CaseEvent.case_id == case.id).order_by(CaseEvent.id)
+    return list(session.scalars(found))
+
+
+def unchanged_since(session: Session, case: Case, seen: int | None) -> None:
+    """`seen` is the id of the last event that whoever changes the case has read. Raises CaseError
+    where there is a later one."""
+    newest = session.scalar(select(func.max(CaseEvent.id)).where(CaseEvent.case_id == case.id))
+    if newest != seen:
+        raise CaseError("the case has changed meanwhile", "stale")
+
+
+def to_dispatch(session: Session, limit: int) -> list[Case]:
+    """Cases that no agency has, or that a citizen has reopened, the most urgent first."""
+    waiting = select(Case).where(
+        Case.status.in_([_S.NEW, _S.CLASSIFIED, _S.REOPENED])
+    ).order_by(Case.dispatch_due_at, Case.id).limit(limit)
+    return list(session.scalars(waiting))
+
+
+def handled(session: Session, limit: int) -> list[Case]:
+    """Cases that an agency has and that are not at their end, by when they are due."""
+    found = select(Case).where(
+        Case.status.in_([_S.ASSIGNED, _S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED])
+    ).order_by(Case.due_at, Case.id).limit(limit)
     return list(session.scalars(found))
 
 

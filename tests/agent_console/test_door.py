@@ -28,7 +28,10 @@ BOARDS = {
 }
 MESSAGES = {"/messages"}  # of whoever does what callers ask for
 ADMINS = {"/users"}
-ALL = {"/", "/session", "/account", "/events", "/calls/<call_id>/voicemail"}
+ALL = {
+    "/", "/session", "/account", "/events", "/calls/<call_id>/voicemail", "/cases", "/cases/new",
+    "/cases/<code>",
+}
 
 
 def readable(app: Flask) -> set[str]:

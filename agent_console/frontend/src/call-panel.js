@@ -146,6 +146,8 @@ export class CallPanel extends EventTarget {
     element("mute").setAttribute("aria-pressed", String(phone?.muted ?? false));
     element("hold").setAttribute("aria-pressed", String(phone?.held ?? false));
     element("note-form").hidden = call.id === null;
+    const about = new URLSearchParams({ call: call.id ?? "", caller: call.caller ?? "" });
+    element("new-case").href = `/cases/new?${about}`; // in another tab: the phone stays where it is
     element("finish").disabled = phone !== null || call.phase === "talking";
     if (!phone) this.#showKeypad(false);
     this.tick();

@@ -1,0 +1,247 @@
+"""Cases: opened during a call or by hand, classified, sent to an agency, followed to their end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _  # type: ignore[import-untyped]
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import BadRequest, NotFound
+
+from agent_console import words
+from agent_console.door import Answer, console, open_to, person, utc_now
+from crm import agencies, areas, cases
+from crm.agencies import AgencyError
+from crm.areas import Area
+from crm.call_facts import CALL_ID
+from crm.case_models import Case, Identity, Status
+from crm.cases import CaseError
+from crm.categories import CATEGORIES, CategoryError
+from crm.clock import VIETNAM, vietnam_day
+from crm.deadlines import GENERALS
+from crm.models import Call, Role
+
+blueprint = Blueprint("case_desk", __name__, url_prefix="/cases")
+
+LISTED = 200
+_PHONE = re.compile(r"0[0-9]{9,10}")
+
+
+class _PlaceError(Exception):
+    """The commune that was typed is unknown (no `sides`), or must be chosen among several."""
+
+    def __init__(self, sides: Mapping[str, Area]) -> None:
+        self.sides = sides
+
+
+@blueprint.get("")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def listing() -> Answer:
+    """What no agency has yet, then what is handled, the most urgent first; or one case by code."""
+    asked = re.sub(r"\s", "", request.args.get("code", ""))
+    with console().database.reading() as session:
+        if asked:
+            try:
+                return redirect(url_for(".page", code=cases.by_code(session, asked).code))
+            except CaseError:
+                flash(_("There is no case with this code."))
+        return render_template(
+            "cases.html", waiting=cases.to_dispatch(session, LISTED),
+            handled=cases.handled(session, LISTED), now=utc_now(), listed=LISTED,
+        )
+
+
+@blueprint.get("/new")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def new() -> Answer:
+    call_id = request.args.get("call", "")
+    with console().database.reading() as session:
+        call = session.get(Call, call_id) if call_id else None
+        live = request.args.get("caller", "")
+        phone = (call.caller if call else None) or (live if _PHONE.fullmatch(live) else "")
+        return _new_form(session, {"call": call_id, "phone": phone or ""})
+
+
+@blueprint.post("")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def create() -> Answer:
+    form, now, by = request.form, utc_now(), person().login
+    try:
+        with console().database.transaction() as session:
+            case = cases.open_case(
+                session, summary=form.get("summary", ""), by=by, now=now, phone=_phone(form),
+                identity=_identity(form), channel="call" if form.get("call") else "hand",
+                call_id=_call_id(form),
+            )
+            if form.get("category"):
+                _classify(session, case, now)
+            code = case.code
+    except (CaseError, AgencyError, CategoryError, _PlaceError) as error:
+        with console().database.reading() as session:
+            return _new_form(session, form.to_dict(), error)
+    flash(_("The case is open. Its code, to be read to the citizen: %(code)s",
+            code=words.case_code(code)))
+    return redirect(url_for(".page", code=code))
+
+
+@blueprint.get("/<code>")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def page(code: str) -> Answer:
+    with console().database.reading() as session:
+        return _page(session, _case(session, code))
+
+
+@blueprint.post("/<code>/classify")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def classify(code: str) -> Answer:
+    return _changed(code, lambda session, case: _classify(session, case, utc_now()))
+
+
+@blueprint.post("/<code>/assign")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def assign(code: str) -> Answer:
+    return _changed(code, lambda session, case: cases.move(
+        session, case, Status.ASSIGNED, by=person().login, now=utc_now(),
+        agency=request.form.get("agency", ""), note=request.form.get("note", ""),
+    ))
+
+
+@blueprint.post("/<code>/answer")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def answer(code: str) -> Answer:
+    return _changed(code, lambda session, case: cases.set_answer(
+        session, case, request.form.get("answer", ""), by=person().login, now=utc_now(),
+    ))
+
+
+@blueprint.post("/<code>/move")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def move(code: str) -> Answer:
+    try:
+        to = Status(request.form.get("to", ""))
+        day = date.fromisoformat(request.form["due"]) if request.form.get("due") else None
+    except ValueError as error:
+        raise BadRequest() from error
+    return _changed(code, lambda session, case: cases.move(
+        session, case, to, by=person().login, now=utc_now(), note=request.form.get("note", ""),
+        due_at=_end_of(day) if day and to is Status.EXTENDED else None,
+    ))
+
+
+def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
+    """Do what was asked of a case, unless it has changed since the page was loaded."""
+    try:
+        with console().database.transaction() as session:
+            case = _case(session, code)
+            cases.unchanged_since(session, case, request.form.get("seen", type=int))
+            act(session, case)
+    except (CaseError, AgencyError, CategoryError, _PlaceError) as error:
+        with console().database.reading() as session:
+            return _page(session, _case(session, code), error)
+    return redirect(url_for(".page", code=code))
+
+
+def _classify(session: Session, case: Case, now: datetime) -> None:
+    cases.classify(
+        session, case, request.form.get("category", ""), by=person().login, now=now,
+        area=_area(request.form, now), about=request.form.get("about") or None,
+        general=GENERALS[console().settings.general_days],
+    )
+
+
+def _area(form: Mapping[str, str], now: datetime) -> str | None:
+    """The commune of today that was chosen, or typed in words. Raises _PlaceError."""
+    typed = form.get("place", "").strip()
+    if not typed:
+        return None
+    day = vietnam_day(now)
+    found = areas.find(typed, day)
+    exact = [one for one in found if one.named.name == typed] or found
+    sides = {area.code: area for one in exact for area in one.today}
+    if (chosen := form.get("area", "")) in sides:
+        return chosen
+    if len(sides) == 1:
+        return next(iter(sides))
+    raise _PlaceError(sides)
+
+
+def _identity(form: Mapping[str, str]) -> Identity:
+    try:
+        return Identity(form.get("identity", ""))
+    except ValueError as error:
+        raise BadRequest() from error
+
+
+def _call_id(form: Mapping[str, str]) -> str | None:
+    given = form.get("call", "")
+    if given and not CALL_ID.fullmatch(given):
+        raise BadRequest()
+    return given or None
+
+
+def _phone(form: Mapping[str, str]) -> str | None:
+    phone = re.sub(r"[\s.-]", "", form.get("phone", ""))
+    if phone and not _PHONE.fullmatch(phone):
+        raise CaseError(f"{phone} is no telephone number", "phone")
+    return phone or None
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), VIETNAM) - timedelta(seconds=1)
+
+
+def _case(session: Session, code: str) -> Case:
+    try:
+        return cases.by_code(session, code)
+    except CaseError as error:
+        raise NotFound() from error
+
+
+def _code_of(error: Exception) -> str:
+    match error:
+        case CaseError(code=code):
+            return code
+        case _PlaceError(sides=sides):
+            return "sides" if sides else "place"
+        case AgencyError():
+            return "agency"
+        case _:
+            return "category"
+
+
+def _new_form(
+    session: Session, given: Mapping[str, str], error: Exception | None = None
+) -> Answer:
+    return render_template(
+        "case_new.html", given=given, **_choices(session, error),
+    ), 400 if error else 200
+
+
+def _page(session: Session, case: Case, error: Exception | None = None) -> Answer:
+    now = utc_now()
+    events = cases.events_of(session, case)
+    day = vietnam_day(now)
+    at_work = Status(case.status) not in cases.ENDED
+    status = 409 if error is not None and _code_of(error) == "stale" else 400 if error else 200
+    return render_template(
+        "case.html", case=case, events=events, seen=events[-1].id, now=now, at_work=at_work,
+        area=areas.standing(day).get(case.area or ""),
+        suggested=cases.suggested(session, case, now),
+        moves=[one for one in Status if one in cases.MOVES[Status(case.status)]
+               and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED)],
+        given=request.form.to_dict(), **_choices(session, error),
+    ), status
+
+
+def _choices(session: Session, error: Exception | None) -> dict[str, object]:
+    now = utc_now()
+    sides = error.sides if isinstance(error, _PlaceError) else {}
+    return {
+        "problem": words.case_problem(_code_of(error)) if error else None, "sides": sides,
+        "categories": CATEGORIES, "identities": Identity,
+        "agencies": agencies.standing(session, now),
+        "names": sorted({area.name for area in areas.all_areas()}),
+    }
