@@ -228,7 +228,7 @@ def _page(session: Session, case: Case, error: Exception | None = None) -> Answe
     status = 409 if error is not None and _code_of(error) == "stale" else 400 if error else 200
     return render_template(
         "case.html", case=case, events=events, seen=events[-1].id, now=now, at_work=at_work,
-        area=areas.standing(day).get(case.area or ""),
+        units=areas.standing(day),
         suggested=cases.suggested(session, case, now),
         moves=[one for one in Status if one in cases.MOVES[Status(case.status)]
                and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED)],

@@ -130,7 +130,7 @@ def classify(
         case.status = _S.CLASSIFIED
     _note(
         session, case, by, now, "classified", before=was, after=Status(case.status),
-        note=f"{category} {area or '-'} {about or '-'}",
+        details={"category": category, "area": area, "about": about},
     )
 
 
@@ -275,11 +275,11 @@ def _asked(session: Session, case: Case, what: str, event: JournalEvent) -> None
 def _note(
     session: Session, case: Case, by: str, at: datetime, what: str, *,
     before: Status | None = None, after: Status | None = None, note: str = "",
-    call_id: str | None = None,
+    call_id: str | None = None, details: dict[str, Any] | None = None,
 ) -> None:
     session.add(CaseEvent(
         case_id=case.id, at=at, by=by, what=what, before=before, after=after, note=note.strip(),
-        call_id=call_id, details=None,
+        call_id=call_id, details=details,
     ))
     session.flush()
 
