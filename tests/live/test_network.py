@@ -49,6 +49,7 @@ def hotline(carrier: Carrier, tmp_path_factory: pytest.TempPathFactory) -> Itera
         HOTLINE_EMERGENCY_FIRE=RINGS, HOTLINE_EMERGENCY_POLICE=LISTENS,
         HOTLINE_TRUNK_IDENTITY="no",
     ) as running:
+        wait_for(lambda: "Registered" in running.ask("pjsip show registrations"), "registered")
         yield running
 
 
@@ -82,8 +83,6 @@ async def heard_by_a_service(call: Call) -> None:
 def test_a_registered_trunk_brings_calls_in_and_takes_an_emergency_to_the_next_who_answers(
     hotline: Hotline, carrier: Carrier
 ) -> None:
-    wait_for(lambda: "Registered" in hotline.ask("pjsip show registrations"), "registered")
-
     async def scenario() -> None:
         async with in_need(carrier, hotline, "0912000401") as call:
             await heard_by_a_service(call)  # the first number is busy
@@ -131,7 +130,7 @@ def test_while_one_service_rings_a_key_redirects_to_another_who_hears_the_caller
             await asyncio.to_thread(wait_for, fire_brigade_rings, "114 rings")
             await call.press("2")  # changes nothing
             await call.press("3")
-            call.play_tone(440)  # and fills Asterisk's buffer of the file, with what was said before
+            call.play_tone(440)  # which also fills the buffer in which the last words lie
             await asyncio.to_thread(wait_for, told, "the service is told the number")
             await asyncio.to_thread(
                 wait_for, lambda: has_tone(wav_samples(carrier.heard), 440), "and hears the caller"
