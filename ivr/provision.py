@@ -45,7 +45,10 @@ MODULES = (
     "res_pjsip_endpoint_identifier_user", "res_pjsip_registrar", "res_pjsip_caller_id",
     "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_transport_websocket",
     "res_pjsip_dtmf_info", "res_pjsip_logger", "res_pjsip_acl", "chan_pjsip",
-    "bridge_simple", "bridge_softmix", "bridge_native_rtp", "bridge_holding",
+    # not bridge_native_rtp: it passes packets on as they are, so that a stream changes its source
+    # and sequence where two parties meet, and some receivers play nothing more (every second call
+    # of an emergency service that was told the number first)
+    "bridge_simple", "bridge_softmix", "bridge_holding",
     "bridge_builtin_features",
     "codec_alaw", "codec_ulaw", "codec_resample", "format_pcm", "format_wav",
     "res_musiconhold", "pbx_config",
