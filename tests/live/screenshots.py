@@ -31,6 +31,14 @@ async def take(hotline: Hotline, folder: Path) -> None:
             await page.set_viewport_size({"width": 1280, "height": 800})
             await page.screenshot(path=DOCS / f"{name}.png")
         await call.hang_up()
+        await agent.goto(f"{hotline.url}/cases/new")
+        await agent.fill("[name=summary]", "Khu phố 3 ngập ba ngày, bốn hộ hết gạo và nước uống.")
+        await agent.select_option("[name=category]", "food")
+        await agent.fill("[name=place]", "Phường Hàm Rồng")
+        await agent.fill("[name=phone]", "0912345678")
+        await agent.click("main button.primary")
+        await supervisor.goto(agent.url)
+        await supervisor.screenshot(path=DOCS / "case.png")
 
 
 def main() -> None:
