@@ -105,11 +105,25 @@ class CaseEvent(Base):
     note: Mapped[str] = mapped_column(Text, default="")
     call_id: Mapped[str | None] = mapped_column(String(80))  # in which a citizen asked for it
     details: Mapped[dict[str, Any] | None]
+    # the chain (crm.audit); a note is erased with its salt
+    salt: Mapped[str | None] = mapped_column(String(32))
+    note_hash: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64))
 
     __table_args__ = (
         Index("case_event_case", "case_id", "id"),
         UniqueConstraint("case_id", "call_id", "what"),
     )
+
+
+class AuditHead(Base):
+    """The last digest of the chain over all events of cases; one row."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    events: Mapped[int]
 
 
 class Route(Base):

@@ -15,7 +15,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from crm import deadlines
+from crm import audit, deadlines
 from crm.agencies import agency_named
 from crm.areas import area_named, standing
 from crm.call_facts import JournalEvent
@@ -277,10 +277,12 @@ def _note(
     before: Status | None = None, after: Status | None = None, note: str = "",
     call_id: str | None = None, details: dict[str, Any] | None = None,
 ) -> None:
-    session.add(CaseEvent(
+    event = CaseEvent(
         case_id=case.id, at=at, by=by, what=what, before=before, after=after, note=note.strip(),
         call_id=call_id, details=details,
-    ))
+    )
+    audit.seal(session, event)
+    session.add(event)
     session.flush()
 
 

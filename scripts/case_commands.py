@@ -179,6 +179,30 @@ def case_answer(settings: Settings, code: str, text: str) -> None:
         cases.set_answer(session, found, text, by=getpass.getuser(), now=datetime.now(UTC))
 
 
+@case_.command(name="verify")
+@AS_JSON
+@click.pass_obj
+def case_verify(settings: Settings, as_json: bool) -> None:
+    """Whether what happened to cases stands as it was written; exit code 1 if not."""
+    from crm import audit
+    from crm.database import Database
+
+    with Database(settings.database_url).reading() as session:
+        found = audit.verify(session)
+    if as_json:
+        _json({"events": found.events, "erased": found.erased, "head": found.head,
+               "broken": found.broken})
+    elif found.broken is None:
+        click.echo(f"{found.events} events stand as written ({found.erased} notes erased)")
+        click.echo(f"head {found.head}")
+    elif found.broken:
+        click.echo(f"event {found.broken} does not follow from the {found.events} before it")
+    else:
+        click.echo(f"events are missing after the last of {found.events}")
+    if found.broken is not None:
+        raise SystemExit(1)
+
+
 @click.group(name="agency")
 def agency_() -> None:
     """Agencies: who handles cases."""

@@ -15,7 +15,7 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
-from crm import bulletins, case_lookup, cases, incidents, notices, secrets, users, waits
+from crm import audit, bulletins, case_lookup, cases, incidents, notices, secrets, users, waits
 from crm.database import Database
 from crm.settings import Settings
 from ivr import commands, ledger, provision
@@ -43,6 +43,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
     scheduler.add_job(jobs.forget_sessions, "cron", hour=3, minute=20, id="sessions")
+    scheduler.add_job(jobs.note_audit_head, "cron", hour=0, minute=1, id="head of cases' events")
     scheduler.add_job(jobs.mend_prompts, "interval", minutes=1, id="prompts",
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.say_saved_texts, "interval", seconds=10, id="saved texts",
@@ -119,6 +120,12 @@ class Jobs:
         with self._database.transaction() as session:
             users.forget_old_sessions(session, self._clock())
             case_lookup.forget_misses(session, self._clock())
+
+    def note_audit_head(self) -> None:
+        """The last digest over the events of cases goes to the log, where nobody can change it."""
+        with self._database.reading() as session:
+            head = audit.head(session)
+        log.info("events of cases: %d, head %s", head.events, head.digest)
 
     def say_saved_texts(self) -> None:
         """Names of agencies and answers to citizens become sounds soon after they are saved."""
