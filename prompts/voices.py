@@ -85,7 +85,7 @@ class EspeakVoice:
     def speak(self, text: str) -> Speech:
         library = _espeak()
         with library.turn:
-            library.call("espeak_SetVoiceByName", self._voice)
+            library.use(self._voice)
             for number, value in self._parameters.items():
                 library.call("espeak_SetParameter", number, value, 0)
             return Speech(library.say(text), library.rate)
@@ -114,6 +114,14 @@ class _Espeak:
         )
         self._receiver = receive  # the library keeps no reference that Python would count
         self._library.espeak_SetSynthCallback(receive)
+
+        self._voice = b""
+
+    def use(self, voice: bytes) -> None:
+        """Set the voice, if it is another: setting loads its files and forgets parameters."""
+        if voice != self._voice:
+            self.call("espeak_SetVoiceByName", voice)
+            self._voice = voice
 
     def call(self, function: str, *arguments: Any) -> None:
         if status := getattr(self._library, function)(*arguments):
