@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
@@ -21,7 +21,8 @@ from agent_console.door import (
     utc_now,
 )
 from agent_console.feed import path_text
-from crm import desk, history
+from crm import cases, desk, history
+from crm.case_models import Status
 from crm.desk import PauseReason, Result, SeatKind
 from crm.models import Call, LiveCall, Role, User
 
@@ -125,6 +126,7 @@ def call(call_id: str) -> Answer:
         branch = next((row.branch for row in known if row.branch), None)
         note = desk.note_of(session, me, call_id)
         earlier = history.of_caller(session, caller, but=call_id) if caller else []
+        now, own_cases = utc_now(), cases.of_phone(session, caller) if caller else []
         return {
             "id": call_id, "caller": caller, "branch": branch,
             "path": path_text(record.path) if record else None,
@@ -137,6 +139,11 @@ def call(call_id: str) -> Answer:
                     for each in item.notes
                 ],
             } for item in earlier],
+            "cases": [{
+                "code": words.case_code(one.code), "page": url_for("case_desk.page", code=one.code),
+                "status": words.case_statuses()[one.status], "summary": one.summary[:160],
+                "overdue": Status(one.status) not in cases.ENDED and one.due_at < now,
+            } for one in own_cases],
         }, 200
 
 

@@ -224,6 +224,13 @@ def handled(session: Session, limit: int) -> list[Case]:
     return list(session.scalars(found))
 
 
+def of_phone(session: Session, phone: str, limit: int = 10) -> list[Case]:
+    """The last cases of a number, those that are not at their end first."""
+    ended = Case.status.in_(ENDED)
+    found = select(Case).where(Case.phone == phone).order_by(ended, Case.opened_at.desc())
+    return list(session.scalars(found.limit(limit)))
+
+
 def latest(session: Session, limit: int) -> list[Case]:
     """The last `limit` cases, oldest first."""
     newest = select(Case).order_by(Case.opened_at.desc(), Case.id.desc()).limit(limit)

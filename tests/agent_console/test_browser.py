@@ -122,6 +122,28 @@ def test_a_note_outlives_a_reload_and_a_server_that_is_away(page: Page, sqlite: 
         assert (note.text, note.result, note.done) == ("hỏi lịch tiêm", "solved", True)
 
 
+def test_a_case_is_opened_beside_the_call_and_shown_when_the_number_rings_again(
+    page: Page, sqlite: Database
+) -> None:
+    call = call_id()
+    sign_in(page, "lan")
+    put_live_call(sqlite, 2, id=call, state="talking", agent="lan")
+    expect(page.locator("#caller")).to_have_text("0912345678")
+    expect(page.locator("#cases-card")).to_be_hidden()
+    with page.expect_popup() as opened:
+        page.click("#new-case")
+    form = opened.value
+    expect(form.locator("[name=phone]")).to_have_value("0912345678")
+    form.fill("[name=summary]", "Mất nước ba ngày")
+    form.select_option("[name=category]", "utilities")
+    form.click("main button.primary")
+    expect(form.locator("h1")).to_contain_text("Phản ánh")
+    expect(page.locator("#call")).to_be_visible()  # the phone stays where it is
+    page.reload()
+    expect(page.locator("#caller-cases")).to_contain_text("Mất nước ba ngày")
+    expect(page.locator("#caller-cases")).to_contain_text("Đã phân loại")
+
+
 def test_a_second_tab_leaves_the_phone_to_the_first(page: Page) -> None:
     sign_in(page, "lan")
     page.click("#sign-in")

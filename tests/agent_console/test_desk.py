@@ -14,6 +14,7 @@ from crm.models import CallNote, Seat
 from ivr.commands import Outcome
 from tests.agent_console.conftest import Browser, ObedientPhones
 from tests.agent_console.factories import add_call, call_id, put_live_call
+from tests.crm.case_factory import NOW, answered, opened
 
 VACCINE_PATH = [
     {"menu": "main", "key": "3", "at": "2026-05-04T05:00:00.000Z"},
@@ -119,6 +120,19 @@ def test_the_page_of_a_call_shows_path_and_earlier_calls(agent: Browser, sqlite:
     assert told["path"] == "main.3/vaccine.0"
     assert [one["branch"] for one in told["earlier"]] == ["Xét nghiệm"]
     assert agent.ask("GET", f"/agent/calls/{earlier.id}").status_code == 404  # another agent's
+
+
+def test_an_agent_sees_the_cases_of_the_number_that_rings(agent: Browser, sqlite: Database) -> None:
+    call = add_call(sqlite, agent="lan", caller="0912345678")
+    with sqlite.transaction() as session:
+        done = answered(session, "Đã xong.", phone="0912345678")
+        waits = opened(session, phone="0912345678", summary="Mất nước", now=NOW)
+        opened(session, phone="0987654321")
+    told = agent.ask("GET", f"/agent/calls/{call.id}").get_json()["cases"]
+    assert [(one["page"], one["status"], one["overdue"]) for one in told] == [
+        (f"/cases/{waits.code}", "Mới", True), (f"/cases/{done.code}", "Đã giải quyết", False),
+    ]
+    assert told[0]["summary"] == "Mất nước"
 
 
 def test_a_note_is_saved_as_it_is_typed_once_for_each_call(

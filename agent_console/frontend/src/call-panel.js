@@ -112,6 +112,7 @@ export class CallPanel extends EventTarget {
       this.#known = null;
       this.#showKeypad(false);
       this.#drawEarlier([]);
+      this.#drawCases([]);
       this.#drawNote();
     }
     this.#draw();
@@ -170,6 +171,7 @@ export class CallPanel extends EventTarget {
       this.#call = { ...this.#call, ...filled(told, ["caller", "branch"]), path: longer(told.path, this.#call.path) };
       if (told.note) this.#notes.learn(id, told.note);
       this.#drawEarlier(told.earlier);
+      this.#drawCases(told.cases);
       if (document.activeElement !== element("note")) this.#drawNote();
       this.#draw();
     } catch (error) {
@@ -213,6 +215,19 @@ export class CallPanel extends EventTarget {
     const waiting = this.#notes.waiting;
     element("notes-waiting").hidden = waiting === 0;
     element("notes-waiting").textContent = t("Notes kept in this browser until the server takes them: {number}", { number: waiting });
+  }
+
+  /** Cases of this number, each opened in a tab of its own: the phone stays where it is. */
+  #drawCases(cases) {
+    element("caller-cases").replaceChildren(...cases.map((one) => {
+      const link = make("a", "strong", one.code);
+      link.href = one.page;
+      link.target = "_blank";
+      const head = make("p", "row", link, make("span", "tag", one.status));
+      if (one.overdue) head.append(make("span", "tag alarm", t("overdue")));
+      return make("div", "earlier", head, make("p", "", one.summary));
+    }));
+    element("cases-card").hidden = !cases.length;
   }
 
   #drawEarlier(calls) {
