@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from crm import case_models  # noqa: F401 - its tables too
+from crm import case_models, officer_models  # noqa: F401 - their tables too
 from crm.models import Base
 
 connection = context.config.attributes["connection"]
