@@ -275,11 +275,16 @@ def _extend(session: Session, case: Case, due_at: datetime, reason: str) -> str:
 
 def set_answer(session: Session, case: Case, text: str, *, by: str, now: datetime) -> None:
     """What the citizen is told, approved by whoever sets it. Raises CaseError."""
+    case.answer = answer_text(text)
+    note(session, case, by, now, "answered", text=case.answer)
+
+
+def answer_text(text: str) -> str:
+    """An answer as it is read out. Raises CaseError."""
     text = " ".join(text.split())
     if not text or len(text) > LONGEST_ANSWER:
         raise CaseError(f"an answer has 1 to {LONGEST_ANSWER} letters", "answer")
-    case.answer = text
-    note(session, case, by, now, "answered", text=text)
+    return text
 
 
 def events_of(session: Session, case: Case) -> list[CaseEvent]:

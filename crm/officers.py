@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from crm.agencies import agency_named
@@ -97,7 +97,7 @@ def _delegates(session: Session, leaders: list[Officer], now: datetime) -> list[
     return list(dict.fromkeys(found))
 
 
-def _on(day: date) -> tuple[object, ...]:
+def _on(day: date) -> tuple[ColumnElement[bool], ...]:
     return (
         or_(Officer.valid_from.is_(None), Officer.valid_from <= day),
         or_(Officer.valid_to.is_(None), Officer.valid_to >= day),

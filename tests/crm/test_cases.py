@@ -73,7 +73,8 @@ def test_a_move_that_is_not_allowed_changes_nothing_and_says_what_is(sqlite: Dat
             cases.move(session, case, Status.EXTENDED, by="lan", now=NOW, due_at=later)
         with pytest.raises(CaseError, match="later than"):
             cases.move(
-                session, case, Status.EXTENDED, by="lan", now=NOW, due_at=case.due_at, reason="mưa lũ"
+                session, case, Status.EXTENDED, by="lan", now=NOW, due_at=case.due_at,
+                reason="mưa lũ",
             )
         with pytest.raises(CaseError, match="1 to 1200 letters"):
             cases.set_answer(session, case, "a" * 1201, by="lan", now=NOW)

@@ -142,8 +142,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("duty_round", "draft", "case_link", "delegation", "officer"):
-        op.drop_table(table)
+    for made in ("duty_round", "draft", "case_link", "delegation", "officer"):
+        op.drop_table(made)
     for name in _INDEXES:
         op.drop_index(name, "citizen_case")
     with op.batch_alter_table("citizen_case") as table:
