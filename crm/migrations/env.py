@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from crm import case_models, officer_models  # noqa: F401 - their tables too
+import crm.notices.models  # noqa: F401 - the tables of each
+from crm import case_models, officer_models  # noqa: F401
 from crm.models import Base
 
 connection = context.config.attributes["connection"]
