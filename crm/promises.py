@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm import case_links, case_texts, cases, deadlines, duty, officers
@@ -31,6 +31,7 @@ from crm.steps import Series, Situation, Step, due_steps
 SYSTEM = "system"
 LATE_AUTO = "quá 5 phút chưa chuyển"  # why the clock has sent a case on
 _ANEW = (Status.ASSIGNED, Status.EXTENDED, *AT_DESK)  # reminders begin anew
+_RESULTS = (Status.RESOLVED, Status.REJECTED)
 _MOBILE = ("03", "05", "07", "08", "09")
 
 
@@ -141,7 +142,7 @@ class _Follower:
         elif event.what == "returned":
             self._hand_out(Post.OFFICER, case_texts.sent_back, key)
         elif event.what == "joined" and case.status in ENDED:
-            self._tell_doubles(key)
+            self._tell_doubles()
         elif event.after and event.after != event.before and event.what in ("moved", "reopen"):
             self._moved(Status(event.after), key)
         elif event.what == "moved" and event.after == Status.ASSIGNED:
@@ -162,12 +163,16 @@ class _Follower:
                 duty.begin(self._session, case, self._now)
         if (text := case_texts.of_move(case, to)) is not None:
             self._citizen(case, text, key)
-        if to in (Status.RESOLVED, Status.REJECTED):
-            self._tell_doubles(key)
+        if to in _RESULTS:
+            self._tell_doubles()
 
-    def _tell_doubles(self, key: str) -> None:
+    def _tell_doubles(self) -> None:
+        """Each once of each result, whether it was joined before or after."""
+        result = self._session.scalar(select(func.max(CaseEvent.id)).where(
+            CaseEvent.case_id == self._case.id, CaseEvent.after.in_(_RESULTS)
+        ))
         for double in doubles(self._session, self._case):
-            self._citizen(double, case_texts.of_double(double), f"{key}:{double.id}")
+            self._citizen(double, case_texts.of_double(double), f"result:{result}")
 
     def _citizen(self, case: Case, text: str, key: str) -> None:
         """To whoever the case was opened with, where that is a telephone that shows messages."""
@@ -226,7 +231,7 @@ class _Follower:
 
     def _by_the_hour(self) -> bool:
         category = self._case.category
-        return bool(category) and category_named(category).deadline.clock is Clock.HOURS
+        return category is not None and category_named(category).deadline.clock is Clock.HOURS
 
     def _of(self, agency: Agency | None, post: Post) -> Sequence[Officer]:
         return officers.of_agency(self._session, agency, post, self._now) if agency else ()
