@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import callbacks, calls, cases, incidents
+from crm import callbacks, calls, cases, duty, incidents
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import JournalGap, JournalPosition
@@ -185,6 +185,7 @@ class Tailer:
             callbacks.apply(session, batch.events)
             cases.apply(session, batch.events)
             incidents.apply(session, batch.events)
+            duty.apply(session, batch.events)
             for gap in batch.gaps:
                 session.add(JournalGap(
                     node=self._node, segment=here.name, offset=gap.offset, length=gap.length,

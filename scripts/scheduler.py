@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from apscheduler.events import (  # type: ignore[import-untyped]
@@ -15,16 +15,32 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
-from crm import audit, bulletins, case_lookup, cases, incidents, secrets, users, waits
+from crm import (
+    audit,
+    bulletins,
+    case_lookup,
+    cases,
+    duty,
+    incidents,
+    promises,
+    secrets,
+    users,
+    waits,
+)
 from crm.database import Database
 from crm.notices import delivery, outbox, routes
 from crm.settings import Settings
 from ivr import commands, ledger, provision
+from ivr.tls import console_address
+from prompts.catalogue import Catalogue
+from prompts.phrases import Phrases
+from prompts.said import Said
 from scripts import speech
 
 log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 4  # citizens who are rung in one round
+FOLLOWED_AT_ONCE = 200  # cases
 
 
 def main(settings: Settings, stop: threading.Event) -> None:
@@ -40,6 +56,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     scheduler.add_job(jobs.send_notices, "interval", seconds=15, id="notices")
+    scheduler.add_job(jobs.follow_cases, "interval", seconds=5, id="promises")
+    scheduler.add_job(jobs.ring_duty, "interval", seconds=10, id="duty telephones")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
@@ -78,6 +96,42 @@ class Jobs:
         delivery.deliver(
             self._database, self._routes, self._clock, self._settings.quiet_hours
         )
+
+    def follow_cases(self) -> None:
+        """Tell people of what has happened to cases and of what is due. One that cannot be followed
+        stops no other."""
+        now = self._clock()
+        with self._database.reading() as session:
+            waiting = promises.waiting(session, now, FOLLOWED_AT_ONCE)
+        people = promises.People(
+            self._settings.dispatch_phones, self._settings.deputy_phones,
+            console_address(self._settings), timedelta(days=self._settings.close_after_days),
+        )
+        for case_id in waiting:
+            try:
+                with self._database.transaction() as session:
+                    promises.follow(session, case_id, now, people)
+            except Exception as error:
+                log.exception("case %d cannot be followed", case_id)
+                with self._database.transaction() as session:
+                    outbox.alarm(
+                        session, self._settings, subject=f"case {case_id}", now=now,
+                        body=f"a case cannot be followed ({type(error).__name__}), see the log",
+                    )
+
+    def ring_duty(self) -> None:
+        """Ring the telephones on duty for what cannot wait."""
+        with self._database.transaction() as session:
+            ringing = duty.due(session, self._clock(), TOLD_AT_ONCE)
+        if not ringing:
+            return
+        telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+        said = Said(provision.sounds(self._settings.home), self._settings.cache)
+        phrases = Phrases(Catalogue.load(), said)
+        for one in ringing:
+            result = telephone.ring_duty(one.number, one.code, phrases.duty(one.code))
+            if not result.done:
+                log.error("a telephone on duty was not rung: %s", result)
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""
