@@ -62,8 +62,10 @@ def create_app(
     door.install(app)
     CSRFProtect(app).exempt(receipts.blueprint)  # providers sign instead
     Babel(app, default_locale="vi", locale_selector=door.language)
-    for room in (people, desk, board, messages, case_desk, controls, machines, bulletin, notice_desk,
-                 receipts):
+    for room in (
+        people, desk, board, messages, case_desk, controls, machines, bulletin, notice_desk,
+        receipts,
+    ):
         app.register_blueprint(room.blueprint)
     _install_errors(app)
     _install_templates(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
@@ -32,17 +33,19 @@ def page() -> Answer:
         )
 
 
-@blueprint.post("/<int:notice_id>/retry")
+@blueprint.post("/<notice_id>/retry")
 @open_to(Role.SUPERVISOR, Role.ADMIN)
-def retry(notice_id: int) -> Answer:
+def retry(notice_id: str) -> Answer:
+    if not re.fullmatch("[0-9]{1,9}", notice_id):
+        raise NotFound()
     try:
         with console().database.transaction() as session:
-            board.retry(session, notice_id, utc_now())
+            board.retry(session, int(notice_id), utc_now())
     except NoticeError as error:
         raise NotFound() from error
     except StateError:
         flash(_("This message is on its way or has arrived: it is not sent again."))
     else:
-        audit.warning("%s sends notice %d again", person().login, notice_id)
+        audit.warning("%s sends notice %s again", person().login, notice_id)
         flash(_("It will be sent again in a moment."))
     return redirect(url_for("notice_desk.page"))

@@ -32,7 +32,7 @@ PROVIDER = "smpp"
 TIMEOUT_S = 10.0
 IDLE_S = 30.0  # so long without a word, then enquire_link
 BACKOFF_S = (1.0, 60.0)
-THROTTLED = frozenset({consts.SMPP_ESME_RTHROTTLED, consts.SMPP_ESME_RMSGQFULL})
+THROTTLED = frozenset({consts.SMPP_ESME_RTHROTTLED, consts.SMPP_ESME_RMSGQFUL})
 PASSING = THROTTLED | {
     consts.SMPP_ESME_RSYSERR, consts.SMPP_ESME_RX_T_APPN, consts.SMPP_ESME_RSUBMITFAIL,
 }

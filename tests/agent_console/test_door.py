@@ -20,7 +20,9 @@ from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 
 BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
 HOOKS = {"/receipts/twilio", "/receipts/gateway", "/receipts/zalo"}  # signed by providers
-PUBLIC = {"/login", "/language", "/healthz", "/readyz", "/static/<path:filename>"} | BULLETIN | HOOKS
+PUBLIC = {
+    "/login", "/language", "/healthz", "/readyz", "/static/<path:filename>",
+} | BULLETIN | HOOKS
 LOCAL = {"/metrics"}
 AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
