@@ -13,7 +13,7 @@ from crm.notices import hours
 from crm.notices.models import Channel, Notice, State
 from crm.notices.numbers import masked
 from crm.notices.outbox import NoticeError
-from crm.notices.states import move
+from crm.notices.states import StateError, move
 from crm.settings import Settings
 
 LATE = timedelta(minutes=10)
@@ -69,8 +69,10 @@ def retry(session: Session, notice_id: int, now: datetime) -> Notice:
     notice = session.get(Notice, notice_id, with_for_update=True)
     if notice is None:
         raise NoticeError(f"there is no notice {notice_id}")
-    if notice.state != State.WAITING:
+    if notice.state == State.FAILED:
         move(notice, State.WAITING, now)
+    elif notice.state != State.WAITING:
+        raise StateError(f"notice {notice_id} is {notice.state}: it is not sent again")
     notice.attempts, notice.next_attempt_at = 0, now
     return notice
 
