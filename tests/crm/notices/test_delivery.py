@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -298,7 +299,7 @@ def test_only_the_moves_of_the_table_are_allowed(
      "files": [Attachment("../a", "application/pdf", b"")]},
     {"channel": Channel.EMAIL, "recipient": "a@b.vn", "files": [Attachment("a", "pdf", b"")]},
 ])
-def test_what_cannot_be_sent_is_not_written(sqlite: Database, values: dict[str, object]) -> None:
+def test_what_cannot_be_sent_is_not_written(sqlite: Database, values: dict[str, Any]) -> None:
     with pytest.raises(NoticeError):
         written(sqlite, **values)
     assert all_of(sqlite) == []

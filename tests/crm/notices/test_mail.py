@@ -27,12 +27,14 @@ from tests.crm.notices.factory import settings
 class SmtpStandIn(threading.Thread):
     """`refusals`: what it says to a command, by its first word. `context`: it offers STARTTLS."""
 
-    def __init__(self, context: ssl.SSLContext | None = None, **refusals: str) -> None:
+    def __init__(
+        self, context: ssl.SSLContext | None = None, refusals: dict[str, str] | None = None
+    ) -> None:
         super().__init__(daemon=True)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._context = context
-        self._refusals = refusals
+        self._refusals = refusals or {}
         self.messages: list[EmailMessage] = []
         self.commands: list[str] = []
 
@@ -134,7 +136,7 @@ def test_a_subject_cannot_bring_headers(tmp_path: Path) -> None:
     ("EHLO", "421 too many", False),
 ])
 def test_faults_are_told_apart(tmp_path: Path, word: str, said: str, final: bool) -> None:
-    with SmtpStandIn(**{word: said, "HELO": said}) as server:
+    with SmtpStandIn(None, {word: said, "HELO": said}) as server:
         with pytest.raises(Undelivered) as fault:
             mail.route(mail_settings(tmp_path, server)).send(outgoing())
         assert fault.value.final is final

@@ -15,7 +15,7 @@ from crm.notices.texts import Kind, Text, TextError, rendered
 
 DUE = datetime(2026, 11, 17, 16, 59, tzinfo=UTC)  # 23:59 in Vietnam
 CODE = "48302916"
-LONGEST = {
+LONGEST: dict[Kind, texts.Value] = {
     Kind.CODE: CODE, Kind.DAY: DUE, Kind.DIGITS: "12345678", Kind.NUMBER: 99,
     Kind.NAME: "Ban Quản lý Khu kinh tế Nghi Sơn và các khu công nghiệp tỉnh Thanh Hóa",
     Kind.URL: "https://1022.thanhhoa.gov.vn/vt/AbCdEf23", Kind.TEXT: "Trạm y tế 02371022.",

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from crm.call_facts import JournalEvent
+from crm.call_facts import CALL_ID, JournalEvent
 from crm.database import Database
 from crm.notices import voice
 from crm.notices.delivery import Outgoing, Route
@@ -99,7 +99,7 @@ def test_nobody_is_rung_before_the_sound_is_made(
     clock[0] += timedelta(minutes=1)
     jobs.send_notices()
     assert Telephone.rung == [(PHONE, "a" * 20, f"th1.notice-{notice.id}.2")]
-    assert commands.CALL_ID.fullmatch(Telephone.rung[0][2])  # the telephone takes it
+    assert CALL_ID.fullmatch(Telephone.rung[0][2])  # the telephone takes it
 
 
 def test_messages_that_fail_alarm_the_engineers(sqlite: Database, tmp_path: Path) -> None:
