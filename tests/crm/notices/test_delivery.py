@@ -172,6 +172,13 @@ def test_a_fault_in_an_adapter_stops_no_other_notice(sqlite: Database) -> None:
     assert [one.state for one in all_of(sqlite)] == [State.WAITING, State.SENT]
 
 
+def test_a_code_that_would_come_too_late_is_not_sent(sqlite: Database) -> None:
+    written(sqlite, purpose=Purpose.CODE)
+    deliver(sqlite, refused)
+    assert deliver(sqlite, taken, after(15 * 60 + 1)) == Delivered(0, 0)
+    assert only(sqlite).state == State.FAILED
+
+
 def test_a_channel_without_a_provider_waits(sqlite: Database) -> None:
     written(sqlite, channel=Channel.ZALO, template="1")
     assert deliver(sqlite, taken) == Delivered(0, 0)
@@ -179,10 +186,10 @@ def test_a_channel_without_a_provider_waits(sqlite: Database) -> None:
 
 
 def test_at_night_only_what_is_urgent_goes_and_e_mail(sqlite: Database) -> None:
-    written(sqlite)
-    written(sqlite, urgent=True)
-    written(sqlite, purpose=Purpose.CODE)  # somebody waits for it
-    written(sqlite, channel=Channel.EMAIL, recipient="a@example.vn")
+    written(sqlite, NIGHT)
+    written(sqlite, NIGHT, urgent=True)
+    written(sqlite, NIGHT, purpose=Purpose.CODE)  # somebody waits for it
+    written(sqlite, NIGHT, channel=Channel.EMAIL, recipient="a@example.vn")
     routes = dict.fromkeys(Channel, Route("stand-in", taken))
     assert delivery.deliver(sqlite, routes, lambda: NIGHT, QUIET).sent == 3
     assert [one.state == State.WAITING for one in all_of(sqlite)] == [True, False, False, False]

@@ -27,7 +27,7 @@ def filled(name: str) -> dict[str, texts.Value]:
 
 
 def test_a_case_that_was_received() -> None:
-    values = {"case_code": CODE, "due_date": DUE}
+    values: dict[str, texts.Value] = {"case_code": CODE, "due_date": DUE}
     assert rendered("case_received", Channel.SMS, values).body == (
         "1022 Thanh Hoa: Da tiep nhan phan anh ma 48302916. Han tra loi 17/11/2026. Tra cuu: goi "
         "02371022 phim 7."

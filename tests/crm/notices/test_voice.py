@@ -15,6 +15,9 @@ from crm.notices.delivery import Outgoing, Route
 from crm.notices.models import Channel, Notice, State
 from ivr import commands
 from ivr.commands import Outcome, Result
+from prompts.said import Said
+from prompts.voices import EspeakVoice, Voice
+from scripts import speech
 from scripts.scheduler import Jobs
 from tests.crm.notices.factory import NOON, PHONE, deliver, only, settings, written
 from tests.crm.test_incidents import event
@@ -100,6 +103,21 @@ def test_nobody_is_rung_before_the_sound_is_made(
     jobs.send_notices()
     assert Telephone.rung == [(PHONE, "a" * 20, f"th1.notice-{notice.id}.2")]
     assert CALL_ID.fullmatch(Telephone.rung[0][2])  # the telephone takes it
+
+
+def test_no_text_of_a_notice_goes_to_a_foreign_voice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voices = []
+
+    def make(self: Said, texts: list[str], voice: Voice, *_: object) -> dict[str, str]:
+        voices.append(voice)
+        return {}
+
+    monkeypatch.setattr(Said, "make", make)
+    speech.say_saved_texts(settings(tmp_path, voice="gtts"), [TEXT], Event())
+    one, = voices
+    assert isinstance(one, EspeakVoice)
 
 
 def test_messages_that_fail_alarm_the_engineers(sqlite: Database, tmp_path: Path) -> None:
