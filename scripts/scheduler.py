@@ -60,6 +60,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     log.info("jobs: %s", ", ".join(job.id for job in scheduler.get_jobs()))
     stop.wait()
     scheduler.shutdown(wait=False)
+    jobs.close()
 
 
 class Jobs:
@@ -82,6 +83,11 @@ class Jobs:
             settings, database, clock, sms_link=self._smpp, ring=self._ring
         )
 
+    def close(self) -> None:
+        """Leave the SMSC."""
+        if self._smpp is not None:
+            self._smpp.close()
+
     def send_notices(self) -> None:
         """Deliver what waits, where a provider is set."""
         delivery.deliver(
@@ -89,20 +95,20 @@ class Jobs:
         )
 
     def attend_notices(self) -> None:
-        """Take in what the SMSC reports; ring again who did not listen."""
+        """Take in what the SMSC reports."""
         if self._smpp is not None:
             self._smpp.attend()
-        with self._database.transaction() as session:
-            voice.again(session, self._clock())
 
     def watch_notices(self) -> None:
-        """Messages that fail or do not get away alarm; old strays are forgotten."""
+        """Messages that fail or do not get away alarm; who did not listen is rung again."""
         now = self._clock()
         with self._database.transaction() as session:
             routes.note_foreign_use(session, self._settings, now)
             receipts.forget_strays(session, now)
+            voice.again(session, now)
             trouble = board.trouble(session, self._settings, now)
-            if trouble != self._trouble and (trouble.late or trouble.failed):
+            before = self._trouble
+            if trouble.late > before.late or trouble.failed > before.failed:
                 outbox.alarm(
                     session, self._settings, subject="notices", now=now,
                     body=f"{trouble.late} messages wait for 10 minutes, {trouble.failed} failed, "

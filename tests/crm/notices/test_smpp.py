@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -14,6 +15,7 @@ from crm.notices.delivery import Delivered, Outgoing, Undelivered
 from crm.notices.models import State
 from crm.notices.smpp import Inbox, Smpp
 from crm.settings import Settings
+from scripts.scheduler import Jobs
 from tests.crm.notices.factory import NOON, PHONE, all_of, deliver, only, settings, written
 from tests.crm.notices.smsc_stand_in import BAD_NUMBER, THROTTLED, Smsc
 
@@ -95,6 +97,23 @@ def test_a_reply_opts_out_and_is_confirmed_once(
         deliver(sqlite, link.route())
         assert len(smsc.submitted) == 1  # the confirmation itself goes out
         link.close()
+
+
+def test_the_scheduler_sends_and_takes_in_over_one_connection(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    with Smsc() as smsc:
+        jobs = Jobs(smpp_settings(tmp_path, smsc.address), sqlite, Event(), lambda: NOON)
+        written(sqlite)
+        jobs.send_notices()
+        smsc.deliver("id:id1 stat:DELIVRD err:000 text:", esm_class=4)
+        smsc.wait_for("submitted", 1)
+        until = time.monotonic() + 5
+        while only(sqlite).state != State.DELIVERED and time.monotonic() < until:
+            jobs.attend_notices()
+        assert only(sqlite).state == State.DELIVERED
+        assert smsc.binds == 1
+        jobs.close()
 
 
 def test_long_messages_go_in_parts_with_a_header(tmp_path: Path) -> None:
