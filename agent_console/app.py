@@ -21,7 +21,9 @@ from agent_console import (
     door,
     machines,
     messages,
+    notice_desk,
     people,
+    receipts,
     words,
 )
 from agent_console.catalogues import TRANSLATIONS
@@ -58,9 +60,12 @@ def create_app(
         settings, database, commands, Feed(database, settings.service_level_s), secure
     )
     door.install(app)
-    CSRFProtect(app)
+    CSRFProtect(app).exempt(receipts.blueprint)  # providers sign instead
     Babel(app, default_locale="vi", locale_selector=door.language)
-    for room in (people, desk, board, messages, case_desk, controls, machines, bulletin):
+    for room in (
+        people, desk, board, messages, case_desk, controls, machines, bulletin, notice_desk,
+        receipts,
+    ):
         app.register_blueprint(room.blueprint)
     _install_errors(app)
     _install_templates(app)

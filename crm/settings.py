@@ -301,7 +301,7 @@ class Settings:
     )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(
-        "", _optional(_service_url), "The console's address as people and providers outside reach it"
+        "", _optional(_service_url), "The console's address as people outside and providers reach it"
     )
     quiet_hours: tuple[time, time] | None = _setting(
         "21:00-07:00", _quiet_hours,

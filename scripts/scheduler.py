@@ -28,13 +28,13 @@ from crm import (
     waits,
 )
 from crm.database import Database
-from crm.notices import delivery, outbox, routes
+from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
 from crm.settings import Settings
 from ivr import commands, ledger, provision
 from ivr.tls import console_address
 from prompts.catalogue import Catalogue
 from prompts.phrases import Phrases
-from prompts.said import Said
+from prompts.said import FOLDER, Said
 from scripts import speech
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,9 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.send_notices, "interval", seconds=15, id="notices")
     scheduler.add_job(jobs.follow_cases, "interval", seconds=5, id="promises")
     scheduler.add_job(jobs.ring_duty, "interval", seconds=10, id="duty telephones")
+    scheduler.add_job(jobs.attend_notices, "interval", seconds=5, id="reports on notices")
+    scheduler.add_job(jobs.watch_notices, "interval", minutes=5, id="undelivered notices",
+                      next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
@@ -74,6 +77,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     log.info("jobs: %s", ", ".join(job.id for job in scheduler.get_jobs()))
     stop.wait()
     scheduler.shutdown(wait=False)
+    jobs.close()
 
 
 class Jobs:
@@ -87,9 +91,19 @@ class Jobs:
         self._settings = settings
         self._database = database
         self._stop = stop
-        self._said: frozenset[str] | None = None  # what has its sound already
+        self._spoken: frozenset[str] | None = None  # what has its sound already
         self._sounds: list[Path] | None = None  # of the catalogue
-        self._routes = routes.routes(settings)
+        self._trouble = board.Trouble(0, 0)  # as it was told to the engineers
+        self._said = Said(provision.sounds(settings.home), settings.cache)
+        self._smpp = routes.smpp_link(settings, database, clock)
+        self._routes = routes.routes(
+            settings, database, clock, sms_link=self._smpp, ring=self._ring
+        )
+
+    def close(self) -> None:
+        """Leave the SMSC."""
+        if self._smpp is not None:
+            self._smpp.close()
 
     def send_notices(self) -> None:
         """Deliver what waits, where a provider is set."""
@@ -126,12 +140,46 @@ class Jobs:
         if not ringing:
             return
         telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
-        said = Said(provision.sounds(self._settings.home), self._settings.cache)
-        phrases = Phrases(Catalogue.load(), said)
+        phrases = Phrases(Catalogue.load(), self._said)
         for one in ringing:
             result = telephone.ring_duty(one.number, one.code, phrases.duty(one.code))
             if not result.done:
                 log.error("a telephone on duty was not rung: %s", result)
+
+    def attend_notices(self) -> None:
+        """Take in what the SMSC reports."""
+        if self._smpp is not None:
+            self._smpp.attend()
+
+    def watch_notices(self) -> None:
+        """Messages that fail or do not get away alarm; who did not listen is rung again."""
+        now = self._clock()
+        with self._database.transaction() as session:
+            routes.note_foreign_use(session, self._settings, now)
+            receipts.forget_strays(session, now)
+            voice.again(session, now)
+            trouble = board.trouble(session, self._settings, now)
+            before = self._trouble
+            if trouble.late > before.late or trouble.failed > before.failed:
+                outbox.alarm(
+                    session, self._settings, subject="notices", now=now,
+                    body=f"{trouble.late} messages wait for 10 minutes, {trouble.failed} failed, "
+                         "see hotline notice list",
+                )
+            self._trouble = trouble
+
+    def _ring(self, outgoing: delivery.Outgoing) -> str:
+        """Ring for a spoken notice, once its text is there as sound."""
+        if (sound := self._said.sound_of(outgoing.body)) is None:
+            raise delivery.Undelivered("its sound is not made yet", final=False)
+        call = voice.call_of(self._settings.node, outgoing)
+        telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+        result = telephone.tell(
+            numbers.domestic(outgoing.recipient), sound.removeprefix(f"{FOLDER}/"), call
+        )
+        if not result.done:
+            raise delivery.Undelivered(f"not rung: {result}", final=False)
+        return call
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""
@@ -188,9 +236,10 @@ class Jobs:
         with self._database.reading() as session:
             texts = cases.spoken_texts(session, self._clock())
             texts += bulletins.spoken_texts(session) + incidents.spoken_texts(session)
-        if frozenset(texts) != self._said:
+            texts += voice.spoken_texts(session)
+        if frozenset(texts) != self._spoken:
             failed = speech.say_saved_texts(self._settings, texts, self._stop)
-            self._said = frozenset(texts) - failed.keys()
+            self._spoken = frozenset(texts) - failed.keys()
 
     def mend_prompts(self) -> None:
         """What was deleted while calls go on comes back from the cache, and the engineers hear."""
