@@ -86,6 +86,12 @@ class Case(Base):
     __table_args__ = (
         Index("case_phone", "phone", "opened_at"),
         Index("case_status", "status", "due_at"),
+        # all that reports over a period count: they read this and no row
+        Index(
+            "case_opened", "opened_at", "channel", "category", "area", "agency_id", "status",
+            "due_at", "resolved_at",
+        ),
+        Index("case_resolved", "resolved_at", "agency_id"),
     )
 
 

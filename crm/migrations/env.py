@@ -4,6 +4,7 @@ from alembic import context
 
 from crm import case_models  # noqa: F401 - its tables too
 from crm.models import Base
+from crm.reports import models as report_models  # noqa: F401
 
 connection = context.config.attributes["connection"]
 context.configure(
