@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from crm import case_models  # noqa: F401 - its tables too
+import crm.notices.models  # noqa: F401 - its tables too
+from crm import case_models  # noqa: F401
 from crm.models import Base
 from crm.reports import models as report_models  # noqa: F401
 
