@@ -11,9 +11,6 @@ from enum import StrEnum
 
 from crm.clock import VIETNAM
 
-Cell = str | int | float | datetime | None
-
-
 class Kind(StrEnum):
     """How a column is written."""
 
@@ -23,6 +20,17 @@ class Kind(StrEnum):
     SHARE = "share"  # 0.5 is 50 %
     MEAN = "mean"  # with one decimal
     DURATION = "duration"  # seconds: 2:05
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number that is written otherwise than its column."""
+
+    number: float
+    kind: Kind
+
+
+Cell = str | int | float | datetime | Value | None
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,8 @@ def shown(cell: Cell, kind: Kind) -> str:
         return cell
     if isinstance(cell, datetime):
         return moment(cell)
+    if isinstance(cell, Value):
+        return shown(cell.number, cell.kind)
     match kind:
         case Kind.CHANGE:
             return f"{'+' if cell > 0 else '-' if cell < 0 else ''}{grouped(abs(int(cell)))}"

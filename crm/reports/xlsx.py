@@ -13,7 +13,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from crm.clock import VIETNAM
-from crm.reports.document import Cell, Column, Document, Kind, Section, shown
+from crm.reports.document import Cell, Column, Document, Kind, Section, Value, shown
 
 _FORMATS = {
     Kind.NUMBER: "#,##0", Kind.CHANGE: "+#,##0;-#,##0;0", Kind.SHARE: "0.0%", Kind.MEAN: "0.0",
@@ -86,8 +86,11 @@ def _write(cell: SheetCell, value: Cell, column: Column) -> None:
         cell.value = value.astimezone(VIETNAM).replace(tzinfo=None)
         cell.number_format = "dd/mm/yyyy hh:mm"
         return
-    cell.value = value / _SECONDS_A_DAY if column.kind is Kind.DURATION else value
-    cell.number_format = _FORMATS.get(column.kind, "General")
+    kind = column.kind
+    if isinstance(value, Value):
+        value, kind = value.number, value.kind
+    cell.value = value / _SECONDS_A_DAY if kind is Kind.DURATION else value
+    cell.number_format = _FORMATS.get(kind, "General")
 
 
 def as_csv(section: Section) -> str:
