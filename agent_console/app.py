@@ -22,6 +22,7 @@ from agent_console import (
     machines,
     messages,
     people,
+    reports,
     words,
 )
 from agent_console.catalogues import TRANSLATIONS
@@ -60,7 +61,8 @@ def create_app(
     door.install(app)
     CSRFProtect(app)
     Babel(app, default_locale="vi", locale_selector=door.language)
-    for room in (people, desk, board, messages, case_desk, controls, machines, bulletin):
+    for room in (people, desk, board, messages, case_desk, controls, machines, bulletin,
+                 reports):
         app.register_blueprint(room.blueprint)
     _install_errors(app)
     _install_templates(app)

@@ -283,7 +283,7 @@ class Settings:
     )
     service_level_s: int = _setting(20, _number(1, 600), "Answered within this counts as in time")
     report_recipients: tuple[str, ...] = _setting(
-        "", _list(_EMAIL), "E-mail addresses the daily report goes to at 17:00 (empty: none is sent)"
+        "", _list(_EMAIL), "E-mail addresses the daily report goes to at 17:00 (empty: not sent)"
     )
     report_officer_email: str | None = _setting(
         "", _optional(_EMAIL), "Reminded at 16:00 and 16:30 of the figures of the day"

@@ -259,4 +259,4 @@ def names_of(session: Session, logins: Iterable[str]) -> dict[str, str]:
     """Full names by login; of logins that nobody has there are none."""
     wanted = list(logins)
     rows = session.execute(select(User.login, User.name).where(User.login.in_(wanted)))
-    return {login: name for login, name in rows}
+    return {row.login: row.name for row in rows}

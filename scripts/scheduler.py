@@ -15,12 +15,23 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
-from crm import audit, bulletins, case_lookup, cases, incidents, secrets, users, waits
+from crm import (
+    audit,
+    bulletins,
+    case_lookup,
+    cases,
+    incidents,
+    secrets,
+    switches,
+    users,
+    waits,
+)
 from crm.database import Database
 from crm.notices import delivery, outbox, routes
+from crm.reports import schedule
 from crm.settings import Settings
 from ivr import commands, ledger, provision
-from scripts import speech
+from scripts import reports, speech
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +59,12 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.mend_prompts, "interval", minutes=1, id="prompts",
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.say_saved_texts, "interval", seconds=10, id="saved texts",
+                      next_run_time=datetime.now(UTC))
+    # every minute, and not only at 17:00: what was missed is made up as soon as it can be
+    scheduler.add_job(jobs.daily_report, "cron", second=0, id="daily report",
+                      next_run_time=datetime.now(UTC))
+    scheduler.add_job(jobs.publish_figures, "interval", seconds=30, id="figures for key 8")
+    scheduler.add_job(jobs.count_days, "interval", minutes=10, id="counts by day",
                       next_run_time=datetime.now(UTC))
     if settings.voice != "espeak":
         scheduler.add_job(jobs.better_voice, "interval", minutes=10, id="voice",
@@ -128,6 +145,25 @@ class Jobs:
         with self._database.reading() as session:
             head = audit.head(session)
         log.info("events of cases: %d, head %s", head.events, head.digest)
+
+    def daily_report(self) -> None:
+        """Remind, send or alarm, as the hour asks."""
+        for done in schedule.step(self._database, self._settings, self._clock()):
+            log.warning("the daily report of %s: %s", done.day, done.what)
+
+    def publish_figures(self) -> None:
+        """Approved figures become the bulletin of key 8."""
+        number = reports.publish(self._settings, self._database, self._clock())
+        if number is not None:
+            log.warning("bulletin %d, of the figures of the day, is live", number)
+            with self._database.reading() as session:
+                value = switches.wanted(session, switches.BULLETIN) or "none"
+            telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+            telephone.set_switches({switches.BULLETIN: value})  # what fails is repaired later
+
+    def count_days(self) -> None:
+        """Keep the counts of days that are over, for reports over long periods."""
+        reports.count_days(self._database, self._clock())
 
     def say_saved_texts(self) -> None:
         """Names of agencies and answers to citizens become sounds soon after they are saved."""

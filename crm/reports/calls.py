@@ -138,7 +138,8 @@ def sums(counts: Iterable[Count]) -> Sums:
         return sum(getattr(row, name) for row in rows)
 
     return Sums(
-        *(total(name) for name in ("calls", "queued", "in_time", "unreached", "rated", "satisfied")),
+        calls=total("calls"), queued=total("queued"), in_time=total("in_time"),
+        unreached=total("unreached"), rated=total("rated"), satisfied=total("satisfied"),
         longest_wait_ms=max((row.longest_wait_ms for row in rows), default=0),
         answered=sum(row.calls for row in rows if row.outcome == Outcome.ANSWERED),
         missed=sum(row.calls for row in rows if row.outcome in MISSED),

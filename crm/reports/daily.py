@@ -13,6 +13,7 @@ from crm.categories import CATEGORIES
 from crm.clock import VIETNAM
 from crm.models import Outcome
 from crm.reports import calls, health, work
+from crm.reports.calls import Count
 from crm.reports.document import Cell, Column, Document, Kind, Section, Table, Value, moment
 from crm.reports.models import HealthReport
 from crm.reports.template import Template, filled
@@ -28,7 +29,7 @@ OUTCOMES = {
     Outcome.ANSWERED: "Gặp người", Outcome.TRANSFERRED: "Chuyển ngoài",
     Outcome.CALLBACK: "Hẹn gọi lại", Outcome.VOICEMAIL: "Để lời nhắn",
     Outcome.SELF_SERVED: "Tự tra cứu", Outcome.ABANDONED_QUEUE: "Bỏ khi chờ",
-    Outcome.ABANDONED_MENU: "Bỏ ở lời chào", Outcome.REJECTED: "Từ chối", Outcome.LOST: "Sự cố",
+    Outcome.ABANDONED_MENU: "Bỏ ở menu", Outcome.REJECTED: "Từ chối", Outcome.LOST: "Sự cố",
 }
 NO_BRANCH = "Chưa chọn nhánh"
 UNKNOWN_AREA = "Chưa rõ địa bàn"
@@ -48,8 +49,8 @@ class Daily:
     approver: str
     today: dict[str, health.Figures]
     yesterday: dict[str, health.Figures] | None  # None: nothing is known
-    calls: list[calls.Count]
-    calls_before: list[calls.Count]
+    calls: list[Count]
+    calls_before: list[Count]
     agencies: list[work.AgencyDay]
     rising: list[work.Rising]
 
@@ -178,7 +179,8 @@ def _calls(daily: Daily) -> tuple[str, Table]:
         return [sum(by), *by]
 
     rows: list[tuple[Cell, ...]] = []
-    for branch in [*BRANCH_NAMES, *sorted({one.branch for one in found} - {*BRANCH_NAMES, ""}), ""]:
+    others = sorted({one.branch for one in found} - {*BRANCH_NAMES, ""})
+    for branch in [*BRANCH_NAMES, *others, ""]:
         by = numbers(branch)
         if by[0]:
             rows.append((BRANCH_NAMES.get(branch, branch) or NO_BRANCH, *by))
@@ -192,12 +194,12 @@ def _calls(daily: Daily) -> tuple[str, Table]:
 
 
 def _service(daily: Daily) -> tuple[str, Table]:
-    def inbound(found: list[calls.Count]) -> calls.Sums:
+    def inbound(found: list[Count]) -> calls.Sums:
         return calls.sums(one for one in found if one.direction == "in")
 
     now, was = inbound(daily.calls), inbound(daily.calls_before)
 
-    def out(found: list[calls.Count]) -> int:
+    def out(found: list[Count]) -> int:
         return sum(one.calls for one in found if one.direction == "out")
 
     def wait(sums: calls.Sums) -> Value:
@@ -256,7 +258,8 @@ def _rising(daily: Daily) -> tuple[str, Table]:
         ),
         tuple(
             (
-                CATEGORY_NAMES.get(one.category, one.category) if one.category else "Mọi lĩnh vực",
+                CATEGORY_NAMES.get(one.category, one.category) if one.category
+                else "Mọi lĩnh vực",
                 names.get(one.area, one.area) if one.area else "Toàn tỉnh", one.cases,
                 round(one.usual, 1),
             )

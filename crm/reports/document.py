@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from crm.clock import VIETNAM
 
+
 class Kind(StrEnum):
     """How a column is written."""
 
@@ -80,7 +81,7 @@ def grouped(number: int) -> str:
     return f"{number:,}".replace(",", ".")
 
 
-def shown(cell: Cell, kind: Kind) -> str:
+def shown(cell: Cell, kind: Kind) -> str:  # noqa: PLR0911 - one for each kind
     """A cell as people read it in Vietnam."""
     if cell is None:
         return "–"

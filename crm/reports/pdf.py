@@ -22,7 +22,8 @@ class _Pages(FPDF):
     def __init__(self, foot: str) -> None:
         super().__init__(format="A4")
         self._foot = foot
-        self.set_margins(18, 16, 15)
+        self.set_margins(17, 16, 17)
+        self.c_margin = 0.0
         self.set_auto_page_break(True, 18)
         for style, name in (("", "Regular"), ("B", "SemiBold"), ("I", "Italic")):
             self.add_font(FONT, style, _FILES / f"BeVietnamPro-{name}.ttf")

@@ -1,4 +1,5 @@
-"""Reports over a period: by branch, channel, field, agency, area. Numbers only; few are not told."""
+"""Reports over a period: by branch, channel, field, agency, area. Small numbers of an area are told
+only together."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def document(session: Session, by: By, first: date, last: date, now: datetime) -
         table = _branches(calls.of_days(session, first, last))
     else:
         table = _cases(work.of_days(session, first, last, now), by, last)
-    section = Section(by.value, TITLES[by], TITLES[by], (), table, "Không có gì trong thời gian này.")
+    empty = "Không có gì trong thời gian này."
+    section = Section(by.value, TITLES[by], TITLES[by], (), table, empty)
     return Document(
         heading=("TỔNG ĐÀI (0237) 1022 THANH HÓA",), number="", dated="", title=TITLES[by].upper(),
         subtitle=f"Từ ngày {first:%d/%m/%Y} đến ngày {last:%d/%m/%Y}", to=(), sections=(section,),
@@ -73,7 +75,8 @@ def _branches(found: list[calls.Count]) -> Table:
         )
 
     rows = []
-    for branch in [*BRANCH_NAMES, *sorted({one.branch for one in inbound} - {*BRANCH_NAMES, ""}), ""]:
+    others = sorted({one.branch for one in inbound} - {*BRANCH_NAMES, ""})
+    for branch in [*BRANCH_NAMES, *others, ""]:
         sums = calls.sums(one for one in inbound if one.branch == branch)
         if sums.calls:
             rows.append(row(BRANCH_NAMES.get(branch, branch) or NO_BRANCH, sums))

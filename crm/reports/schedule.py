@@ -200,8 +200,9 @@ def _mail(
     key: str, now: datetime, pages: bytes, sheets: bytes,
 ) -> None:
     places = daily.places(figures, edition)
-    name = f"bao-cao-1022-{figures.day:%Y%m%d}" + (f"-dinh-chinh-{edition - 1}" if edition > 1
-                                                   else "")
+    name = f"bao-cao-1022-{figures.day:%Y%m%d}"
+    if edition > 1:
+        name += f"-dinh-chinh-{edition - 1}"
     for recipient in settings.report_recipients:
         outbox.write(
             session, channel=Channel.EMAIL, recipient=recipient, now=now, purpose=Purpose.REPORT,

@@ -161,4 +161,4 @@ def _open() -> list[str]:
 def _names(session: Session, ids: set[int | None]) -> dict[int, str]:
     wanted = [one for one in ids if one is not None]
     rows = session.execute(select(Agency.id, Agency.name).where(Agency.id.in_(wanted)))
-    return {number: name for number, name in rows}
+    return {row.id: row.name for row in rows}

@@ -7,13 +7,14 @@ import io
 from datetime import datetime
 
 from openpyxl import Workbook
-from openpyxl.cell import Cell as SheetCell
+from openpyxl.cell import MergedCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from crm.clock import VIETNAM
-from crm.reports.document import Cell, Column, Document, Kind, Section, Value, shown
+from crm.reports.document import Cell, Document, Kind, Section, Value, shown
 
 _FORMATS = {
     Kind.NUMBER: "#,##0", Kind.CHANGE: "+#,##0;-#,##0;0", Kind.SHARE: "0.0%", Kind.MEAN: "0.0",
@@ -43,12 +44,12 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
         f"{document.title} – {document.subtitle}", section.title, *section.sentences, document.foot,
     ]
     for number, line in enumerate(lines, 1):
-        _write(sheet.cell(number, 1), line, Column("", Kind.TEXT))
+        _write(sheet, number, 1, line)
         sheet.cell(number, 1).font = Font(bold=number <= 2, size=12 if number <= 2 else 10)
     head = len(lines) + 2
     for place, column in enumerate(columns, 1):
+        _write(sheet, head, place, column.title)
         cell = sheet.cell(head, place)
-        _write(cell, column.title, Column("", Kind.TEXT))
         cell.font, cell.fill, cell.border = Font(bold=True), _BAND, _LINE
         cell.alignment = Alignment(
             wrap_text=True, vertical="center",
@@ -60,23 +61,24 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
     total = [section.table.total] if section.table.total is not None else []
     for number, row in enumerate([*section.table.rows, *total], head + 1):
         for place, (value, column) in enumerate(zip(row, columns, strict=True), 1):
+            _write(sheet, number, place, value, column.kind)
             cell = sheet.cell(number, place)
-            _write(cell, value, column)
             cell.border = _LINE
             if total and number == head + len(section.table.rows) + 1:
                 cell.font, cell.fill = Font(bold=True), _BAND
     if not section.table.rows and section.empty:
-        _write(sheet.cell(head + 1, 1), section.empty, Column("", Kind.TEXT))
+        _write(sheet, head + 1, 1, section.empty)
     sheet.freeze_panes = sheet.cell(head + 1, 2)
     sheet.page_setup.orientation = "landscape" if len(columns) > 8 else "portrait"
     sheet.page_setup.paperSize = sheet.PAPERSIZE_A4
     sheet.page_setup.fitToHeight = 0
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.print_title_rows = f"{head}:{head}"
 
 
-def _write(cell: SheetCell, value: Cell, column: Column) -> None:
-    if value is None:
+def _write(sheet: Worksheet, row: int, place: int, value: Cell, kind: Kind = Kind.TEXT) -> None:
+    cell = sheet.cell(row, place)
+    if value is None or isinstance(cell, MergedCell):
         return
     if isinstance(value, str):
         cell.value = value
@@ -86,10 +88,9 @@ def _write(cell: SheetCell, value: Cell, column: Column) -> None:
         cell.value = value.astimezone(VIETNAM).replace(tzinfo=None)
         cell.number_format = "dd/mm/yyyy hh:mm"
         return
-    kind = column.kind
-    if isinstance(value, Value):
-        value, kind = value.number, value.kind
-    cell.value = value / _SECONDS_A_DAY if kind is Kind.DURATION else value
+    number: float = value.number if isinstance(value, Value) else value
+    kind = value.kind if isinstance(value, Value) else kind
+    cell.value = number / _SECONDS_A_DAY if kind is Kind.DURATION else number
     cell.number_format = _FORMATS.get(kind, "General")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,6 @@ from crm.reports.health import Figures
 
 DAY = date(2026, 3, 10)
 BEFORE = DAY - timedelta(days=1)
-FIVE = datetime(2026, 3, 10, 10, 0, tzinfo=begin(DAY).astimezone().tzinfo)
 AREAS = ("14758", "15331", "14869")
 BRANCHES = ("emergency", "advice", "vaccine", "relief", None)
 
