@@ -207,7 +207,8 @@ def _mail(
         outbox.write(
             session, channel=Channel.EMAIL, recipient=recipient, now=now, purpose=Purpose.REPORT,
             subject=filled(form.mail_subject, places)[:200], body=filled(form.mail_text, places),
-            key=f"report:{key}:{sha256(recipient.encode()).hexdigest()[:20]}", personal=False, urgent=True,
+            key=f"report:{key}:{sha256(recipient.encode()).hexdigest()[:20]}",
+            personal=False, urgent=True,
             files=[
                 Attachment(f"{name}.pdf", "application/pdf", pages),
                 Attachment(f"{name}.xlsx", XLSX_TYPE, sheets),

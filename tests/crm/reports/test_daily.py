@@ -76,7 +76,7 @@ CITIZENS = "FROM call WHERE kind = 'citizen' AND started_at >= :since AND starte
 def test_calls_by_branch_and_outcome_are_those_of_the_table(seeded: Database) -> None:
     document = paper(seeded)
     sheet, told = cells(document)["Cuộc gọi"], pages(document)
-    found = asked(seeded, f"SELECT branch, outcome {CITIZENS} AND direction = 'in'")  # noqa: S608
+    found = asked(seeded, f"SELECT branch, outcome {CITIZENS} AND direction = 'in'")
     assert len(found) > 15
     names = daily.BRANCH_NAMES | {None: daily.NO_BRANCH}
     for branch in {one for one, _ in found}:
@@ -94,7 +94,7 @@ def test_calls_by_branch_and_outcome_are_those_of_the_table(seeded: Database) ->
 def test_what_is_said_of_the_service_is_what_is_so(seeded: Database) -> None:
     document = paper(seeded)
     sheet, told = cells(document)["Chất lượng phục vụ"], pages(document)
-    rows = asked(seeded, "SELECT outcome, queued_at, answered_at, wait_ms, unreached, satisfaction "  # noqa: S608
+    rows = asked(seeded, "SELECT outcome, queued_at, answered_at, wait_ms, unreached, satisfaction "
                  f"{CITIZENS} AND direction = 'in'")
     waited = [row for row in rows if row[1] is not None and row[0] is not None]
     in_time = [row for row in waited if row[2] is not None and row[3] <= 60_000]
@@ -108,7 +108,7 @@ def test_what_is_said_of_the_service_is_what_is_so(seeded: Database) -> None:
         "Cuộc gọi chờ gặp người": len(waited), "– gặp người trong 60 giây": len(in_time),
         "Cuộc gọi có đánh giá": sum(row[5] is not None for row in rows),
         "– hài lòng và rất hài lòng": sum((row[5] or 9) < 3 for row in rows),
-        "Cuộc gọi đi": asked(seeded, f"SELECT count(*) {CITIZENS} AND direction = 'out'")[0][0],  # noqa: S608
+        "Cuộc gọi đi": asked(seeded, f"SELECT count(*) {CITIZENS} AND direction = 'out'")[0][0],
     }
     for name, number in numbers.items():
         assert sheet[name][0] == number, name
@@ -127,8 +127,10 @@ def test_health_figures_are_the_sums_of_what_was_entered(seeded: Database) -> No
     sheet, told = cells(document)["Số liệu y tế"], pages(document)
     for column, label in daily.FIGURES.items():
         today, before = (
-            asked(seeded, f"SELECT sum(f.{column}) FROM health_figure f JOIN health_report r "  # noqa: S608
-                  f"ON r.id = f.report_id WHERE r.day = '{day}' AND r.approved_by IS NOT NULL")[0][0]
+            asked(
+                seeded, f"SELECT sum(f.{column}) FROM health_figure f JOIN health_report r "  # noqa: S608
+                f"ON r.id = f.report_id WHERE r.day = '{day}' AND approved_by IS NOT NULL",
+            )[0][0]
             for day in (DAY, BEFORE)
         )
         assert sheet[label] == (today, before, today - before)

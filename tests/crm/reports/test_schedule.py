@@ -177,9 +177,10 @@ def test_killed_before_the_commit_it_is_sent_once(
             raise KeyboardInterrupt
         return whole(*args, **told)  # type: ignore[arg-type]
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(schedule.outbox, "write", dies)
-        schedule.step(database, settings, at("17:00"))
+        with pytest.raises(KeyboardInterrupt):
+            schedule.step(database, settings, at("17:00"))
     assert written == list(TO)
     assert recipients(database) == []
     assert tick("17:02") == [(Did.SENT, DAY)]
@@ -189,7 +190,7 @@ def test_killed_before_the_commit_it_is_sent_once(
 def test_sent_again_by_hand_it_is_the_same_until_it_is_corrected(
     database: Database, settings: Settings, tick: Tick
 ) -> None:
-    with pytest.raises(schedule.IssueError), database.transaction() as session:
+    with database.reading() as session, pytest.raises(schedule.IssueError):
         schedule.send_again(session, settings, DAY, now=at("16:00"))
     enter(database)
     approve(database)
