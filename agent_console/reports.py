@@ -17,7 +17,7 @@ from crm.clock import vietnam_day
 from crm.models import Role
 from crm.reports import daily, health, pdf, period, schedule, template, upload, xlsx
 from crm.reports.calls import begin
-from crm.reports.document import shown
+from crm.reports.document import grouped, shown
 from crm.reports.health import NAMES, PROVINCE, Figures, HealthError
 from crm.reports.upload import UploadError
 
@@ -255,6 +255,7 @@ def _figures(
         total=health.total(yesterday) if yesterday else None, names=NAMES, problem=problem,
         doubts=doubts, cells=cells, unsaved=unsaved, today=vietnam_day(utc_now()),
         places=sorted({area.name for area in known.values()}), known=known,
+        grouped=grouped,
     ), 400 if problem else 200
 
 

@@ -7,7 +7,7 @@ import io
 from datetime import datetime
 
 from openpyxl import Workbook
-from openpyxl.cell import MergedCell
+from openpyxl.cell import Cell as SheetCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.properties import PageSetupProperties
@@ -49,9 +49,9 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
     head = len(lines) + 2
     for place, column in enumerate(columns, 1):
         _write(sheet, head, place, column.title)
-        cell = sheet.cell(head, place)
-        cell.font, cell.fill, cell.border = Font(bold=True), _BAND, _LINE
-        cell.alignment = Alignment(
+        title = sheet.cell(head, place)
+        title.font, title.fill, title.border = Font(bold=True), _BAND, _LINE
+        title.alignment = Alignment(
             wrap_text=True, vertical="center",
             horizontal="left" if column.kind is Kind.TEXT else "right",
         )
@@ -62,10 +62,10 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
     for number, row in enumerate([*section.table.rows, *total], head + 1):
         for place, (value, column) in enumerate(zip(row, columns, strict=True), 1):
             _write(sheet, number, place, value, column.kind)
-            cell = sheet.cell(number, place)
-            cell.border = _LINE
+            written = sheet.cell(number, place)
+            written.border = _LINE
             if total and number == head + len(section.table.rows) + 1:
-                cell.font, cell.fill = Font(bold=True), _BAND
+                written.font, written.fill = Font(bold=True), _BAND
     if not section.table.rows and section.empty:
         _write(sheet, head + 1, 1, section.empty)
     sheet.freeze_panes = sheet.cell(head + 1, 2)
@@ -78,7 +78,7 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
 
 def _write(sheet: Worksheet, row: int, place: int, value: Cell, kind: Kind = Kind.TEXT) -> None:
     cell = sheet.cell(row, place)
-    if value is None or isinstance(cell, MergedCell):
+    if value is None or not isinstance(cell, SheetCell):
         return
     if isinstance(value, str):
         cell.value = value

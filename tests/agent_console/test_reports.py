@@ -19,7 +19,7 @@ from crm.clock import vietnam_day
 from crm.database import Database
 from crm.models import Call
 from crm.notices.models import Notice
-from crm.reports import health, schedule, upload
+from crm.reports import daily, health, schedule, upload
 from crm.reports.models import HealthReport
 from crm.settings import Settings
 from tests.agent_console.conftest import Browser, people  # noqa: F401 - the fixture
@@ -144,7 +144,7 @@ def test_the_report_is_seen_loaded_and_sent_again(
         assert "attachment" in file.headers["Content-Disposition"]
     assert supervisor.submit(f"/reports/daily/{TODAY}/resend").status_code == 400
     supervisor.submit(f"/reports/daily/{TODAY}/approve", version=1)
-    schedule.step(sqlite, settings, schedule.daily.cut(TODAY) + timedelta(minutes=1))
+    schedule.step(sqlite, settings, daily.cut(TODAY) + timedelta(minutes=1))
     assert supervisor.submit(f"/reports/daily/{TODAY}/resend").status_code == 302
     with sqlite.reading() as session:
         assert session.scalar(select(func.count()).select_from(Notice)) == 2

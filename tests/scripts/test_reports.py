@@ -20,7 +20,7 @@ from crm.reports.health import Figures
 from crm.reports.models import HealthReport
 from crm.settings import Settings
 from prompts.said import speakable
-from scripts import reports
+from scripts import bulletin, reports
 from scripts.report_commands import report
 from tests.crm.reports.seeded import DAY, seed
 
@@ -116,7 +116,7 @@ def test_approved_figures_become_the_bulletin_once_and_a_correction_the_next(
             bulletins.go_live(session, number, "a" * 20, by=by, now=AT)
         return 1.0
 
-    monkeypatch.setattr(reports.bulletin, "go_live", go_live)
+    monkeypatch.setattr(bulletin, "go_live", go_live)
 
     def publish() -> int | None:
         return reports.publish(settings, sqlite, AT)

@@ -44,7 +44,8 @@ def add_calls(session: Session, dice: random.Random, days: int = 2) -> None:
     for back in range(days):
         for number in range(60):
             at = begin(DAY) - timedelta(days=back) + timedelta(seconds=dice.randrange(86_400))
-            waits, outcome = dice.random() < 0.7, dice.choice([*Outcome, None])
+            waits = dice.random() < 0.7
+            outcome = dice.choice([*Outcome, *[Outcome.ANSWERED] * 6, None])
             answered = outcome is Outcome.ANSWERED
             session.add(Call(
                 id=f"th1.b1.{back}.{number}", node="th1", boot="b1",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pypdfium2
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,6 +113,7 @@ def test_what_is_said_of_the_service_is_what_is_so(seeded: Database) -> None:
     for name, number in numbers.items():
         assert sheet[name][0] == number, name
         assert f"{name} {number} " in told
+    assert 0 < len(in_time) < len(waited)
     longest = max(row[3] or 0 for row in rows) // 1000
     assert f"Chờ lâu nhất (phút:giây) {longest // 60}:{longest % 60:02d} " in told
     assert sheet["– tỷ lệ trong 60 giây"][0] == pytest.approx(len(in_time) / len(waited))
@@ -167,8 +168,8 @@ def test_what_rises_has_enough_cases_and_more_than_usual(seeded: Database) -> No
     sheet = cells(document)["Tăng nhanh"]
     rows = asked(seeded, "SELECT category, count(*) FROM citizen_case WHERE category IS NOT NULL "
                  "AND opened_at >= :since AND opened_at < :until GROUP BY category")
-    assert sheet["Lương thực, nhu yếu phẩm"][1] == dict(rows)["food"]  # type: ignore[arg-type]
-    assert dict(rows)["roads"] < work.SMALL  # type: ignore[arg-type]
+    assert sheet["Lương thực, nhu yếu phẩm"][1] == dict(rows)["food"]
+    assert dict(rows)["roads"] < work.SMALL
     assert "Đường sá" not in pages(document)
 
 

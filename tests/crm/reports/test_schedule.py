@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from crm import settings as settings_room
 from crm.clock import VIETNAM
 from crm.database import Database
+from crm.notices import outbox
 from crm.notices.models import Notice
 from crm.reports import health, schedule
 from crm.reports.health import Figures
@@ -169,16 +171,17 @@ def test_killed_before_the_commit_it_is_sent_once(
 ) -> None:
     enter(database)
     approve(database)
-    whole, written = schedule.outbox.write, []
+    whole = outbox.write
+    written: list[str] = []
 
-    def dies(*args: object, **told: object) -> object:
+    def dies(*args: Any, **told: Any) -> object:
         written.append(told["recipient"])
         if len(written) == 2:
             raise KeyboardInterrupt
-        return whole(*args, **told)  # type: ignore[arg-type]
+        return whole(*args, **told)
 
     with monkeypatch.context() as patched:
-        patched.setattr(schedule.outbox, "write", dies)
+        patched.setattr(outbox, "write", dies)
         with pytest.raises(KeyboardInterrupt):
             schedule.step(database, settings, at("17:00"))
     assert written == list(TO)
