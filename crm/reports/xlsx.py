@@ -68,7 +68,7 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
                 written.font, written.fill = Font(bold=True), _BAND
     if not section.table.rows and section.empty:
         _write(sheet, head + 1, 1, section.empty)
-    sheet.freeze_panes = sheet.cell(head + 1, 2)
+    sheet.freeze_panes = f"B{head + 1}"
     sheet.page_setup.orientation = "landscape" if len(columns) > 8 else "portrait"
     sheet.page_setup.paperSize = sheet.PAPERSIZE_A4
     sheet.page_setup.fitToHeight = 0
