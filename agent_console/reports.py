@@ -192,7 +192,7 @@ def _period(kind: str) -> Answer:
         try:
             paper = period.document(session, by, first, last, utc_now())
         except period.PeriodError:
-            problem = _("A period ends by today, begins before it ends, and has 3 years at most.")
+            problem = _("A period ends by today, begins before it ends, and has a year at most.")
     name = f"1022-{by}-{first:%Y%m%d}-{last:%Y%m%d}.{kind}"
     if paper is not None and kind == "csv":
         return _file(xlsx.as_csv(paper.sections[0]).encode(), "text/csv", name)

@@ -15,7 +15,7 @@ from crm.reports import calls, work
 from crm.reports.daily import BRANCH_NAMES, CATEGORY_NAMES, NO_BRANCH, UNKNOWN_AREA
 from crm.reports.document import Cell, Column, Document, Kind, Section, Table, moment
 
-LONGEST = timedelta(days=3 * 366)
+LONGEST = timedelta(days=366)
 CHANNELS = {
     "call": "Điện thoại", "voicemail": "Lời nhắn thoại", "hand": "Điện thoại viên nhập",
     "web": "Trang web", "email": "Thư điện tử", "zalo": "Zalo", "api": "Hệ thống khác",
@@ -50,7 +50,7 @@ def document(session: Session, by: By, first: date, last: date, now: datetime) -
     Raises PeriodError.
     """
     if first > last or last - first > LONGEST or last > vietnam_day(now):
-        raise PeriodError("a period begins before it ends, ends by today, and has 3 years at most")
+        raise PeriodError("a period begins before it ends, ends by today, and has a year at most")
     if by is By.BRANCH:
         table = _branches(calls.of_days(session, first, last))
     else:
