@@ -24,6 +24,7 @@ from agent_console import (
     notice_desk,
     people,
     receipts,
+    reports,
     words,
 )
 from agent_console.catalogues import TRANSLATIONS
@@ -64,7 +65,7 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, controls, machines, bulletin, notice_desk,
-        receipts,
+        receipts, reports,
     ):
         app.register_blueprint(room.blueprint)
     _install_errors(app)

@@ -105,6 +105,15 @@ def local(view: View) -> View:
     return view
 
 
+def long_body(limit: int) -> Callable[[View], View]:
+    """Mark a view that takes files: `limit` bytes instead of what others take, for whom it is open
+    to."""
+    def mark(view: View) -> View:
+        view.long_body = limit  # type: ignore[attr-defined]
+        return view
+    return mark
+
+
 def for_script() -> bool:
     """Whether a script asked, which understands JSON and status codes, and not a person."""
     return (
@@ -138,6 +147,9 @@ def _admit() -> Answer | None:
         return redirect(url_for("people.login", next=request.full_path.rstrip("?")))
     if not marked or g.person.role not in marked:
         raise Forbidden()
+    view = current_app.view_functions[request.endpoint]
+    if longest := getattr(view, "long_body", None):
+        request.max_content_length = longest
     return None
 
 

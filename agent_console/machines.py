@@ -23,7 +23,7 @@ MOST_CALLS = 1000
 
 
 @blueprint.get("/events")
-@open_to(*Role)
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
 def events() -> Answer:
     """The live documents that this person may see, as server-sent events (see feed)."""
     feed, me = console().feed, person()

@@ -27,7 +27,10 @@ from crm.branches import ALL_QUEUES
 from crm.models import Role, User
 
 blueprint = Blueprint("people", __name__)
-HOME = {Role.AGENT: "desk.page", Role.SUPERVISOR: "board.page", Role.ADMIN: "board.page"}
+HOME = {
+    Role.AGENT: "desk.page", Role.SUPERVISOR: "board.page", Role.ADMIN: "board.page",
+    Role.HEALTH: "reports.figures",
+}
 
 
 @blueprint.get("/")

@@ -15,6 +15,8 @@ from crm.categories import CATEGORIES
 from crm.clock import VIETNAM
 from crm.desk import PauseReason, Result
 from crm.models import AgentState, Outcome, Role
+from crm.reports.document import grouped
+from crm.reports.health import Doubt
 
 
 def branch(branch_id: str | None) -> str:
@@ -43,6 +45,7 @@ def roles() -> dict[str, str]:
     return {
         Role.AGENT.value: _("Agent"), Role.SUPERVISOR.value: _("Supervisor"),
         Role.ADMIN.value: _("Administrator"),
+        Role.HEALTH.value: _("Health department's officer"),
     }
 
 
@@ -180,6 +183,58 @@ def case_problem(code: str) -> str:
         "category": _("Choose what it is about."),
     }
     return sentences.get(code) or str(_("Something went wrong on the server."))
+
+
+def health_figures() -> dict[str, str]:
+    return {
+        "new_cases": _("New cases"), "recovered": _("Recovered"),
+        "deaths": _("Deaths (in all)"), "under_treatment": _("Under treatment"),
+        "tests": _("Tests"), "doses": _("Doses"),
+    }
+
+
+def report_problem(code: str) -> str:
+    """Why figures or files are not taken (the codes of crm.reports.health and upload)."""
+    sentences: dict[str, str] = {
+        "day": _("Figures can be entered for today and the 31 days before."),
+        "empty": _("There are no figures."),
+        "area": _("There is no such commune or ward."),
+        "twice": _("A commune or ward stands there twice."),
+        "number": _("A figure is a whole number, 0 or more."),
+        "source": _("Say where the figures come from."),
+        "doubts": _("Some figures look wrong. Correct them, or confirm that they are right."),
+        "unknown": _("There are no figures."),
+        "stale": _("Somebody else has entered newer figures: look at them first."),
+        "same": _("Figures are approved by another person than who entered them."),
+        "done": _("These figures are approved already."),
+        "file": _("This is no XLSX file."),
+        "large": _("The file is too large."),
+        "program": _("The file has programs or other files in it."),
+        "sheet": _("The file has no sheet “Số liệu”: fill in the empty file from here."),
+        "headings": _("The first row is not that of the empty file from here."),
+        "rows": _("The sheet has too many rows."),
+        "cells": _("Nothing is taken: these cells are wrong."),
+    }
+    return sentences.get(code) or str(_("Something went wrong on the server."))
+
+
+def bad_cell(code: str) -> str:
+    return str({
+        "formula": _("a formula, not a number"), "number": _("no whole number, 0 or more"),
+        "area": _("no commune or ward of this name and code"),
+        "twice": _("stands there twice"),
+    }[code])
+
+
+def doubt(one: Doubt, place: str) -> str:
+    """What looks wrong with a figure."""
+    told = {"place": place, "figure": health_figures()[one.figure], "before": grouped(one.before),
+            "now": grouped(one.now)}
+    if one.what == "fall":
+        return str(
+            _("%(place)s, %(figure)s: %(now)s, fewer than %(before)s the day before", **told)
+        )
+    return str(_("%(place)s, %(figure)s: %(now)s, and %(before)s the day before", **told))
 
 
 def satisfaction(score: int | None) -> str:

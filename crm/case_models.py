@@ -113,6 +113,12 @@ class Case(Base):
         Index("case_alike", "category", "area", "opened_at"),
         Index("case_agency", "agency_id", "status", "due_at"),
         Index("case_duplicates", "duplicate_of_id"),
+        # all that reports over a period count: they read this and no row
+        Index(
+            "case_opened", "opened_at", "channel", "category", "area", "agency_id", "status",
+            "due_at", "resolved_at",
+        ),
+        Index("case_resolved", "resolved_at", "agency_id"),
     )
 
 

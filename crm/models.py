@@ -41,6 +41,7 @@ class Role(StrEnum):
     AGENT = "agent"
     SUPERVISOR = "supervisor"
     ADMIN = "admin"
+    HEALTH = "health"  # the health department's officer: enters the figures of the day
 
 
 class AgentState(StrEnum):

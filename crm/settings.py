@@ -153,6 +153,9 @@ def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value == "" else parse(value)
 
 
+_EMAIL = _matching(
+    r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", "an e-mail address"
+)
 _PHONE = _matching(r"\+?[0-9]{3,15}", "a phone number of digits, with or without a leading +")
 
 
@@ -279,6 +282,19 @@ class Settings:
         "What the 17 days of a general case count: calendar or working days"
     )
     service_level_s: int = _setting(20, _number(1, 600), "Answered within this counts as in time")
+    report_recipients: tuple[str, ...] = _setting(
+        "", _list(_EMAIL), "E-mail addresses the daily report goes to at 17:00 (empty: not sent)"
+    )
+    report_officer_email: str | None = _setting(
+        "", _optional(_EMAIL), "Reminded at 16:00 and 16:30 of the figures of the day"
+    )
+    report_officer_phone: str | None = _setting(
+        "", _optional(_PHONE), "The same by SMS"
+    )
+    report_deputy_email: str | None = _setting(
+        "", _optional(_EMAIL), "Told at 17:00 that the report is not approved"
+    )
+    report_deputy_phone: str | None = _setting("", _optional(_PHONE), "The same by SMS")
     voice: str = _setting(
         "espeak", _matching("espeak|gtts|piper", "espeak, gtts or piper"), "Voice of the prompts"
     )
@@ -301,7 +317,7 @@ class Settings:
     )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(
-        "", _optional(_service_url), "The console's address as people outside and providers reach it"
+        "", _optional(_service_url), "The console's address as people outside reach it"
     )
     quiet_hours: tuple[time, time] | None = _setting(
         "21:00-07:00", _quiet_hours,

@@ -253,3 +253,10 @@ def forget_old_sessions(session: Session, now: datetime) -> None:
     session.execute(delete(UserSession).where(
         or_(UserSession.expires_at < before, UserSession.revoked_at < before)
     ))
+
+
+def names_of(session: Session, logins: Iterable[str]) -> dict[str, str]:
+    """Full names by login; of logins that nobody has there are none."""
+    wanted = list(logins)
+    rows = session.execute(select(User.login, User.name).where(User.login.in_(wanted)))
+    return {row.login: row.name for row in rows}

@@ -24,18 +24,20 @@ from crm import (
     incidents,
     promises,
     secrets,
+    switches,
     users,
     waits,
 )
 from crm.database import Database
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
+from crm.reports import schedule
 from crm.settings import Settings
 from ivr import commands, ledger, provision
 from ivr.tls import console_address
 from prompts.catalogue import Catalogue
 from prompts.phrases import Phrases
 from prompts.said import FOLDER, Said
-from scripts import speech
+from scripts import reports, speech
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,12 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.mend_prompts, "interval", minutes=1, id="prompts",
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.say_saved_texts, "interval", seconds=10, id="saved texts",
+                      next_run_time=datetime.now(UTC))
+    # every minute, and not only at 17:00: what was missed is made up as soon as it can be
+    scheduler.add_job(jobs.daily_report, "cron", second=0, id="daily report",
+                      next_run_time=datetime.now(UTC))
+    scheduler.add_job(jobs.publish_figures, "interval", seconds=30, id="figures for key 8")
+    scheduler.add_job(jobs.count_days, "interval", minutes=10, id="counts by day",
                       next_run_time=datetime.now(UTC))
     if settings.voice != "espeak":
         scheduler.add_job(jobs.better_voice, "interval", minutes=10, id="voice",
@@ -230,6 +238,25 @@ class Jobs:
         with self._database.reading() as session:
             head = audit.head(session)
         log.info("events of cases: %d, head %s", head.events, head.digest)
+
+    def daily_report(self) -> None:
+        """Remind, send or alarm, as the hour asks."""
+        for done in schedule.step(self._database, self._settings, self._clock()):
+            log.warning("the daily report of %s: %s", done.day, done.what)
+
+    def publish_figures(self) -> None:
+        """Approved figures become the bulletin of key 8."""
+        number = reports.publish(self._settings, self._database, self._clock())
+        if number is not None:
+            log.warning("bulletin %d, of the figures of the day, is live", number)
+            with self._database.reading() as session:
+                value = switches.wanted(session, switches.BULLETIN) or "none"
+            telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+            telephone.set_switches({switches.BULLETIN: value})  # what fails is repaired later
+
+    def count_days(self) -> None:
+        """Keep the counts of days that are over, for reports over long periods."""
+        reports.count_days(self._database, self._clock())
 
     def say_saved_texts(self) -> None:
         """Names of agencies and answers to citizens become sounds soon after they are saved."""

@@ -5,6 +5,7 @@ from alembic import context
 import crm.notices.models  # noqa: F401 - the tables of each
 from crm import case_models, officer_models  # noqa: F401
 from crm.models import Base
+from crm.reports import models as report_models  # noqa: F401
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -114,7 +114,7 @@ def add_people(database: Database) -> None:
     with database.transaction() as session:
         for login, role in (
             ("lan", Role.AGENT), ("minh", Role.AGENT),
-            ("huy", Role.SUPERVISOR), ("quan", Role.ADMIN),
+            ("huy", Role.SUPERVISOR), ("quan", Role.ADMIN), ("yte", Role.HEALTH),
         ):
             users.create_user(
                 session, login=login, name=login.title(), role=role, password=PASSWORD, now=now,

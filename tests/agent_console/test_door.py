@@ -27,14 +27,14 @@ LOCAL = {"/metrics"}
 AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
-    "/api/v1/calls", "/api/v1/calls/<call_id>",
+    "/api/v1/calls", "/api/v1/calls/<call_id>", "/reports", "/reports/daily/<day>",
+    "/reports/daily/<day>/report.<kind>", "/reports/period", "/reports/period.<kind>",
 }
+FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
 MESSAGES = {"/messages"}  # of whoever does what callers ask for
 ADMINS = {"/users"}
-ALL = {
-    "/", "/session", "/account", "/events", "/calls/<call_id>/voicemail", "/cases", "/cases/new",
-    "/cases/<code>",
-}
+CASES = {"/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>"}
+ALL = {"/", "/session", "/account", "/events"}
 
 
 def readable(app: Flask) -> set[str]:
@@ -46,7 +46,7 @@ def filled(rule: str) -> str:
 
 
 def test_every_page_is_named_in_this_file(app: Flask) -> None:
-    known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL
+    known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL | CASES | FIGURES
     assert readable(app) == PUBLIC - {"/language"} - HOOKS | known
 
 
@@ -64,7 +64,8 @@ def test_strangers_are_sent_to_the_sign_in_or_refused(app: Flask, people: None) 
 
 
 @pytest.mark.parametrize(("login", "closed"), [
-    ("lan", BOARDS | ADMINS), ("huy", AGENTS | ADMINS), ("quan", AGENTS | MESSAGES),
+    ("lan", BOARDS | ADMINS | FIGURES), ("huy", AGENTS | ADMINS), ("quan", AGENTS | MESSAGES),
+    ("yte", BOARDS | ADMINS | AGENTS | MESSAGES | CASES),
 ])
 def test_each_role_sees_its_own_pages_only(
     browser: Browser, app: Flask, login: str, closed: set[str]
@@ -253,4 +254,4 @@ def test_the_administrator_makes_resets_and_switches_off(admin: Browser, app: Fl
 
 
 def test_roles_are_the_ones_this_file_knows() -> None:
-    assert set(Role) == {Role.AGENT, Role.SUPERVISOR, Role.ADMIN}
+    assert set(Role) == {Role.AGENT, Role.SUPERVISOR, Role.ADMIN, Role.HEALTH}

@@ -4,9 +4,13 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import pypdfium2  # type: ignore[import-untyped]
 from playwright.async_api import expect
 
+from crm.database import Database
+from crm.reports import daily, pdf, template
 from crm.settings import PROJECT
+from tests.crm.reports import seeded
 from tests.live.browser import chromium, signed_in, take_calls
 from tests.live.people import called, citizen, until_heard
 from tests.live.running import Hotline, running_hotline
@@ -41,10 +45,26 @@ async def take(hotline: Hotline, folder: Path) -> None:
         await supervisor.screenshot(path=DOCS / "case.png")
 
 
+def report_page(folder: Path) -> None:
+    """The first page of the daily report of the tests' day."""
+    database = Database(f"sqlite:///{folder / 'report.db'}")
+    database.migrate()
+    with database.transaction() as session:
+        seeded.seed(session)
+    with database.reading() as session:
+        figures = daily.gather(session, seeded.DAY, daily.cut(seeded.DAY))
+    paper = daily.document(figures, template.load(folder))
+    opened = pypdfium2.PdfDocument(pdf.render(paper, daily.cut(seeded.DAY)))
+    opened[0].render(scale=1.3).to_pil().save(DOCS / "report.png")
+    opened.close()
+    database.engine.dispose()
+
+
 def main() -> None:
     DOCS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        report_page(folder)
         with running_hotline(folder / "home") as hotline:
             asyncio.run(take(hotline, folder))
 

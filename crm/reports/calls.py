@@ -1,0 +1,179 @@
+"""How many calls there were, and how they ended: of a span of time from the calls themselves, of
+past days from counts that are kept by day, so that a long period costs no more as calls pile up.
+
+Only citizens' calls count. A day is counted when it has been over for a day, and again each night
+for a week: records may come late. What is not counted yet is read from the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import case, delete, func, select
+from sqlalchemy.orm import Session
+
+from crm.clock import VIETNAM, vietnam_day
+from crm.models import Call, Outcome
+from crm.reports.models import CallDay, CountedDay
+
+IN_TIME_MS = 60_000  # the service norm: a person within a minute
+NORM = 0.8  # for more than this share of those who wait for one
+MISSED = frozenset({Outcome.LOST, Outcome.REJECTED, Outcome.ABANDONED_QUEUE})
+_LIVE = timedelta(days=1)  # how long a day must be over
+_LATE = timedelta(days=7)  # how long records may come after it
+_AGAIN = timedelta(hours=20)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Count:
+    """Calls of one direction, branch (empty: none was reached) and outcome (empty: they go on).
+
+    `queued`: waited for a person; `in_time`: of them, spoke with one within a minute; `unreached`:
+    asked for emergency help in vain; `rated` and, of them, `satisfied` (very good, good).
+    """
+
+    direction: str
+    branch: str
+    outcome: str
+    calls: int
+    queued: int
+    in_time: int
+    unreached: int
+    rated: int
+    satisfied: int
+    longest_wait_ms: int
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Counts added up."""
+
+    calls: int = 0
+    queued: int = 0
+    in_time: int = 0
+    unreached: int = 0
+    rated: int = 0
+    satisfied: int = 0
+    longest_wait_ms: int = 0
+    answered: int = 0
+    missed: int = 0
+
+    @property
+    def in_time_share(self) -> float | None:
+        """Of those who waited for a person; None: nobody did."""
+        return self.in_time / self.queued if self.queued else None
+
+    @property
+    def satisfied_share(self) -> float | None:
+        return self.satisfied / self.rated if self.rated else None
+
+
+def begin(day: date) -> datetime:
+    """When a day of Vietnam begins."""
+    return datetime.combine(day, time(), VIETNAM)
+
+
+def between(session: Session, since: datetime, until: datetime) -> list[Count]:
+    """Calls that began from `since` to before `until`, from the calls themselves."""
+    def number(condition: Any) -> Any:
+        return func.sum(case((condition, 1), else_=0))
+
+    branch, outcome = func.coalesce(Call.branch, ""), func.coalesce(Call.outcome, "")
+    queued = Call.queued_at.is_not(None) & Call.outcome.is_not(None)
+    rows = session.execute(
+        select(
+            Call.direction, branch, outcome, func.count(), number(queued),
+            number(queued & Call.answered_at.is_not(None) & (Call.wait_ms <= IN_TIME_MS)),
+            number(Call.unreached), number(Call.satisfaction.is_not(None)),
+            number(Call.satisfaction <= 2), func.coalesce(func.max(Call.wait_ms), 0),
+        ).where(Call.kind == "citizen", Call.started_at >= since, Call.started_at < until)
+        .group_by(Call.direction, branch, outcome)
+    )
+    return [Count(*row[:3], *(int(value) for value in row[3:])) for row in rows]
+
+
+def of_days(session: Session, first: date, last: date) -> list[Count]:
+    """Calls that began from one day to another (both included): kept counts where there are."""
+    counted = set(session.scalars(
+        select(CountedDay.day).where(CountedDay.day >= first, CountedDay.day <= last)
+    ))
+    found: list[Count] = []
+    if counted:
+        key = (CallDay.direction, CallDay.branch, CallDay.outcome)
+        summed = (CallDay.calls, CallDay.queued, CallDay.in_time, CallDay.unreached,
+                  CallDay.rated, CallDay.satisfied)
+        rows = session.execute(
+            select(*key, *(func.sum(one) for one in summed), func.max(CallDay.longest_wait_ms))
+            .where(CallDay.day >= first, CallDay.day <= last).group_by(*key)
+        )
+        found = [Count(*row[:3], *(int(value) for value in row[3:])) for row in rows]
+    for since, until in _gaps(counted, first, last):
+        found += between(session, begin(since), begin(until + _DAY))
+    return found
+
+
+def _gaps(counted: set[date], first: date, last: date) -> list[tuple[date, date]]:
+    """The spans of days (both ends included) that are not counted."""
+    gaps: list[tuple[date, date]] = []
+    for offset in range((last - first).days + 1):
+        day = first + offset * _DAY
+        if day in counted:
+            continue
+        if gaps and gaps[-1][1] == day - _DAY:
+            gaps[-1] = gaps[-1][0], day
+        else:
+            gaps.append((day, day))
+    return gaps
+
+
+def sums(counts: Iterable[Count]) -> Sums:
+    """Add up; the longest wait is the longest of all."""
+    rows = list(counts)
+
+    def total(name: str) -> int:
+        return sum(getattr(row, name) for row in rows)
+
+    return Sums(
+        calls=total("calls"), queued=total("queued"), in_time=total("in_time"),
+        unreached=total("unreached"), rated=total("rated"), satisfied=total("satisfied"),
+        longest_wait_ms=max((row.longest_wait_ms for row in rows), default=0),
+        answered=sum(row.calls for row in rows if row.outcome == Outcome.ANSWERED),
+        missed=sum(row.calls for row in rows if row.outcome in MISSED),
+    )
+
+
+def due(session: Session, now: datetime, limit: int) -> Sequence[date]:
+    """Days to be counted, the newest first: those that never were, and those of the last week whose
+    records may have come since."""
+    newest = vietnam_day(now - _LIVE) - _DAY
+    oldest = session.scalar(select(func.min(Call.started_at)))
+    if oldest is None:
+        return []
+    first = vietnam_day(oldest)
+    done = {
+        row.day: row.counted_at for row in session.scalars(select(CountedDay))
+    }
+    found = []
+    for offset in range((newest - first).days + 1):
+        day = newest - offset * _DAY
+        at = done.get(day)
+        late = at is not None and at - begin(day + _DAY) < _LATE and now - at > _AGAIN
+        if at is None or late:
+            found.append(day)
+            if len(found) == limit:
+                break
+    return found
+
+
+def count(session: Session, day: date, now: datetime) -> None:
+    """Keep the counts of a day; done again, it puts the new ones in the place of the old."""
+    session.execute(delete(CallDay).where(CallDay.day == day))
+    for one in between(session, begin(day), begin(day + _DAY)):
+        session.add(CallDay(day=day, **dict(zip(one.__dataclass_fields__, astuple(one),
+                                                strict=True))))
+    session.merge(CountedDay(day=day, counted_at=now))
+    session.flush()

@@ -1,0 +1,112 @@
+"""The tables of the reports. Days are those of Vietnam, times aware UTC."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    ForeignKey,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from crm.models import Base
+
+
+class HealthReport(Base):
+    """One version of the health department's figures of a day. A correction is a new version; the
+    newest counts, and only once it is approved."""
+
+    __tablename__ = "health_report"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
+    version: Mapped[int]
+    source: Mapped[str] = mapped_column(String(200))
+    entered_by: Mapped[str] = mapped_column(String(32))  # login
+    entered_at: Mapped[datetime]
+    confirmed: Mapped[list[Any]] = mapped_column(default=list)  # doubts that were set aside
+    approved_by: Mapped[str | None] = mapped_column(String(32))
+    approved_at: Mapped[datetime | None]
+    bulletin_id: Mapped[int | None] = mapped_column(ForeignKey("bulletin.id"))
+    figures: Mapped[list[HealthFigure]] = relationship(
+        order_by="HealthFigure.area", cascade="all, delete-orphan", lazy="selectin"
+    )
+
+    __table_args__ = (UniqueConstraint("day", "version"),)
+
+
+class HealthFigure(Base):
+    """Figures of one area; `area` is the code of a commune, or empty: of no commune in
+    particular."""
+
+    __tablename__ = "health_figure"
+
+    report_id: Mapped[int] = mapped_column(ForeignKey("health_report.id"), primary_key=True)
+    area: Mapped[str] = mapped_column(String(8), primary_key=True)
+    new_cases: Mapped[int] = mapped_column(BigInteger)
+    recovered: Mapped[int] = mapped_column(BigInteger)
+    deaths: Mapped[int] = mapped_column(BigInteger)  # all until this day
+    under_treatment: Mapped[int] = mapped_column(BigInteger)  # at the end of this day
+    tests: Mapped[int] = mapped_column(BigInteger)
+    doses: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReportRun(Base):
+    """What the clock has done for the report of a day."""
+
+    __tablename__ = "report_run"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    reminded_at: Mapped[datetime | None]  # 16:00
+    reminded_again_at: Mapped[datetime | None]  # 16:30
+    alarmed_at: Mapped[datetime | None]  # 17:00, not approved
+
+
+class ReportIssue(Base):
+    """A report as it was sent; a corrected one is a new edition. What is sent again is this."""
+
+    __tablename__ = "report_issue"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
+    edition: Mapped[int]
+    version: Mapped[int]  # of the health department's figures
+    made_at: Mapped[datetime]
+    sent_again: Mapped[int] = mapped_column(default=0)  # how often, by hand
+    pdf: Mapped[bytes] = mapped_column(LargeBinary)
+    xlsx: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (UniqueConstraint("day", "edition"),)
+
+
+class CallDay(Base):
+    """Counts of the citizens' calls that began on a day: crm.reports.calls."""
+
+    __tablename__ = "call_day"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    direction: Mapped[str] = mapped_column(String(4), primary_key=True)
+    branch: Mapped[str] = mapped_column(String(16), primary_key=True)  # empty: none was reached
+    outcome: Mapped[str] = mapped_column(String(16), primary_key=True)  # empty: still goes on
+    calls: Mapped[int]
+    queued: Mapped[int]
+    in_time: Mapped[int]
+    unreached: Mapped[int]
+    rated: Mapped[int]
+    satisfied: Mapped[int]
+    longest_wait_ms: Mapped[int]
+
+
+class CountedDay(Base):
+    """A day whose counts stand in `call_day`."""
+
+    __tablename__ = "counted_day"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    counted_at: Mapped[datetime]

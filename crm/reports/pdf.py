@@ -1,0 +1,137 @@
+"""A document as PDF: A4, text that can be searched and copied, page numbers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import fontpkg_be_vietnam_pro  # type: ignore[import-untyped]
+from fpdf import FPDF, FontFace
+from fpdf.enums import Align, TableBordersLayout, VAlign, XPos, YPos
+
+from crm.reports.document import Document, Kind, Section, shown
+
+FONT = "Be Vietnam Pro"  # SIL Open Font License, has every Vietnamese letter
+_FILES = Path(fontpkg_be_vietnam_pro.ROOT) / "files"
+_INK, _SOFT, _BAND = (27, 39, 48), (86, 101, 112), (226, 236, 238)
+_BRAND = (11, 92, 107)
+_WIDE = 8  # columns: smaller letters
+
+
+class _Pages(FPDF):
+    def __init__(self, foot: str) -> None:
+        super().__init__(format="A4")
+        self._foot = foot
+        self.set_margins(17, 16, 17)
+        self.c_margin = 0.0
+        self.set_auto_page_break(True, 18)
+        for style, name in (("", "Regular"), ("B", "SemiBold"), ("I", "Italic")):
+            self.add_font(FONT, style, _FILES / f"BeVietnamPro-{name}.ttf")
+
+    def footer(self) -> None:
+        self.set_y(-14)
+        self.set_font(FONT, "", 7.5)
+        self.set_text_color(*_SOFT)
+        self.cell(self.epw - 25, 5, self._foot)
+        self.cell(25, 5, f"Trang {self.page_no()}/{{nb}}", align=Align.R)
+
+
+def render(document: Document, made_at: datetime) -> bytes:
+    """The document's pages. `made_at` stands in the file's description, so that the same document
+    makes the same file."""
+    pages = _Pages(document.foot)
+    pages.set_title(document.title)
+    pages.set_lang("vi")
+    pages.set_creation_date(made_at)
+    pages.add_page()
+    _head(pages, document)
+    for number, section in enumerate(document.sections, 1):
+        _section(pages, number, section)
+    _end(pages, document)
+    return bytes(pages.output())
+
+
+def _line(pages: FPDF, text: str, size: float, style: str = "", align: Align = Align.L) -> None:
+    pages.set_font(FONT, style, size)
+    pages.multi_cell(0, size * 0.5, text, align=align, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+def _head(pages: FPDF, document: Document) -> None:
+    pages.set_text_color(*_INK)
+    half, top = pages.epw / 2, pages.get_y()
+    for line, style in zip(document.heading, ("", "B", "B", "B"), strict=False):
+        pages.set_font(FONT, style, 9.5)
+        pages.multi_cell(half, 5, line, align=Align.C, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    pages.set_font(FONT, "", 9.5)
+    pages.multi_cell(half, 6, document.number, align=Align.C, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    bottom = pages.get_y()
+    pages.set_xy(pages.l_margin + half, top)
+    pages.set_font(FONT, "I", 9.5)
+    pages.multi_cell(half, 5, document.dated, align=Align.R)
+    pages.set_y(bottom + 4)
+    pages.set_text_color(*_BRAND)
+    _line(pages, document.title, 15, "B", Align.C)
+    pages.set_text_color(*_INK)
+    _line(pages, document.subtitle, 10, "", Align.C)
+    pages.ln(2)
+    for line in document.to:
+        _line(pages, line, 10)
+    pages.ln(1)
+
+
+def _section(pages: FPDF, number: int, section: Section) -> None:
+    if pages.will_page_break(38):  # a title never stands alone at the foot of a page
+        pages.add_page()
+    pages.ln(2.5)
+    pages.set_text_color(*_BRAND)
+    _line(pages, f"{number}. {section.title}", 11, "B")
+    pages.set_text_color(*_INK)
+    pages.ln(0.8)
+    for sentence in section.sentences:
+        _line(pages, sentence, 9)
+    pages.ln(1.2)
+    if section.table.rows:
+        _table(pages, section)
+    elif section.empty:
+        _line(pages, section.empty, 9, "I")
+
+
+def _table(pages: FPDF, section: Section) -> None:
+    columns = section.table.columns
+    size = 7.2 if len(columns) > _WIDE else 8.5
+    pages.set_font(FONT, "", size)
+    pages.set_draw_color(190, 200, 206)
+    aligns = [Align.L if one.kind is Kind.TEXT else Align.R for one in columns]
+    with pages.table(
+        col_widths=tuple(one.width for one in columns), text_align=aligns,
+        borders_layout=TableBordersLayout.HORIZONTAL_LINES, line_height=size * 0.5,
+        headings_style=FontFace(emphasis="BOLD", fill_color=_BAND), padding=(0.9, 0.8, 0.9, 0.8),
+        v_align=VAlign.M, repeat_headings=1, width=pages.epw,
+    ) as table:
+        heading = table.row()
+        for column, align in zip(columns, aligns, strict=True):
+            heading.cell(column.title, align=align)
+        for row in section.table.rows:
+            cells = table.row()
+            for cell, column in zip(row, columns, strict=True):
+                cells.cell(shown(cell, column.kind))
+        if section.table.total is not None:
+            cells = table.row(style=FontFace(emphasis="BOLD", fill_color=(243, 246, 247)))
+            for cell, column in zip(section.table.total, columns, strict=True):
+                cells.cell(shown(cell, column.kind))
+
+
+def _end(pages: FPDF, document: Document) -> None:
+    pages.ln(3)
+    for line in document.closing:
+        _line(pages, line, 9)
+    if not any(document.signers):
+        return
+    if pages.will_page_break(30):
+        pages.add_page()
+    pages.ln(4)
+    pages.set_font(FONT, "B", 9.5)
+    top = pages.get_y()
+    for place, signer in enumerate(document.signers):
+        pages.set_xy(pages.l_margin + place * pages.epw / 2, top)
+        pages.multi_cell(pages.epw / 2, 5, signer, align=Align.C)

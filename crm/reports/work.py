@@ -1,0 +1,164 @@
+"""What became of cases: by agency, channel, field and area, and what rises.
+
+Each report reads one span of an index of the cases, whatever lies before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.orm import Session
+
+from crm.case_models import Agency, Case, Status
+from crm.cases import ENDED
+from crm.reports.calls import begin
+
+SMALL = 5  # fewer than this could tell who it was: they are not shown
+COMPARED = 7  # days before, for what rises
+RISES = 2.0  # times their mean
+_ENDED = tuple(ENDED)
+
+
+@dataclass(frozen=True)
+class AgencyDay:
+    """Of one agency (none: with no agency yet): cases opened and resolved in the span, and those
+    that are past their time at its end."""
+
+    agency: str | None
+    received: int
+    resolved: int
+    overdue: int
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Cases opened in a span, by how they stand: each is in exactly one of the five."""
+
+    channel: str
+    category: str | None
+    area: str | None
+    agency: str | None
+    received: int
+    on_time: int
+    late: int  # resolved after their time
+    overdue: int  # still open, past their time
+    open: int
+    other: int  # refused, or the same as another
+
+
+@dataclass(frozen=True)
+class Rising:
+    """More cases than usual; `category` None: of any, `area` None: anywhere."""
+
+    category: str | None
+    area: str | None
+    cases: int
+    usual: float  # mean of the days before, until the same hour
+
+
+def by_agency(session: Session, since: datetime, until: datetime) -> list[AgencyDay]:
+    """By the agencies' names; those that nothing is to be said of are left out."""
+    def numbers(*where: ColumnElement[bool]) -> dict[int | None, int]:
+        rows = session.execute(
+            select(Case.agency_id, func.count()).where(*where).group_by(Case.agency_id)
+        )
+        return {agency: int(number) for agency, number in rows}
+
+    received = numbers(Case.opened_at >= since, Case.opened_at < until)
+    resolved = numbers(Case.resolved_at >= since, Case.resolved_at < until,
+                       Case.status.in_(_ENDED))
+    overdue = numbers(Case.status.in_(_open()), Case.due_at < until, Case.opened_at < until)
+    names = _names(session, {*received, *resolved, *overdue})
+    return sorted(
+        (
+            AgencyDay(names.get(one or 0), received.get(one, 0), resolved.get(one, 0),
+                      overdue.get(one, 0))
+            for one in {*received, *resolved, *overdue}
+        ),
+        key=lambda one: (one.agency is None, one.agency or ""),
+    )
+
+
+def of_days(session: Session, first: date, last: date, now: datetime) -> list[Cases]:
+    """Cases opened from one day to another (both included), as they stand at `now`."""
+    ended = Case.status.in_(_ENDED)
+    stands = case(
+        (~ended & (Case.due_at < now), "overdue"), (~ended, "open"),
+        (Case.resolved_at.is_(None), "other"), (Case.resolved_at <= Case.due_at, "on_time"),
+        else_="late",
+    )
+    key = (Case.channel, Case.category, Case.area, Case.agency_id)
+    rows = session.execute(
+        select(*key, stands.label("stands"), func.count()).where(
+            Case.opened_at >= begin(first), Case.opened_at < begin(last + timedelta(days=1))
+        ).group_by(*key, "stands")
+    ).all()
+    names = _names(session, {row[3] for row in rows})
+    groups: dict[tuple[str, str | None, str | None, int | None], Counter[str]] = {}
+    for channel, category, area, agency, state, number in rows:
+        groups.setdefault((channel, category, area, agency), Counter())[state] += int(number)
+    return [
+        Cases(channel, category, area, names.get(agency or 0), found.total(), found["on_time"],
+              found["late"], found["overdue"], found["open"], found["other"])
+        for (channel, category, area, agency), found in groups.items()
+    ]
+
+
+def grouped(
+    rows: Iterable[Cases], key: Callable[[Cases], str | None]
+) -> dict[str | None, tuple[int, int, int, int, int, int]]:
+    """Received, on time, late, overdue, open, other: added up by `key`, the most first."""
+    found: dict[str | None, tuple[int, ...]] = {}
+    for row in rows:
+        numbers = (row.received, row.on_time, row.late, row.overdue, row.open, row.other)
+        before = found.get(key(row), (0,) * len(numbers))
+        found[key(row)] = tuple(a + b for a, b in zip(before, numbers, strict=True))
+    ordered = sorted(found.items(), key=lambda item: (-item[1][0], item[0] or ""))
+    return {name: (n[0], n[1], n[2], n[3], n[4], n[5]) for name, n in ordered}
+
+
+def rising(session: Session, day: date, until: datetime) -> list[Rising]:
+    """Fields, areas, and fields in an area with at least SMALL cases on that day until `until`, and
+    more than RISES times the mean of the COMPARED days before until the same hour; steepest
+    first."""
+    span = until - begin(day)
+    today = _numbers(session, day, span)
+    before: Counter[tuple[str | None, str | None]] = Counter()
+    for back in range(1, COMPARED + 1):
+        before.update(_numbers(session, day - timedelta(days=back), span))
+    found = [
+        Rising(category, area, number, before[category, area] / COMPARED)
+        for (category, area), number in today.items()
+        if number >= SMALL and number * COMPARED > RISES * before[category, area]
+    ]
+    return sorted(found, key=lambda one: (one.usual - one.cases, one.category or "",
+                                          one.area or ""))
+
+
+def _numbers(
+    session: Session, day: date, span: timedelta
+) -> Counter[tuple[str | None, str | None]]:
+    """Cases of a day by (field, area), (field, any) and (any, area); the unnamed count nowhere."""
+    numbers: Counter[tuple[str | None, str | None]] = Counter()
+    for category, area, number in session.execute(
+        select(Case.category, Case.area, func.count())
+        .where(Case.opened_at >= begin(day), Case.opened_at < begin(day) + span)
+        .group_by(Case.category, Case.area)
+    ):
+        for place in {(category, area), (category, None), (None, area)} - {(None, None)}:
+            numbers[place] += int(number)
+    return numbers
+
+
+def _open() -> list[str]:
+    return [one for one in Status if one not in ENDED]
+
+
+def _names(session: Session, ids: set[int | None]) -> dict[int, str]:
+    wanted = [one for one in ids if one is not None]
+    rows = session.execute(select(Agency.id, Agency.name).where(Agency.id.in_(wanted)))
+    return {row.id: row.name for row in rows}
