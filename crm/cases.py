@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from crm import audit, deadlines
 from crm.agencies import agency_named
+from crm.api import webhooks
 from crm.areas import area_named, standing
 from crm.call_facts import JournalEvent
 from crm.call_rows import iso
@@ -194,6 +195,13 @@ def set_answer(session: Session, case: Case, text: str, *, by: str, now: datetim
     _note(session, case, by, now, "answered", note=text)
 
 
+def add_information(session: Session, case: Case, text: str, *, by: str, now: datetime) -> None:
+    """What somebody outside adds to a case in writing. Raises CaseError."""
+    if (was := Status(case.status)) in ENDED:
+        raise CaseError(f"nothing is added to a case that is {was}: reopen it first", "ended")
+    _note(session, case, by, now, "info", before=was, note=text)
+
+
 def events_of(session: Session, case: Case) -> list[CaseEvent]:
     """All that has happened to a case, in order."""
     found = select(CaseEvent).where(CaseEvent.case_id == case.id).order_by(CaseEvent.id)
@@ -291,6 +299,7 @@ def _note(
     audit.seal(session, event)
     session.add(event)
     session.flush()
+    webhooks.note(session, case, event)
 
 
 def as_json(case: Case) -> dict[str, Any]:

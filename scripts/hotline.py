@@ -25,6 +25,7 @@ from scripts import (
     case_commands,
     incident_commands,
     nuisance_commands,
+    program_commands,
     report_commands,
 )
 from scripts.logs import configure_logging
@@ -72,6 +73,9 @@ main.add_command(nuisance_commands.nuisance)
 main.add_command(bulletin_commands.bulletin)
 main.add_command(incident_commands.incident)
 main.add_command(report_commands.report)
+main.add_command(program_commands.token)
+main.add_command(program_commands.webhook)
+main.add_command(program_commands.open311)
 
 
 def _json(data: object) -> None:

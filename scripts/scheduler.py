@@ -16,6 +16,7 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
 from crm import audit, bulletins, case_lookup, cases, incidents, notices, secrets, users, waits
+from crm.api import delivery, repeats, webhooks
 from crm.database import Database
 from crm.settings import Settings
 from ivr import commands, ledger, provision
@@ -39,6 +40,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     scheduler.add_job(jobs.send_notices, "interval", seconds=15, id="notices")
+    scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
@@ -76,6 +78,10 @@ class Jobs:
         """Deliver what waits, where a provider is set."""
         if self._send:
             notices.deliver(self._database, self._send, self._clock())
+
+    def tell_webhooks(self) -> None:
+        """Tell other programs what happened to cases."""
+        delivery.deliver(self._database, self._settings, self._clock())
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""
@@ -116,10 +122,13 @@ class Jobs:
                 )
 
     def forget_sessions(self) -> None:
-        """Delete sessions, refused sign-ins and mistyped codes that no longer matter."""
+        """Delete sessions, refused sign-ins, mistyped codes and answers to programs that no longer
+        matter."""
         with self._database.transaction() as session:
             users.forget_old_sessions(session, self._clock())
             case_lookup.forget_misses(session, self._clock())
+            repeats.forget(session, self._clock())
+            webhooks.forget(session, self._clock())
 
     def note_audit_head(self) -> None:
         """The last digest over the events of cases goes to the log, where nobody can change it."""

@@ -19,15 +19,25 @@ from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 
 BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
-PUBLIC = {"/login", "/language", "/healthz", "/readyz", "/static/<path:filename>"} | BULLETIN
+# for programs: what is open to everybody, and what shows a token instead of signing in
+OPEN311 = {f"/open311/v2/{page}.<any(json, xml):form>" for page in (
+    "discovery", "services", "services/<code>", "requests", "requests/<number>", "tokens/<token>",
+)}
+OPEN_API = {f"/api/v1/{page}" for page in ("openapi.json", "docs", "categories", "areas", "agencies")}
+SENT_OPENLY = {"/language", "/api/v1/case-status"}
+TOKENS = {f"/api/v1/{page}" for page in (
+    "calls", "calls/<call_id>", "cases", "cases/<code>", "reports/counts",
+)}
+PUBLIC = {
+    "/login", "/healthz", "/readyz", "/static/<path:filename>",
+} | BULLETIN | OPEN311 | OPEN_API | SENT_OPENLY
 LOCAL = {"/metrics"}
 AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls",
-    "/api/v1/calls", "/api/v1/calls/<call_id>",
 }
 MESSAGES = {"/messages"}  # of whoever does what callers ask for
-ADMINS = {"/users"}
+ADMINS = {"/users", "/api-keys"}
 ALL = {
     "/", "/session", "/account", "/events", "/calls/<call_id>/voicemail", "/cases", "/cases/new",
     "/cases/<code>",
@@ -43,8 +53,8 @@ def filled(rule: str) -> str:
 
 
 def test_every_page_is_named_in_this_file(app: Flask) -> None:
-    known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL
-    assert readable(app) == PUBLIC - {"/language"} | known
+    known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL | TOKENS
+    assert readable(app) == PUBLIC - SENT_OPENLY | known
 
 
 def test_strangers_are_sent_to_the_sign_in_or_refused(app: Flask, people: None) -> None:
