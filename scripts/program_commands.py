@@ -49,7 +49,7 @@ def list_tokens(settings: Settings) -> None:
     with Database(settings.database_url).reading() as session:
         for one in tokens.all_tokens(session):
             state = "good" if tokens.is_good(one, now) else "over"
-            used = one.used_at.astimezone(VIETNAM).strftime("%d/%m/%Y %H:%M") if one.used_at else "-"
+            used = f"{one.used_at.astimezone(VIETNAM):%d/%m/%Y %H:%M}" if one.used_at else "never"
             click.echo(f"{one.name:<20} {state:<5} used {used:<17} {' '.join(one.scopes)}")
 
 

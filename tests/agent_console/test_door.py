@@ -23,7 +23,9 @@ BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
 OPEN311 = {f"/open311/v2/{page}.<any(json, xml):form>" for page in (
     "discovery", "services", "services/<code>", "requests", "requests/<number>", "tokens/<token>",
 )}
-OPEN_API = {f"/api/v1/{page}" for page in ("openapi.json", "docs", "categories", "areas", "agencies")}
+OPEN_API = {f"/api/v1/{page}" for page in (
+    "openapi.json", "docs", "categories", "areas", "agencies",
+)}
 SENT_OPENLY = {"/language", "/api/v1/case-status"}
 TOKENS = {f"/api/v1/{page}" for page in (
     "calls", "calls/<call_id>", "cases", "cases/<code>", "reports/counts",

@@ -111,7 +111,8 @@ def test_every_status_is_open_or_closed_with_its_words(endpoint: str, sqlite: Da
             found.case.status = status
         told = ours.request(number)
         assert (told.status, told.status_notes) == (STATUSES[status].state, STATUSES[status].vi)
-        assert [one.service_request_id for one in ours.requests(status=str(told.status))] == [number]
+        (listed,) = ours.requests(status=str(told.status))
+        assert listed.service_request_id == number
 
 
 @pytest.mark.parametrize("secret", [
@@ -203,7 +204,8 @@ def test_a_request_that_is_wrong_is_not_taken(
 
 def test_a_place_is_an_area_an_address_or_a_point(app: Flask, sqlite: Database) -> None:
     key = token(sqlite, Scope.OPEN311_WRITE)
-    for told, lat in (({"attribute[area]": "14758"}, None), ({"lat": "19.8", "long": "105.7"}, 19.8)):
+    point = {"lat": "19.8", "long": "105.7"}
+    for told, lat in (({"attribute[area]": "14758"}, None), (point, 19.8)):
         given = {"service_code": "roads", "api_key": key, "description": "Ổ gà", **told}
         answer = app.test_client().post("/open311/v2/requests.xml", data=given)
         assert answer.status_code == 201, answer.data
