@@ -18,7 +18,7 @@ from crm.agencies import AgencyError
 from crm.areas import Area
 from crm.call_facts import CALL_ID
 from crm.case_models import Case, Identity, Status
-from crm.cases import CaseError
+from crm.cases import CaseError, Refusal
 from crm.categories import CATEGORIES, CategoryError
 from crm.clock import VIETNAM, vietnam_day
 from crm.deadlines import GENERALS
@@ -105,7 +105,7 @@ def classify(code: str) -> Answer:
 def assign(code: str) -> Answer:
     return _changed(code, lambda session, case: cases.move(
         session, case, Status.ASSIGNED, by=person().login, now=utc_now(),
-        agency=request.form.get("agency", ""), note=request.form.get("note", ""),
+        agency=request.form.get("agency", ""), reason=request.form.get("reason", ""),
     ))
 
 
@@ -123,11 +123,13 @@ def move(code: str) -> Answer:
     try:
         to = Status(request.form.get("to", ""))
         day = date.fromisoformat(request.form["due"]) if request.form.get("due") else None
+        refusal = Refusal(request.form["refusal"]) if request.form.get("refusal") else None
     except ValueError as error:
         raise BadRequest() from error
     return _changed(code, lambda session, case: cases.move(
-        session, case, to, by=person().login, now=utc_now(), note=request.form.get("note", ""),
+        session, case, to, by=person().login, now=utc_now(), reason=request.form.get("reason", ""),
         due_at=_end_of(day) if day and to is Status.EXTENDED else None,
+        refusal=refusal if to is Status.REJECTED else None,
     ))
 
 
@@ -232,7 +234,7 @@ def _page(session: Session, case: Case, error: Exception | None = None) -> Answe
         suggested=cases.suggested(session, case, now),
         moves=[one for one in Status if one in cases.MOVES[Status(case.status)]
                and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED)],
-        given=request.form.to_dict(), **_choices(session, error),
+        refusals=cases.REFUSALS, given=request.form.to_dict(), **_choices(session, error),
     ), status
 
 

@@ -32,6 +32,15 @@ class Status(StrEnum):
     REOPENED = "reopened"
 
 
+class Kind(StrEnum):
+    """What the citizen wants of the hotline: the four words of its founding decision."""
+
+    ADVICE = "advice"  # hỗ trợ tư vấn
+    GUIDANCE = "guidance"  # hướng dẫn
+    REPORT = "report"  # phản ánh
+    ANSWER = "answer"  # giải đáp
+
+
 class Identity(StrEnum):
     """Whether agencies may know who has reported."""
 
@@ -53,6 +62,7 @@ class Agency(Base):
     area: Mapped[str | None] = mapped_column(String(24))  # code of the unit it answers for
     valid_from: Mapped[date | None] = mapped_column(Date)
     valid_to: Mapped[date | None] = mapped_column(Date)
+    approves: Mapped[bool] = mapped_column(default=False)  # its leader approves each answer
 
 
 class Case(Base):
@@ -68,7 +78,7 @@ class Case(Base):
     sensitive: Mapped[bool] = mapped_column(default=False)
     phone: Mapped[str | None] = mapped_column(String(20))  # as calls have it: 0912345678
     channel: Mapped[str] = mapped_column(String(12))  # call | voicemail | hand | ...
-    call_id: Mapped[str | None] = mapped_column(String(80))
+    kind: Mapped[str] = mapped_column(String(8), default="report")  # a Kind
     summary: Mapped[str] = mapped_column(Text)
     category: Mapped[str | None] = mapped_column(String(24))  # crm.categories
     area: Mapped[str | None] = mapped_column(String(8))  # code of a unit of today: crm.areas
@@ -80,13 +90,42 @@ class Case(Base):
     due_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
     answer: Mapped[str | None] = mapped_column(Text)  # approved, for the citizen
+    # the citizen agrees that the result is shown to everybody, in these words without persons
+    public: Mapped[bool] = mapped_column(default=False)
+    public_text: Mapped[str | None] = mapped_column(Text)
+    satisfaction: Mapped[int | None]  # with the result: 1 satisfied, 2 fair, 3 not
+    duplicate_of_id: Mapped[int | None] = mapped_column(ForeignKey("citizen_case.id"))
+    split_from_id: Mapped[int | None] = mapped_column(ForeignKey("citizen_case.id"))
+    # when crm.promises looks at it next; None only where nothing is promised any more
+    next_step_at: Mapped[datetime | None]
+    followed: Mapped[int] = mapped_column(default=0)  # its last event of which people were told
     agency: Mapped[Agency | None] = relationship(foreign_keys=[agency_id])
     about: Mapped[Agency | None] = relationship(foreign_keys=[about_id])
+    duplicate_of: Mapped[Case | None] = relationship(
+        foreign_keys=[duplicate_of_id], remote_side=[id]
+    )
+    split_from: Mapped[Case | None] = relationship(foreign_keys=[split_from_id], remote_side=[id])
 
     __table_args__ = (
         Index("case_phone", "phone", "opened_at"),
         Index("case_status", "status", "due_at"),
+        Index("case_step", "next_step_at"),
+        Index("case_alike", "category", "area", "opened_at"),
+        Index("case_agency", "agency_id", "status", "due_at"),
+        Index("case_duplicates", "duplicate_of_id"),
     )
+
+
+class CaseCall(Base):
+    """A call in which a case was spoken of: several for one case, several cases in one call."""
+
+    __tablename__ = "case_call"
+
+    case_id: Mapped[int] = mapped_column(ForeignKey("citizen_case.id"), primary_key=True)
+    call_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    at: Mapped[datetime]
+
+    __table_args__ = (Index("case_call_call", "call_id"),)
 
 
 class CaseEvent(Base):
@@ -98,7 +137,8 @@ class CaseEvent(Base):
     case_id: Mapped[int] = mapped_column(ForeignKey("citizen_case.id"))
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(40))  # login; citizen; system
-    # opened | classified | moved | answered | reopen | info
+    # opened | classified | moved | answered | reopen | info | draft | approved | returned | split |
+    # joined | call | reminded | duty | link | public | rated
     what: Mapped[str] = mapped_column(String(16))
     before: Mapped[str | None] = mapped_column(String(12))  # a Status
     after: Mapped[str | None] = mapped_column(String(12))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, or_, select, update
@@ -22,7 +23,7 @@ from crm.areas import area_named, standing
 from crm.call_facts import JournalEvent
 from crm.call_rows import iso
 from crm.case_codes import is_code, new_code
-from crm.case_models import Agency, Case, CaseEvent, Identity, Status
+from crm.case_models import Agency, Case, CaseCall, CaseEvent, Identity, Kind, Status
 from crm.categories import category_named
 from crm.clock import vietnam_day
 from crm.deadlines import GENERAL, Deadline
@@ -54,13 +55,59 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     _S.DUPLICATE: frozenset({_S.REOPENED}),
 }
 ENDED = frozenset({_S.RESOLVED, _S.REJECTED, _S.CLOSED, _S.DUPLICATE})
-MOVES_OF_CITIZENS = frozenset({_S.REOPENED})
+AT_DESK = frozenset({_S.NEW, _S.CLASSIFIED, _S.REOPENED})  # the hotline's own dispatchers have it
+AT_AGENCY = frozenset({_S.ASSIGNED, _S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED})
+
+
+class Mover(StrEnum):
+    """Who moves a case."""
+
+    CITIZEN = "citizen"
+    DESK = "desk"  # the hotline's dispatchers
+    OFFICER = "officer"  # of the agency that has the case
+    LEADER = "leader"  # of that agency
+    SYSTEM = "system"  # by the clock
+
+
+MAY: Mapping[Mover, frozenset[Status]] = {
+    Mover.CITIZEN: frozenset({_S.REOPENED}),
+    Mover.DESK: frozenset(_S) - {_S.NEW},
+    # to classified: given back to the desk
+    Mover.OFFICER: frozenset(
+        {_S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED, _S.RESOLVED, _S.CLASSIFIED}
+    ),
+    Mover.LEADER: frozenset({_S.RESOLVED}),
+    Mover.SYSTEM: frozenset({_S.ASSIGNED, _S.CLOSED}),
+}
+
+
+class Refusal(StrEnum):
+    """Why a case is not taken on."""
+
+    OUTSIDE = "outside"
+    UNCLEAR = "unclear"
+    UNTRUE = "untrue"
+    ANSWERED = "answered"
+    COMPLAINT = "complaint"
+    COURT = "court"
+    PRIVATE = "private"
+
+
+REFUSALS: Mapping[Refusal, str] = {  # as citizens hear it
+    Refusal.OUTSIDE: "Việc này không thuộc địa bàn hoặc thẩm quyền của các cơ quan trong tỉnh.",
+    Refusal.UNCLEAR: "Nội dung chưa đủ thông tin để xử lý và tổng đài chưa liên hệ được quý vị.",
+    Refusal.UNTRUE: "Kết quả kiểm tra cho thấy nội dung phản ánh không đúng thực tế.",
+    Refusal.ANSWERED: "Việc này đã được trả lời và không có tình tiết mới.",
+    Refusal.COMPLAINT: "Khiếu nại, tố cáo được nộp tại cơ quan có thẩm quyền theo luật định.",
+    Refusal.COURT: "Việc này đang được tòa án hoặc cơ quan điều tra xem xét.",
+    Refusal.PRIVATE: "Đây là tranh chấp dân sự, thuộc thẩm quyền của hòa giải cơ sở và tòa án.",
+}
 
 
 class CaseError(HotlineError):
     """What was asked of a case cannot be done; one sentence for whoever asked. `code` names the
-    kind: summary, anonymous, phone, unknown, ended, move, agency, date, reason, once, answer,
-    about, stale."""
+    kind: summary, anonymous, phone, unknown, ended, move, mover, agency, date, reason, once,
+    answer, about, stale, same."""
 
     def __init__(self, sentence: str, code: str) -> None:
         super().__init__(sentence)
@@ -70,7 +117,8 @@ class CaseError(HotlineError):
 def open_case(
     session: Session, *, summary: str, by: str, now: datetime, phone: str | None = None,
     channel: str = "hand", call_id: str | None = None, identity: Identity = Identity.SHOWN,
-    sensitive: bool = False, due_at: datetime | None = None,
+    sensitive: bool = False, due_at: datetime | None = None, kind: Kind = Kind.REPORT,
+    public: bool = False,
 ) -> Case:
     """A new case, due as a general one unless told otherwise. Raises CaseError."""
     if not summary.strip():
@@ -82,7 +130,7 @@ def open_case(
     for _ in range(_DRAWS):
         case = Case(
             code=new_code(), status=_S.NEW, identity=identity, sensitive=sensitive, phone=phone,
-            channel=channel, call_id=call_id, summary=summary.strip(), opened_at=now,
+            channel=channel, kind=kind, public=public, summary=summary.strip(), opened_at=now,
             dispatch_due_at=now + deadlines.DISPATCH,
             due_at=due_at or deadlines.due(GENERAL, now, deadlines.working_days(session)),
         )
@@ -91,7 +139,9 @@ def open_case(
                 session.add(case)
         except IntegrityError:  # another case has this code
             continue
-        _note(session, case, by, now, "opened", after=_S.NEW)
+        if call_id:
+            session.add(CaseCall(case_id=case.id, call_id=call_id, at=now))
+        note(session, case, by, now, "opened", after=_S.NEW)
         return case
     raise CaseError("no free case code was found", "unknown")
 
@@ -129,7 +179,7 @@ def classify(
     case.sensitive = case.sensitive or subject is not None
     if was is _S.NEW:
         case.status = _S.CLASSIFIED
-    _note(
+    note(
         session, case, by, now, "classified", before=was, after=Status(case.status),
         details={"category": category, "area": area, "about": about},
     )
@@ -143,63 +193,106 @@ def suggested(session: Session, case: Case, now: datetime) -> Suggestion | None:
 
 
 def move(
-    session: Session, case: Case, to: Status, *, by: str, now: datetime, note: str = "",
-    agency: str | None = None, due_at: datetime | None = None,
+    session: Session, case: Case, to: Status, *, by: str, now: datetime, reason: str = "",
+    agency: str | None = None, due_at: datetime | None = None, refusal: Refusal | None = None,
+    mover: Mover = Mover.DESK,
 ) -> None:
-    """Move a case on. `agency` (a code) goes with assigned, `due_at` with extended.
-
-    Raises CaseError.
+    """Move a case on. `agency` (a code) goes with assigned, `due_at` with extended, `refusal` with
+    rejected. A case that is handed to an agency that had it before, or given back to the desk,
+    needs the `reason`. Raises CaseError.
     """
-    was = Status(case.status)
+    was, reason = Status(case.status), reason.strip()
+    _check_move(case, was, to, mover)
+    details: dict[str, Any] = {}
+    if (agency is not None) != (to is _S.ASSIGNED):
+        raise CaseError("a case is assigned to an agency, and only then is one named", "agency")
+    if (due_at is not None) != (to is _S.EXTENDED):
+        raise CaseError("an extended case needs a new date, and only then is one set", "date")
+    if (refusal is not None) != (to is _S.REJECTED):
+        raise CaseError(f"a refusal needs its reason: one of {', '.join(Refusal)}", "reason")
+    if agency is not None:
+        details["agency"] = _hand_to(session, case, agency, reason, now)
+    if due_at is not None:
+        details["due_at"] = _extend(session, case, due_at, reason)
+    if refusal is not None:
+        details["refusal"] = refusal
+        case.answer = case.answer or REFUSALS[refusal]
+    if to is _S.CLASSIFIED:
+        details["agency"] = _give_back(case, reason, now)
+    if to is _S.REOPENED:
+        _renew(session, case, now)
+    if to is _S.RESOLVED:
+        case.resolved_at = now
+    case.status = to
+    note(
+        session, case, by, now, "moved", before=was, after=to, text=reason,
+        details=details or None,
+    )
+
+
+def _check_move(case: Case, was: Status, to: Status, mover: Mover) -> None:
+    if to not in MAY[mover]:
+        raise CaseError(f"a case is not made {to} by {mover}", "mover")
     if to not in MOVES[was]:
         allowed = ", ".join(sorted(MOVES[was]))
         raise CaseError(
             f"a case that is {was} cannot become {to}; it can become {allowed}", "move"
         )
-    if (agency is not None) != (to is _S.ASSIGNED):
-        raise CaseError("a case is assigned to an agency, and only then is one named", "agency")
-    if (due_at is not None) != (to is _S.EXTENDED):
-        raise CaseError("an extended case needs a new date, and only then is one set", "date")
-    if to is _S.REJECTED and not note.strip():
-        raise CaseError("a refusal needs its reason", "reason")
     if to is _S.RESOLVED and not case.answer:
         raise CaseError(
             "a case is resolved with an answer for the citizen: answer it first", "answer"
         )
-    if agency is not None:
-        chosen = agency_named(session, agency, now)
-        if case.about is not None and chosen.id == case.about.id:
-            raise CaseError(f"a case about {chosen.code} is not handled by {chosen.code}", "about")
-        case.agency = chosen
-        case.assigned_at = now
-    if due_at is not None:
-        if _was_extended(session, case):
-            raise CaseError("a case is extended once only", "once")
-        if not note.strip():
-            raise CaseError("an extension needs its reason", "reason")
-        if due_at <= case.due_at:
-            raise CaseError("the new date must be later than the one it had", "date")
-        case.due_at = due_at
-    if to is _S.RESOLVED:
-        case.resolved_at = now
-    case.status = to
-    _note(session, case, by, now, "moved", before=was, after=to, note=note)
+
+
+def _hand_to(session: Session, case: Case, code: str, reason: str, now: datetime) -> str:
+    chosen = agency_named(session, code, now)
+    if case.about is not None and chosen.id == case.about.id:
+        raise CaseError(f"a case about {chosen.code} is not handled by {chosen.code}", "about")
+    if not reason and chosen.code in agencies_of(session, case):
+        raise CaseError(f"{chosen.code} had the case before: say why again", "reason")
+    case.agency, case.assigned_at = chosen, now
+    return chosen.code
+
+
+def _give_back(case: Case, reason: str, now: datetime) -> str | None:
+    if not reason:
+        raise CaseError("a case that is given back needs the reason", "reason")
+    had = case.agency.code if case.agency else None
+    case.agency, case.assigned_at = None, None
+    case.dispatch_due_at = now + deadlines.DISPATCH
+    return had
+
+
+def _extend(session: Session, case: Case, due_at: datetime, reason: str) -> str:
+    if _was_extended(session, case):
+        raise CaseError("a case is extended once only", "once")
+    if not reason:
+        raise CaseError("an extension needs its reason", "reason")
+    if due_at <= case.due_at:
+        raise CaseError("the new date must be later than the one it had", "date")
+    case.due_at = due_at
+    return iso(due_at)
 
 
 def set_answer(session: Session, case: Case, text: str, *, by: str, now: datetime) -> None:
     """What the citizen is told, approved by whoever sets it. Raises CaseError."""
+    case.answer = answer_text(text)
+    note(session, case, by, now, "answered", text=case.answer)
+
+
+def answer_text(text: str) -> str:
+    """An answer as it is read out. Raises CaseError."""
     text = " ".join(text.split())
     if not text or len(text) > LONGEST_ANSWER:
         raise CaseError(f"an answer has 1 to {LONGEST_ANSWER} letters", "answer")
-    case.answer = text
-    _note(session, case, by, now, "answered", note=text)
+    return text
 
 
 def add_information(session: Session, case: Case, text: str, *, by: str, now: datetime) -> None:
     """What somebody outside adds to a case in writing. Raises CaseError."""
     if (was := Status(case.status)) in ENDED:
         raise CaseError(f"nothing is added to a case that is {was}: reopen it first", "ended")
-    _note(session, case, by, now, "info", before=was, note=text)
+    note(session, case, by, now, "info", before=was, text=text)
 
 
 def events_of(session: Session, case: Case) -> list[CaseEvent]:
@@ -219,7 +312,7 @@ def unchanged_since(session: Session, case: Case, seen: int | None) -> None:
 def to_dispatch(session: Session, limit: int) -> list[Case]:
     """Cases that no agency has, or that a citizen has reopened, the most urgent first."""
     waiting = select(Case).where(
-        Case.status.in_([_S.NEW, _S.CLASSIFIED, _S.REOPENED])
+        Case.status.in_(AT_DESK)
     ).order_by(Case.dispatch_due_at, Case.id).limit(limit)
     return list(session.scalars(waiting))
 
@@ -227,7 +320,7 @@ def to_dispatch(session: Session, limit: int) -> list[Case]:
 def handled(session: Session, limit: int) -> list[Case]:
     """Cases that an agency has and that are not at their end, by when they are due."""
     found = select(Case).where(
-        Case.status.in_([_S.ASSIGNED, _S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED])
+        Case.status.in_(AT_AGENCY)
     ).order_by(Case.due_at, Case.id).limit(limit)
     return list(session.scalars(found))
 
@@ -281,25 +374,62 @@ def _asked(session: Session, case: Case, what: str, event: JournalEvent) -> None
     reopened = what == "reopen" and _S.REOPENED in MOVES[was]
     if reopened:
         case.status = _S.REOPENED
-    _note(
+        _renew(session, case, event.at)
+    note(
         session, case, CITIZEN, event.at, what, before=was,
         after=_S.REOPENED if reopened else None, call_id=event.uniqueid,
     )
 
 
-def _note(
+def _renew(session: Session, case: Case, now: datetime) -> None:
+    """A reopened case is dispatched anew, and has as long as its kind has."""
+    kind = category_named(case.category).deadline if case.category else GENERAL
+    due_at = deadlines.due(kind, now, deadlines.working_days(session))
+    case.due_at = max(case.due_at, due_at)
+    case.dispatch_due_at = now + deadlines.DISPATCH
+    case.resolved_at = None
+
+
+def agencies_of(session: Session, case: Case) -> list[str]:
+    """The codes of all agencies that have or had a case, in order; one stands twice that had it
+    twice."""
+    found = session.scalars(
+        select(CaseEvent.details).where(
+            CaseEvent.case_id == case.id, CaseEvent.what == "moved", CaseEvent.after == _S.ASSIGNED
+        ).order_by(CaseEvent.id)
+    )
+    return [details["agency"] for details in found if details]
+
+
+def add_call(session: Session, case: Case, call_id: str, *, by: str, now: datetime) -> None:
+    """Note that a case was spoken of in a call; once for each."""
+    if session.get(CaseCall, (case.id, call_id)) is None:
+        session.add(CaseCall(case_id=case.id, call_id=call_id, at=now))
+        note(session, case, by, now, "call", call_id=call_id)
+
+
+def calls_of(session: Session, case: Case) -> list[str]:
+    """The ids of the calls in which a case was spoken of, oldest first."""
+    found = select(CaseCall.call_id).where(CaseCall.case_id == case.id)
+    return list(session.scalars(found.order_by(CaseCall.at, CaseCall.call_id)))
+
+
+def note(
     session: Session, case: Case, by: str, at: datetime, what: str, *,
-    before: Status | None = None, after: Status | None = None, note: str = "",
+    before: Status | None = None, after: Status | None = None, text: str = "",
     call_id: str | None = None, details: dict[str, Any] | None = None,
-) -> None:
+) -> CaseEvent:
+    """Write down for good that something happened to a case; crm.promises looks at it soon."""
     event = CaseEvent(
-        case_id=case.id, at=at, by=by, what=what, before=before, after=after, note=note.strip(),
+        case_id=case.id, at=at, by=by, what=what, before=before, after=after, note=text.strip(),
         call_id=call_id, details=details,
     )
     audit.seal(session, event)
     session.add(event)
+    case.next_step_at = at
     session.flush()
     webhooks.note(session, case, event)
+    return event
 
 
 def as_json(case: Case) -> dict[str, Any]:
@@ -311,7 +441,7 @@ def as_json(case: Case) -> dict[str, Any]:
         "code": case.code, "status": case.status, "identity": case.identity,
         "sensitive": case.sensitive,
         "phone": case.phone if case.identity == Identity.SHOWN else None,
-        "channel": case.channel, "call": case.call_id, "summary": case.summary,
+        "channel": case.channel, "kind": case.kind, "summary": case.summary,
         "category": case.category, "area": case.area,
         "about": case.about.code if case.about else None,
         "dispatch_due_at": iso(case.dispatch_due_at),

@@ -21,7 +21,7 @@ from crm.models import Switch
 from crm.working_days import is_working
 
 DISPATCH = timedelta(minutes=5)  # from opening to an agency, whatever it is about
-OFFICE_ENDS = time(17, 0)
+OFFICE_BEGINS, OFFICE_ENDS = time(8, 0), time(17, 0)
 
 
 class Clock(StrEnum):
@@ -77,6 +77,12 @@ def due(deadline: Deadline, opened_at: datetime, works: WorkingDay) -> datetime:
         if not works(day):
             day = _next_working(day, works)
     return datetime.combine(day, OFFICE_ENDS, VIETNAM).astimezone(opened_at.tzinfo)
+
+
+def in_office_hours(now: datetime, works: WorkingDay) -> bool:
+    """Whether offices are open: on a working day, from 8:00 until before 17:00."""
+    local = now.astimezone(VIETNAM)
+    return works(local.date()) and OFFICE_BEGINS <= local.time() < OFFICE_ENDS
 
 
 def _next_working(day: date, works: WorkingDay) -> date:

@@ -415,22 +415,3 @@ class Restriction(Base):
     lifted_why: Mapped[str | None] = mapped_column(String(300))
 
     __table_args__ = (Index("restriction_number", "number", "id"),)
-
-
-class Notice(Base):
-    """One message to one person on one channel, written first and sent after the commit."""
-
-    __tablename__ = "notice"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    channel: Mapped[str] = mapped_column(String(8))  # sms
-    recipient: Mapped[str] = mapped_column(String(20))
-    body: Mapped[str] = mapped_column(Text)
-    subject: Mapped[str] = mapped_column(String(40))  # what it is about: one open notice for each
-    state: Mapped[str] = mapped_column(String(8), default="waiting")  # waiting | sent | failed
-    attempts: Mapped[int] = mapped_column(default=0)
-    next_attempt_at: Mapped[datetime]
-    created_at: Mapped[datetime]
-    sent_at: Mapped[datetime | None]
-    provider_id: Mapped[str | None] = mapped_column(String(64))
-    error: Mapped[str | None] = mapped_column(String(300))

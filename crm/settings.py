@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,33 @@ def _port_range(value: Any) -> tuple[int, int]:
     if not match or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
         raise ValueError("must be FIRST-LAST, as in 10000-20000")
     return int(match[1]), int(match[2])
+
+
+def _service_url(value: Any) -> str:
+    """https, or http where nobody is between: this machine and private networks."""
+    match = re.fullmatch(r"(https?)://([A-Za-z0-9.-]{1,253})(:\d{1,5})?(/[!-~]*)?", _text(value))
+    if not match:
+        raise ValueError("must be a URL, as in https://sms.example.vn/send")
+    try:
+        near = ipaddress.ip_address(match[2]).is_private
+    except ValueError:
+        near = match[2] == "localhost"
+    if match[1] == "http" and not near:
+        raise ValueError("must begin with https:// unless it is an address of a private network")
+    return str(value).rstrip("/")
+
+
+def _quiet_hours(value: Any) -> tuple[time, time] | None:
+    if _text(value) == "off":
+        return None
+    first, _, last = value.partition("-")
+    try:
+        begin, end = time.fromisoformat(first), time.fromisoformat(last)
+    except ValueError as error:
+        raise ValueError("must be HH:MM-HH:MM, as in 21:00-07:00, or off") from error
+    if begin == end or begin.tzinfo or end.tzinfo:
+        raise ValueError("must be HH:MM-HH:MM, as in 21:00-07:00, or off")
+    return begin, end
 
 
 def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -277,8 +305,127 @@ class Settings:
         "Open311: jurisdiction_id of this hotline"
     )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
+    public_url: str | None = _setting(
+        "", _optional(_service_url), "Where providers reach the console with their reports"
+    )
+    quiet_hours: tuple[time, time] | None = _setting(
+        "21:00-07:00", _quiet_hours,
+        "No messages by phone in these hours but urgent ones: 21:00-07:00, or off"
+    )
+    sms_provider: str = _setting(
+        "none", _matching("none|twilio|gateway|smpp", "none, twilio, gateway or smpp"),
+        "Who takes SMS"
+    )
+    sms_sender: str | None = _setting(
+        "", _optional(_matching("(?=.*[A-Za-z0-9])[A-Za-z0-9 ._-]{1,11}",
+                                "a brandname of at most 11 letters, digits, blanks, . _ -")),
+        "Brandname that SMS come from"
+    )
+    sms_accents: str = _setting(
+        "strip", _matching("strip|keep", "strip or keep"),
+        "Vietnamese accents in SMS: stripped (160 letters in one) or kept (70)"
+    )
+    sms_segments: int = _setting(3, _number(1, 10), "Longest SMS, in parts")
+    sms_gateway_url: str | None = _setting(
+        "", _optional(_service_url), "Brandname gateway by HTTP: address"
+    )
+    sms_gateway_method: str = _setting(
+        "POST", _matching("POST|PUT|GET", "POST, PUT or GET"), "Brandname gateway: method"
+    )
+    sms_gateway_format: str = _setting(
+        "json", _matching("json|form", "json or form"),
+        "Brandname gateway: what is sent, JSON or a form (GET: the query)"
+    )
+    sms_gateway_body: str = _setting(
+        '{"from": "{sender}", "to": "{to}", "text": "{text}", "id": "{id}"}', _text,
+        "Brandname gateway: what is sent; {sender} {to} {text} {id} {coding} are filled in"
+    )
+    sms_gateway_numbers: str = _setting(
+        "84", _matching(r"0|84|\+84", "0, 84 or +84"), "Brandname gateway: how numbers begin"
+    )
+    sms_gateway_auth: str | None = _setting(
+        "", _optional(_matching(r"[A-Za-z-]{1,40}: [!-~ ]{1,2000}", "HEADER: VALUE")),
+        "Brandname gateway: header that signs in, as in Authorization: Bearer ...", secret=True
+    )
+    sms_gateway_success: str | None = _setting(
+        "", _optional(_matching(r"[A-Za-z0-9_.]{1,80}=[A-Za-z0-9_.|-]{1,80}", "FIELD=VALUE|VALUE")),
+        "Brandname gateway: what in the answer says taken, as in result.code=0|00 (empty: 2xx does)"
+    )
+    sms_gateway_id: str = _setting(
+        "id", _matching(r"[A-Za-z0-9_.]{1,80}", "a FIELD, as in data.id"),
+        "Brandname gateway: field of the answer with the message's id"
+    )
+    sms_gateway_secret: str | None = _setting(
+        "", _optional(_matching("[!-~]{16,200}", "at least 16 characters without blanks")),
+        "Brandname gateway: key that signs its reports", secret=True
+    )
+    smpp_server: str | None = _setting(
+        "", _optional(_matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")), "SMPP: server"
+    )
+    smpp_tls: str = _setting("no", _matching("yes|no", "yes or no"), "SMPP: over TLS")
+    smpp_user: str | None = _setting(
+        "", _optional(_matching("[!-~]{1,15}", "at most 15 characters")), "SMPP: system_id"
+    )
+    smpp_password: str | None = _setting(
+        "", _optional(_matching("[!-~]{1,8}", "at most 8 characters")), "SMPP: password",
+        secret=True
+    )
+    smpp_system_type: str = _setting(
+        "", _matching("[!-~]{0,12}", "at most 12 characters"), "SMPP: system_type"
+    )
+    smpp_long: str = _setting(
+        "udh", _matching("udh|payload", "udh or payload"),
+        "SMPP: long messages as parts (udh) or whole (payload)"
+    )
+    mail_server: str | None = _setting(
+        "", _optional(_matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")),
+        "E-mail: SMTP server"
+    )
+    mail_security: str = _setting(
+        "starttls", _matching("starttls|tls|none", "starttls, tls or none"),
+        "E-mail: encryption; none only on this machine"
+    )
+    mail_user: str | None = _setting("", _optional(_text), "E-mail: user")
+    mail_password: str | None = _setting("", _optional(_text), "E-mail: password", secret=True)
+    mail_from: str | None = _setting(
+        "", _optional(_matching(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,189}", "an address")),
+        "E-mail: sender"
+    )
+    zalo_app: str | None = _setting(
+        "", _optional(_matching("[0-9]{1,30}", "digits")), "Zalo: id of the app"
+    )
+    zalo_app_secret: str | None = _setting(
+        "", _optional(_matching("[!-~]{1,200}", "a key")), "Zalo: secret key of the app",
+        secret=True
+    )
+    zalo_oa_secret: str | None = _setting(
+        "", _optional(_matching("[!-~]{1,200}", "a key")),
+        "Zalo: key of the official account that signs its reports", secret=True
+    )
+    zalo_refresh_token: str | None = _setting(
+        "", _optional(_matching("[!-~]{1,2000}", "a token")),
+        "Zalo: the first refresh token; later ones are kept in the database", secret=True
+    )
+    zalo_mode: str = _setting(
+        "development", _matching("development|production", "development or production"),
+        "Zalo: development reaches the account's own admins only"
+    )
+    zalo_url: str = _setting(
+        "https://business.openapi.zalo.me", _service_url, "Zalo: address of ZNS"
+    )
+    zalo_login_url: str = _setting(
+        "https://oauth.zaloapp.com", _service_url, "Zalo: address where tokens are renewed"
+    )
+    foreign_personal: str = _setting(
+        "no", _matching("no|twilio", "no or twilio"),
+        "Foreign service that may get texts about people; needs foreign_basis"
+    )
+    foreign_basis: str | None = _setting(
+        "", _optional(_matching(".{10,300}", "at least 10 characters")),
+        "Legal basis on which texts about people go abroad (decision, number, day)"
+    )
     twilio_account: str | None = _setting(
-        "", _optional(_text), "Twilio account for SMS (off if empty)"
+        "", _optional(_text), "Twilio account (sms_provider twilio)"
     )
     twilio_token: str | None = _setting("", _optional(_text), "Twilio token", secret=True)
     twilio_from: str | None = _setting("", _optional(_text), "Twilio sender")
@@ -311,6 +458,10 @@ class Settings:
         """Citizens called back at once: the other half of the reserve is for emergencies alone."""
         return None if self.trunk_channels is None else self._reserve(self.trunk_channels) // 2
 
+    def _need(self, what: str, names: tuple[str, ...]) -> None:
+        if missing := [name for name in names if not getattr(self, name)]:
+            raise SettingsError(f"{what} needs {', '.join(missing)}")
+
     @staticmethod
     def _reserve(channels: int) -> int:
         return max(4, -(-channels // 10))
@@ -320,6 +471,21 @@ class Settings:
             raise SettingsError("tls_certificate and tls_key go together: set both or neither")
         if self.trunk_user and not (self.trunk_server and self.trunk_password):
             raise SettingsError("trunk_user needs trunk_server and trunk_password")
+        for name, needed in {
+            "twilio": ("twilio_account", "twilio_token", "twilio_from"),
+            "gateway": ("sms_gateway_url", "sms_sender"),
+            "smpp": ("smpp_server", "smpp_user", "smpp_password", "sms_sender"),
+        }.items():
+            if self.sms_provider == name:
+                self._need(f"sms_provider = {name}", needed)
+        if self.mail_server:
+            self._need("mail_server", ("mail_from",))
+            if self.mail_security == "none" and not self.mail_server.startswith("127.0.0."):
+                raise SettingsError("mail_security = none is for a mail_server on 127.0.0.1 only")
+        if self.zalo_app:
+            self._need("zalo_app", ("zalo_app_secret", "zalo_oa_secret", "zalo_refresh_token"))
+        if self.foreign_personal != "no":
+            self._need(f"foreign_personal = {self.foreign_personal}", ("foreign_basis",))
         if self.voice == "piper" and self.piper_voice is None:
             raise SettingsError("voice = piper needs piper_voice, the path of a voice file")
 
@@ -394,9 +560,11 @@ def _shown(value: Any) -> str:
     ):
         return f"{value[0]} {value[1]}".strip()
     if isinstance(value, tuple):
-        if len(value) == 2 and all(isinstance(part, int) for part in value):
-            return f"{value[0]}-{value[1]}"
+        if len(value) == 2 and all(isinstance(part, (int, time)) for part in value):
+            return "-".join(map(_shown, value))
         return ",".join(map(_shown, value))
+    if isinstance(value, time):
+        value = f"{value:%H:%M}"
     return "" if value is None else str(value)
 
 

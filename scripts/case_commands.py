@@ -124,6 +124,7 @@ def case_show(settings: Settings, code: str, as_json: bool) -> None:
     with Database(settings.database_url).reading() as session:
         found = cases.by_code(session, code)
         shown: dict[str, Any] = cases.as_json(found)
+        shown["calls"] = cases.calls_of(session, found)
         shown["events"] = [
             {"at": iso(one.at), "by": one.by, "what": one.what, "before": one.before,
              "after": one.after, "note": one.note, "call": one.call_id}
@@ -145,11 +146,12 @@ def case_show(settings: Settings, code: str, as_json: bool) -> None:
 @click.argument("status")
 @click.option("--agency", help="Whom it goes to, with assigned.")
 @click.option("--due", type=_DAY, help="The new last day, with extended.")
-@click.option("--note", default="", help="Why; a refusal needs it.")
+@click.option("--refusal", help="Why it is not taken on, with rejected: outside, unclear, …")
+@click.option("--reason", default="", help="Why, in words.")
 @click.pass_obj
 def case_move(
     settings: Settings, code: str, status: str, agency: str | None, due: datetime | None,
-    note: str,
+    refusal: str | None, reason: str,
 ) -> None:
     """Move a case on: classified, assigned, in_progress, need_info, extended, resolved, …"""
     from crm import cases
@@ -158,10 +160,13 @@ def case_move(
 
     if status not in set(Status):
         raise click.UsageError(f"{status} is no status: {', '.join(Status)}")
+    if refusal is not None and refusal not in set(cases.Refusal):
+        raise click.UsageError(f"{refusal} is no reason: {', '.join(cases.Refusal)}")
     with Database(settings.database_url).transaction() as session:
         cases.move(
             session, cases.by_code(session, code), Status(status), by=getpass.getuser(),
-            now=datetime.now(UTC), note=note, agency=agency, due_at=_end_of(due),
+            now=datetime.now(UTC), reason=reason, agency=agency, due_at=_end_of(due),
+            refusal=cases.Refusal(refusal) if refusal else None,
         )
 
 

@@ -15,9 +15,10 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
-from crm import audit, bulletins, case_lookup, cases, incidents, notices, secrets, users, waits
-from crm.api import delivery, repeats, webhooks
+from crm import audit, bulletins, case_lookup, cases, incidents, secrets, users, waits
+from crm.api import posts, repeats, webhooks
 from crm.database import Database
+from crm.notices import delivery, outbox, routes
 from crm.settings import Settings
 from ivr import commands, ledger, provision
 from scripts import speech
@@ -72,16 +73,17 @@ class Jobs:
         self._stop = stop
         self._said: frozenset[str] | None = None  # what has its sound already
         self._sounds: list[Path] | None = None  # of the catalogue
-        self._send = notices.twilio_sender(settings)
+        self._routes = routes.routes(settings)
 
     def send_notices(self) -> None:
         """Deliver what waits, where a provider is set."""
-        if self._send:
-            notices.deliver(self._database, self._send, self._clock())
+        delivery.deliver(
+            self._database, self._routes, self._clock, self._settings.quiet_hours
+        )
 
     def tell_webhooks(self) -> None:
         """Tell other programs what happened to cases."""
-        delivery.deliver(self._database, self._settings, self._clock())
+        posts.deliver(self._database, self._settings, self._clock())
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""
@@ -115,7 +117,7 @@ class Jobs:
             count = len(result.unexplained)
             log.error("the ledger has %d unexplained calls: see hotline ledger", count)
             with self._database.transaction() as session:
-                notices.alarm(
+                outbox.alarm(
                     session, self._settings, subject="ledger",
                     body=f"{count} calls without a record, see hotline ledger",
                     now=self._clock(),
@@ -153,7 +155,7 @@ class Jobs:
             names = ", ".join(lost[:3])
             log.error("%d prompts are gone (%s): built again", len(lost), names)
             with self._database.transaction() as session:
-                notices.alarm(
+                outbox.alarm(
                     session, self._settings, subject="prompts",
                     body=f"{len(lost)} prompts were gone ({names})", now=self._clock(),
                 )

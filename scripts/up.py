@@ -25,9 +25,10 @@ from typing import IO
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import notices, secrets
+from crm import secrets
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
+from crm.notices import outbox
 from crm.settings import Address, Settings
 from ivr import provision, recordings, runtime, tls
 from scripts import PROCESSES, setup
@@ -213,7 +214,7 @@ class Supervisor:
             log.error("%s", error)
         try:
             with self._database.transaction() as session:
-                notices.alarm(
+                outbox.alarm(
                     session, self._settings, subject="asterisk",
                     body="Asterisk stopped and was started again", now=datetime.now(UTC),
                 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from crm.branches import ALL_QUEUES
-from crm.case_models import Identity, Status
+from crm.case_models import Identity, Kind, Status
 from crm.categories import CATEGORIES
 from crm.models import Outcome
 
@@ -45,6 +46,10 @@ def _integer(given: Any) -> Any:
     return int(given)
 
 
+def _one_of(words: Sequence[str]) -> StringConstraints:
+    return StringConstraints(pattern=rf"^({'|'.join(words)})$")
+
+
 Moment = Annotated[
     datetime, BeforeValidator(moment), Field(json_schema_extra={"format": "date-time"})
 ]
@@ -58,8 +63,8 @@ Words = Annotated[str, StringConstraints(
     min_length=1, max_length=4000,
     pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*[!-~À-žẠ-ỹ][^\x00-\x08\x0b-\x1f\x7f-\x9f]*$",
 )]
-CategoryId = Literal[tuple(one.id for one in CATEGORIES)]  # type: ignore[valid-type]
-Branch = Literal[ALL_QUEUES]  # type: ignore[valid-type]
+CategoryId = Annotated[str, _one_of([one.id for one in CATEGORIES])]
+Branch = Annotated[str, _one_of(ALL_QUEUES)]
 
 
 class Strict(BaseModel):
@@ -175,7 +180,7 @@ class CaseTold(BaseModel):
     sensitive: bool
     phone: str | None
     channel: str
-    call: str | None
+    kind: Kind
     summary: str | None
     category: str | None
     area: str | None

@@ -19,11 +19,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm import calls, cases
 from crm.call_rows import iso
-from crm.case_models import Case, Identity
+from crm.case_models import Case, CaseCall, Identity
 from crm.errors import HotlineError
 from crm.models import Call
 
-Found = TypeVar("Found", Call, Case)
+Found = TypeVar("Found")
 
 
 class CursorError(HotlineError):
@@ -83,13 +83,14 @@ def nameless(session: Session, found: Sequence[Call]) -> set[str]:
     """The ids of those calls in which somebody spoke of a case of hidden identity, or an anonymous
     one: with the case's code, a number would name them."""
     ids, codes = [one.id for one in found], [one.case_code for one in found if one.case_code]
-    secret = session.execute(
-        select(Case.call_id, Case.code)
-        .where(Case.identity != Identity.SHOWN, or_(Case.call_id.in_(ids), Case.code.in_(codes)))
-    ).all()
-    calls_of = {row.call_id for row in secret}
-    codes_of = {row.code for row in secret}
-    return {one.id for one in found if one.id in calls_of or one.case_code in codes_of}
+    spoken = session.scalars(
+        select(CaseCall.call_id).join(Case)
+        .where(CaseCall.call_id.in_(ids), Case.identity != Identity.SHOWN)
+    )
+    asked = set(session.scalars(
+        select(Case.code).where(Case.code.in_(codes), Case.identity != Identity.SHOWN)
+    ))
+    return set(spoken) | {one.id for one in found if one.case_code in asked}
 
 
 def case_json(case: Case, version: int, *, personal: bool) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def case_json(case: Case, version: int, *, personal: bool) -> dict[str, Any]:
     if not personal:
         told |= {"phone": None, "summary": None, "answer": None, "about": None}
     if case.identity != Identity.SHOWN:
-        told |= {"phone": None, "call": None}
+        told["phone"] = None
     return told
 
 
@@ -149,12 +150,13 @@ def _cursor(at: datetime, id_: int | str) -> str:
     return base64.urlsafe_b64encode(said).decode().rstrip("=")
 
 
-def _opened(cursor: str, kind: type) -> tuple[datetime, int | str]:
+def _opened(cursor: str, kind: type[int | str]) -> tuple[datetime, int | str]:
     try:
         at, id_ = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         found = datetime.fromisoformat(at)
     except (ValueError, TypeError, binascii.Error) as error:
         raise CursorError("this is no cursor that was given out") from error
-    if type(id_) is not kind or found.tzinfo is None or (kind is int and abs(id_) >= 2**31):
+    known = isinstance(id_, str) or (isinstance(id_, int) and abs(id_) < 2**31)
+    if type(id_) is not kind or not known or found.tzinfo is None:
         raise CursorError("this is no cursor that was given out")
-    return found, id_
+    return found, kind(id_)

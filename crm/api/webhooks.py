@@ -1,7 +1,7 @@
 """Webhooks: programs that are told what happens to cases, by signed requests to their addresses.
 
 What is to be told is written in the transaction of the change and sent after its commit
-(crm.api.delivery). It carries a case's code, status and times, and nothing of the citizen.
+(crm.api.posts). It carries a case's code, status and times, and nothing of the citizen.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 from alembic import context
 
-from crm import case_models  # noqa: F401 - its tables too
-from crm.api import models as api_models  # noqa: F401
+import crm.api.models
+import crm.notices.models
+import crm.open311.models  # noqa: F401
+from crm import case_models, officer_models  # noqa: F401
 from crm.models import Base
-from crm.open311 import models as open311_models  # noqa: F401
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -30,7 +30,7 @@ def write(root: str, data: Any, form: str) -> bytes:
     """A document; `root` is the name of the outermost element of the XML."""
     if form == JSON:
         return json.dumps(data, ensure_ascii=False).encode()
-    return ET.tostring(_element(root, data), encoding="utf-8", xml_declaration=True)
+    return bytes(ET.tostring(_element(root, data), encoding="utf-8", xml_declaration=True))
 
 
 def read(text: bytes, form: str) -> Any:

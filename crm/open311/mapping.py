@@ -86,8 +86,8 @@ def request(
     area = areas.get(case.area or "")
     return {
         "service_request_id": found.number, "status": told.state,
-        "status_notes": without_personal(case.answer)
-        if case.answer and seen and told.state == CLOSED else told.vi,
+        # of an answer only what was made for everybody
+        "status_notes": (case.public_text if told.state == CLOSED else None) or told.vi,
         "service_name": SERVICES[case.category or ""].vi, "service_code": case.category,
         "description": without_personal(case.summary) if seen else None,
         "agency_responsible": case.agency.name if case.agency else None, "service_notice": None,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from crm import areas, cases
 from crm.areas import Area
-from crm.case_models import Case, CaseEvent, Identity
+from crm.case_models import Case, CaseEvent, Identity, Kind
 from crm.clock import vietnam_day
 from crm.deadlines import Deadline
 from crm.open311.mapping import CLOSED, SERVICES, STATUSES
@@ -33,6 +33,7 @@ def take_in(
     """A new case, in the register. Raises CaseError, AreaError."""
     case = cases.open_case(
         session, summary=description, by=by, now=now, phone=phone, channel="open311",
+        public=True,
         identity=Identity.SHOWN if phone else Identity.ANONYMOUS,
     )
     place = area or (area_of(address, vietnam_day(now)) if address else None)
@@ -69,7 +70,8 @@ def find(
         select(Open311Request).join(Case)
         .options(joinedload(Open311Request.case).joinedload(Case.agency))
         .where(
-            Case.identity != Identity.HIDDEN, Case.sensitive.is_(False), Case.about_id.is_(None),
+            Case.public.is_(True), Case.identity != Identity.HIDDEN, Case.kind == Kind.REPORT,
+            Case.sensitive.is_(False), Case.about_id.is_(None),
             Case.category.in_(SERVICES),
         )
     )

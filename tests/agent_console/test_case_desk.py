@@ -58,7 +58,9 @@ def test_a_case_of_a_call_is_opened_with_its_number_and_classified_at_once(
     assert answer.location == f"/cases/{case.code}"
     page = text_of(agent.client.get(answer.location))
     assert f"{case.code[:4]} {case.code[4:]}" in page  # to be read out in two groups
-    assert (case.phone, case.channel, case.call_id) == ("0912345678", "call", CALL)
+    assert (case.phone, case.channel) == ("0912345678", "call")
+    with sqlite.reading() as session:
+        assert cases.calls_of(session, case) == [CALL]
     assert (case.status, case.category, case.area) == ("classified", "food", "14758")
     assert "Giao cơ quan xử lý" not in page  # agents do not send cases
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import agencies, cases
+from crm import agencies, cases, officers
 from crm.case_models import Case, Status
+from crm.officer_models import Officer, Post
 
 NOW = datetime(2026, 3, 10, 3, 0, tzinfo=UTC)  # 10:00 in Vietnam
 HEALTH = "SYT"  # the department of health, Sở Y tế
@@ -37,6 +39,19 @@ def at_agency(session: Session, **told: Any) -> Case:
     at = told.get("now", NOW)
     cases.move(session, case, Status.ASSIGNED, by="huong", now=at, agency=HEALTH)
     return case
+
+
+def officer(session: Session, post: Post = Post.OFFICER, **told: Any) -> Officer:
+    """Somebody of the department of health, or of another `agency`; called with agencies there."""
+    number = next(_NUMBERS)
+    row = {
+        "agency": HEALTH, "name": f"Cán bộ {number}", "post": post.value,
+        "phone": f"0987{number:06d}", "email": "", "valid_from": "", "valid_to": "",
+    } | told
+    officers.take_in(session, [row], NOW)
+    found = session.scalar(select(Officer).order_by(Officer.id.desc()))
+    assert found is not None
+    return found
 
 
 def answered(session: Session, text: str, **told: Any) -> Case:

@@ -12,7 +12,7 @@ from crm import agencies, cases
 from crm.agencies import AgencyError
 from crm.call_facts import JournalEvent
 from crm.case_models import CaseEvent, Identity, Status
-from crm.cases import MOVES, CaseError
+from crm.cases import MOVES, CaseError, Refusal
 from crm.database import Database
 from tests.crm.case_factory import DISTRICT, HEALTH, NOW, answered, at_agency, opened, with_agencies
 from tests.databases import Databases
@@ -61,7 +61,7 @@ def test_a_move_that_is_not_allowed_changes_nothing_and_says_what_is(sqlite: Dat
 
         assert "can become assigned, classified" in refused(Status.CLOSED)
         assert "assigned to an agency" in refused(Status.ASSIGNED)
-        assert "needs its reason" in refused(Status.REJECTED, note=" ")
+        assert "needs its reason" in refused(Status.REJECTED)
         assert "there is no agency NONE" in refused(Status.ASSIGNED, agency="NONE")
         ended = "does not stand on that day"  # districts are no more since July 2025
         assert ended in refused(Status.ASSIGNED, agency=DISTRICT)
@@ -73,7 +73,8 @@ def test_a_move_that_is_not_allowed_changes_nothing_and_says_what_is(sqlite: Dat
             cases.move(session, case, Status.EXTENDED, by="lan", now=NOW, due_at=later)
         with pytest.raises(CaseError, match="later than"):
             cases.move(
-                session, case, Status.EXTENDED, by="lan", now=NOW, due_at=case.due_at, note="mưa lũ"
+                session, case, Status.EXTENDED, by="lan", now=NOW, due_at=case.due_at,
+                reason="mưa lũ",
             )
         with pytest.raises(CaseError, match="1 to 1200 letters"):
             cases.set_answer(session, case, "a" * 1201, by="lan", now=NOW)
@@ -104,9 +105,10 @@ def test_the_events_tell_the_whole_way_of_any_case(
             due += timedelta(days=1)
             try:
                 cases.move(
-                    session, case, to, by="lan", now=NOW, note="vì vậy",
+                    session, case, to, by="lan", now=NOW, reason="vì vậy",
                     agency=HEALTH if to is Status.ASSIGNED else None,
                     due_at=due if to is Status.EXTENDED else None,
+                    refusal=Refusal.OUTSIDE if to is Status.REJECTED else None,
                 )
             except CaseError:
                 again = to is Status.EXTENDED and extended  # once only

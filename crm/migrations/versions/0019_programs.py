@@ -8,7 +8,7 @@ from alembic import op
 import crm.database
 
 revision: str = "0019"
-down_revision: str | None = "0013"
+down_revision: str | None = "0015"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

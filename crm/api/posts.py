@@ -19,10 +19,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import notices
 from crm.api import posting, webhooks
 from crm.api.models import Webhook, WebhookDelivery
 from crm.database import Database
+from crm.notices import outbox
 from crm.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def _record(
     elif delivery.next_attempt_at >= delivery.give_up_at:
         delivery.state = "failed"
         webhooks.end(session, delivery.webhook_id, now, "failing")
-        notices.alarm(
+        outbox.alarm(
             session, settings, subject=f"webhook {delivery.webhook_id}",
             body=f"webhook {delivery.webhook_id} took nothing for a day and is switched off",
             now=now,

@@ -1,0 +1,144 @@
+"""The people of agencies who handle cases: who they are on a day, and who approves for whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from crm.agencies import agency_named
+from crm.case_models import Agency
+from crm.clock import vietnam_day
+from crm.errors import HotlineError
+from crm.officer_models import Delegation, Officer, Post
+
+COLUMNS = ("agency", "name", "post", "phone", "email", "valid_from", "valid_to")
+_PHONE = re.compile(r"0[0-9]{9,10}")
+_EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
+
+
+class OfficerError(HotlineError):
+    """What was asked of an officer cannot be done; each line says why."""
+
+
+def of_agency(session: Session, agency: Agency, post: Post, now: datetime) -> list[Officer]:
+    """Who has this post in an agency on that day, in the order in which they were entered. Where a
+    leader delegates, those follow to whom they do."""
+    found = list(session.scalars(
+        select(Officer).where(
+            Officer.agency_id == agency.id, Officer.post == post, *_on(vietnam_day(now))
+        ).order_by(Officer.id)
+    ))
+    if post is Post.LEADER:
+        found += [one for one in _delegates(session, found, now) if one not in found]
+    return found
+
+
+def may_approve(session: Session, officer: Officer, agency: Agency, now: datetime) -> bool:
+    """Whether somebody leads an agency today, by their post or in a leader's place."""
+    return officer.id in {one.id for one in of_agency(session, agency, Post.LEADER, now)}
+
+
+def delegate(
+    session: Session, leader: Officer, to: Officer, from_day: date, to_day: date, *,
+    by: str, now: datetime,
+) -> Delegation:
+    """Let `to` approve in the leader's place, both days included. Raises OfficerError."""
+    if leader.post != Post.LEADER:
+        raise OfficerError(f"{leader.name} is no leader")
+    if leader.agency_id != to.agency_id or leader.id == to.id:
+        raise OfficerError("a leader is stood in for by somebody else of the same agency")
+    if to_day < from_day or to_day < vietnam_day(now):
+        raise OfficerError(f"{from_day} to {to_day} is over, or ends before it begins")
+    made = Delegation(
+        leader_id=leader.id, to_id=to.id, from_day=from_day, to_day=to_day, by=by, at=now
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def officer_of(session: Session, id_: int) -> Officer:
+    """Raises OfficerError."""
+    found = session.get(Officer, id_)
+    if found is None:
+        raise OfficerError(f"there is no officer {id_} (see hotline officer list)")
+    return found
+
+
+def take_in(session: Session, rows: Iterable[Mapping[str, str]], now: datetime) -> int:
+    """Add people, or bring up to date those of the same agency, post and telephone; how many.
+    Raises OfficerError: all faults."""
+    faults: list[str] = []
+    count = 0
+    for number, row in enumerate(rows, start=2):
+        found = list(_faults(session, row, now))
+        faults += [f"line {number}: {fault}" for fault in found]
+        if not found:
+            _put(session, row, now)
+            count += 1
+    if faults:
+        raise OfficerError("\n".join(faults))
+    session.flush()
+    return count
+
+
+def _delegates(session: Session, leaders: list[Officer], now: datetime) -> list[Officer]:
+    day = vietnam_day(now)
+    found = session.scalars(
+        select(Officer).join(Delegation, Delegation.to_id == Officer.id).where(
+            Delegation.leader_id.in_([one.id for one in leaders]),
+            Delegation.from_day <= day, Delegation.to_day >= day, *_on(day),
+        ).order_by(Delegation.id)
+    )
+    return list(dict.fromkeys(found))
+
+
+def _on(day: date) -> tuple[ColumnElement[bool], ...]:
+    return (
+        or_(Officer.valid_from.is_(None), Officer.valid_from <= day),
+        or_(Officer.valid_to.is_(None), Officer.valid_to >= day),
+    )
+
+
+def _put(session: Session, row: Mapping[str, str], now: datetime) -> None:
+    agency = agency_named(session, row["agency"], now)
+    known = session.scalar(select(Officer).where(
+        Officer.agency_id == agency.id, Officer.post == row["post"], Officer.phone == row["phone"]
+    ))
+    officer = known or Officer(agency_id=agency.id, post=row["post"], phone=row["phone"])
+    officer.name, officer.email = row["name"].strip(), row["email"] or None
+    officer.valid_from, officer.valid_to = _day(row["valid_from"]), _day(row["valid_to"])
+    session.add(officer)
+
+
+def _faults(session: Session, row: Mapping[str, str], now: datetime) -> Iterator[str]:
+    if None in row or None in row.values():
+        yield "has too many or too few columns"
+        return
+    try:
+        agency_named(session, row["agency"], now)
+    except HotlineError as error:
+        yield str(error)
+    if not row["name"].strip() or len(row["name"]) > 80:
+        yield "a name has 1 to 80 letters"
+    if row["post"] not in list(Post):
+        yield f"there is no post {row['post']!r}; there are {', '.join(Post)}"
+    if not _PHONE.fullmatch(row["phone"]):
+        yield f"{row['phone']!r} is no telephone number (0912345678)"
+    if row["email"] and not (_EMAIL.fullmatch(row["email"]) and len(row["email"]) <= 120):
+        yield f"{row['email']!r} is no e-mail address"
+    try:
+        first, last = _day(row["valid_from"]), _day(row["valid_to"])
+    except ValueError:
+        yield "valid_from or valid_to is no day (2026-07-01)"
+        return
+    if first and last and last < first:
+        yield "ends before it begins"
+
+
+def _day(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
