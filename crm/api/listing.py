@@ -121,9 +121,9 @@ def counts(session: Session, since: datetime, until: datetime) -> dict[str, Any]
 
 
 def _between(
-    wanted: Select[tuple[Found]], at: InstrumentedAttribute[datetime], since: datetime | None,
+    wanted: Select[Found], at: InstrumentedAttribute[datetime], since: datetime | None,
     until: datetime | None,
-) -> Select[tuple[Found]]:
+) -> Select[Found]:
     if since is not None:
         wanted = wanted.where(at >= since)
     if until is not None:
@@ -132,7 +132,7 @@ def _between(
 
 
 def _page(
-    session: Session, wanted: Select[tuple[Found]], at: InstrumentedAttribute[datetime],
+    session: Session, wanted: Select[Found], at: InstrumentedAttribute[datetime],
     id_: InstrumentedAttribute[Any], limit: int, cursor: str | None,
 ) -> Page[Found]:
     if cursor is not None:
