@@ -55,7 +55,7 @@ def list_cases(asked: Asked, session: Session) -> dict[str, Any]:
     versions = dict(session.execute(
         select(CaseEvent.case_id, func.max(CaseEvent.id))
         .where(CaseEvent.case_id.in_([case.id for case in page.rows])).group_by(CaseEvent.case_id)
-    ).tuples().all())
+    ).all())
     return {"next": page.next, "items": [
         listing.case_json(case, versions[case.id], personal=_personal(asked))
         for case in page.rows

@@ -96,7 +96,7 @@ def updated(session: Session, found: Sequence[Open311Request]) -> dict[int, date
     return dict(session.execute(
         select(CaseEvent.case_id, func.max(CaseEvent.at))
         .where(CaseEvent.case_id.in_([one.case_id for one in found])).group_by(CaseEvent.case_id)
-    ).tuples().all())
+    ).all())
 
 
 def units(now: datetime) -> Mapping[str, Area]:
