@@ -86,7 +86,12 @@ def _status(
     watch.start()
     try:
         if secure:
-            using[0] = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+            # the handshake after it, so that it can be cut off too
+            tls = ssl.create_default_context().wrap_socket(
+                sock, server_hostname=host, do_handshake_on_connect=False
+            )
+            using[0] = tls
+            tls.do_handshake()
         connection = http.client.HTTPConnection(host, port)
         connection.sock = using[0]
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

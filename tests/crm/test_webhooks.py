@@ -9,16 +9,20 @@ import hmac
 import ipaddress
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -237,13 +241,52 @@ def test_whoever_talks_slowly_or_not_at_all_is_cut_off() -> None:
     def silent(connection: socket.socket) -> None:
         time.sleep(3)
 
-    for talk in (dripping, silent):
-        with talking(talk) as url:
+    def shaking_hands_for_ever(connection: socket.socket) -> None:
+        connection.sendall(b"\x16\x03\x03\x40\x00")
+        while True:
+            connection.sendall(b"\0")
+            time.sleep(0.05)
+
+    for talk, scheme in (
+        (dripping, "http"), (silent, "http"), (silent, "https"), (shaking_hands_for_ever, "https"),
+    ):
+        with talking(talk) as plain:
+            url = plain.replace("http", scheme)
             began = time.monotonic()
             answer = posting.post(url, "{}", {}, LOCAL, longest_s=0.5)
             assert not answer.taken
             assert "cannot be reached" in answer.problem
             assert time.monotonic() - began < 2.5
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "both.pem"
+    file.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    heard: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as tls:
+            heard.append(tls.recv(100))
+
+    with talking(talk) as plain:
+        answer = posting.post(plain.replace("http", "https"), "{}", {}, LOCAL)
+    assert answer.problem == "cannot be reached: SSLCertVerificationError"
+    assert heard in ([], [b""])
 
 
 def test_nonsense_and_closed_ports_are_one_clear_problem() -> None:
