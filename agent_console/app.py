@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from http import HTTPStatus
 from pathlib import Path
 
 from flask import Flask, render_template, request
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from agent_console import (
+    api_keys,
     board,
     bulletin,
     case_desk,
@@ -27,6 +29,7 @@ from agent_console import (
     reports,
     words,
 )
+from agent_console.api import description, limits, open311, operations, problems
 from agent_console.catalogues import TRANSLATIONS
 from agent_console.door import Answer, Console, PhoneCommands
 from agent_console.feed import Feed
@@ -61,13 +64,18 @@ def create_app(
         settings, database, commands, Feed(database, settings.service_level_s), secure
     )
     door.install(app)
-    CSRFProtect(app).exempt(receipts.blueprint)  # providers sign instead
+    guard = CSRFProtect(app)
+    guard.exempt(receipts.blueprint)  # providers sign instead
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, controls, machines, bulletin, notice_desk,
-        receipts, reports,
+        receipts, reports, api_keys, description,
     ):
         app.register_blueprint(room.blueprint)
+    for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):
+        guard.exempt(blueprint)  # they take no cookie
+        app.register_blueprint(blueprint)
+    limits.install(app, operations.blueprint, operations.open_blueprint, open311.blueprint)
     _install_errors(app)
     _install_templates(app)
     return app
@@ -80,7 +88,15 @@ def feed_of(app: Flask) -> Feed:
 
 
 def _install_errors(app: Flask) -> None:
+    @app.errorhandler(problems.Problem)
+    def _problem(problem: problems.Problem) -> Answer:
+        return problem.answer()
+
     def told(code: int, sentence: str) -> Answer:
+        if request.path.startswith("/api/v1/"):
+            return problems.of_status(code)
+        if request.path.startswith("/open311/"):
+            return open311.faults(code, HTTPStatus(code).phrase)
         if door.for_script():
             return door.refusal(code, sentence)
         return render_template("problem.html", code=code, sentence=sentence), code

@@ -1,25 +1,23 @@
-"""HTTP for programs: the event stream of open pages, health, metrics, the calls as JSON."""
+"""HTTP for programs: the event stream of open pages, health, metrics."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import BadRequest, NotFound, ServiceUnavailable
+from werkzeug.exceptions import ServiceUnavailable
 
 from agent_console.door import Answer, Console, console, local, open_to, person, public, utc_now
 from agent_console.feed import EVERYBODY, LISTENER_SILENT
-from crm import calls, history, users, wallboard
+from crm import history, users, wallboard
 from crm.database import DatabaseError
-from crm.models import AgentState, Call, ListenerState, Role
+from crm.models import AgentState, ListenerState, Role
 
 blueprint = Blueprint("machines", __name__)
 MOST_STREAMS = 400
-MOST_CALLS = 1000
 
 
 @blueprint.get("/events")
@@ -133,26 +131,3 @@ class _Figures:
                 value=documents.get("menus", {}).get("calls", 0),
             ),
         ]
-
-
-@blueprint.get("/api/v1/calls")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
-def latest_calls() -> Answer:
-    """The last calls, oldest first: `?limit=` 1 to 1000, 100 if not given."""
-    written = request.args.get("limit", "100")
-    if not re.fullmatch(r"[0-9]{1,4}", written) or not 1 <= int(written) <= MOST_CALLS:
-        raise BadRequest(f"limit must be a whole number from 1 to {MOST_CALLS}")
-    with console().database.reading() as session:
-        return {"calls": [calls.as_json(call) for call in calls.latest(session, int(written))]}, 200
-
-
-@blueprint.get("/api/v1/calls/<call_id>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
-def one_call(call_id: str) -> Answer:
-    with console().database.reading() as session:
-        call = session.get(Call, call_id)
-        if call is None:
-            raise NotFound()
-        return calls.as_json(call), 200
-
-

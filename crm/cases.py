@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from crm import audit, deadlines
 from crm.agencies import agency_named
+from crm.api import webhooks
 from crm.areas import area_named, standing
 from crm.call_facts import JournalEvent
 from crm.call_rows import iso
@@ -287,6 +288,13 @@ def answer_text(text: str) -> str:
     return text
 
 
+def add_information(session: Session, case: Case, text: str, *, by: str, now: datetime) -> None:
+    """What somebody outside adds to a case in writing. Raises CaseError."""
+    if (was := Status(case.status)) in ENDED:
+        raise CaseError(f"nothing is added to a case that is {was}: reopen it first", "ended")
+    note(session, case, by, now, "info", before=was, text=text)
+
+
 def events_of(session: Session, case: Case) -> list[CaseEvent]:
     """All that has happened to a case, in order."""
     found = select(CaseEvent).where(CaseEvent.case_id == case.id).order_by(CaseEvent.id)
@@ -420,6 +428,7 @@ def note(
     session.add(event)
     case.next_step_at = at
     session.flush()
+    webhooks.note(session, case, event)
     return event
 
 

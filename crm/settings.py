@@ -115,6 +115,13 @@ def _network(value: Any) -> str:
         raise ValueError("must be IPv4 addresses or networks, as in 203.0.113.7") from error
 
 
+def _any_network(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_network(_text(value)))
+    except ValueError as error:
+        raise ValueError("must be addresses or networks, as in 10.1.0.0/16") from error
+
+
 def _port_range(value: Any) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{4,5})-(\d{4,5})", _text(value))
     if not match or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
@@ -314,6 +321,13 @@ class Settings:
     )
     close_after_days: int = _setting(
         7, _number(1, 365), "A case is closed so long after its result, if nobody objects"
+    )
+    webhook_networks: tuple[str, ...] = _setting(
+        "", _list(_any_network), "Networks that are not public and that webhooks may go to"
+    )
+    open311_jurisdiction: str = _setting(
+        "thanhhoa.gov.vn", _matching(r"[a-z0-9.-]{1,80}", "a domain name"),
+        "Open311: jurisdiction_id of this hotline"
     )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(

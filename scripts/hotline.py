@@ -26,6 +26,7 @@ from scripts import (
     incident_commands,
     notice_commands,
     nuisance_commands,
+    program_commands,
     report_commands,
 )
 from scripts.logs import configure_logging
@@ -74,6 +75,9 @@ main.add_command(bulletin_commands.bulletin)
 main.add_command(incident_commands.incident)
 main.add_command(report_commands.report)
 main.add_command(notice_commands.notice)
+main.add_command(program_commands.token)
+main.add_command(program_commands.webhook)
+main.add_command(program_commands.open311)
 
 
 def _json(data: object) -> None:

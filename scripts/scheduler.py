@@ -28,6 +28,7 @@ from crm import (
     users,
     waits,
 )
+from crm.api import posts, repeats, webhooks
 from crm.database import Database
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
 from crm.reports import schedule
@@ -63,6 +64,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.attend_notices, "interval", seconds=5, id="reports on notices")
     scheduler.add_job(jobs.watch_notices, "interval", minutes=5, id="undelivered notices",
                       next_run_time=datetime.now(UTC))
+    scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
@@ -188,6 +190,9 @@ class Jobs:
         if not result.done:
             raise delivery.Undelivered(f"not rung: {result}", final=False)
         return call
+    def tell_webhooks(self) -> None:
+        """Tell other programs what happened to cases."""
+        posts.deliver(self._database, self._settings, self._clock())
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""
@@ -228,10 +233,13 @@ class Jobs:
                 )
 
     def forget_sessions(self) -> None:
-        """Delete sessions, refused sign-ins and mistyped codes that no longer matter."""
+        """Delete sessions, refused sign-ins, mistyped codes and answers to programs that no longer
+        matter."""
         with self._database.transaction() as session:
             users.forget_old_sessions(session, self._clock())
             case_lookup.forget_misses(session, self._clock())
+            repeats.forget(session, self._clock())
+            webhooks.forget(session, self._clock())
 
     def note_audit_head(self) -> None:
         """The last digest over the events of cases goes to the log, where nobody can change it."""

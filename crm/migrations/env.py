@@ -2,7 +2,9 @@
 
 from alembic import context
 
-import crm.notices.models  # noqa: F401 - the tables of each
+import crm.api.models
+import crm.notices.models
+import crm.open311.models  # noqa: F401
 from crm import case_models, officer_models  # noqa: F401
 from crm.models import Base
 from crm.reports import models as report_models  # noqa: F401

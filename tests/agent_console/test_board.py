@@ -93,16 +93,6 @@ def test_a_recording_never_leaves_its_folder(
     assert supervisor.client.get("/calls/x/voicemail").status_code == 404
 
 
-def test_calls_as_json(supervisor: Browser, sqlite: Database) -> None:
-    first = add_call(sqlite, outcome="answered")
-    answer = supervisor.client.get("/api/v1/calls?limit=10").get_json()
-    assert [one["id"] for one in answer["calls"]] == [first.id]
-    assert supervisor.client.get(f"/api/v1/calls/{first.id}").get_json()["outcome"] == "answered"
-    assert supervisor.client.get("/api/v1/calls/x").status_code == 404
-    for limit in ("0", "-1", "x", "1001", "²"):
-        assert supervisor.client.get(f"/api/v1/calls?limit={limit}").status_code == 400
-
-
 def test_ready_means_every_part(browser: Browser, sqlite: Database) -> None:
     def parts() -> tuple[int, object]:
         answer = browser.client.get("/readyz")

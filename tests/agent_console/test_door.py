@@ -20,19 +20,30 @@ from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 
 BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
 HOOKS = {"/receipts/twilio", "/receipts/gateway", "/receipts/zalo"}  # signed by providers
+# for programs: what is open to everybody, and what shows a token instead of signing in
+OPEN311 = {f"/open311/v2/{page}.<any(json, xml):form>" for page in (
+    "discovery", "services", "services/<code>", "requests", "requests/<number>", "tokens/<token>",
+)}
+OPEN_API = {f"/api/v1/{page}" for page in (
+    "openapi.json", "docs", "categories", "areas", "agencies",
+)}
+SENT_OPENLY = {"/language", "/api/v1/case-status"}
+TOKENS = {f"/api/v1/{page}" for page in (
+    "calls", "calls/<call_id>", "cases", "cases/<code>", "reports/counts",
+)}
 PUBLIC = {
-    "/login", "/language", "/healthz", "/readyz", "/static/<path:filename>",
-} | BULLETIN | HOOKS
+    "/login", "/healthz", "/readyz", "/static/<path:filename>",
+} | BULLETIN | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
 LOCAL = {"/metrics"}
 AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
-    "/api/v1/calls", "/api/v1/calls/<call_id>", "/reports", "/reports/daily/<day>",
-    "/reports/daily/<day>/report.<kind>", "/reports/period", "/reports/period.<kind>",
+    "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
+    "/reports/period.<kind>",
 }
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
 MESSAGES = {"/messages"}  # of whoever does what callers ask for
-ADMINS = {"/users"}
+ADMINS = {"/users", "/api-keys"}
 CASES = {"/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>"}
 ALL = {"/", "/session", "/account", "/events"}
 
@@ -46,8 +57,8 @@ def filled(rule: str) -> str:
 
 
 def test_every_page_is_named_in_this_file(app: Flask) -> None:
-    known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL | CASES | FIGURES
-    assert readable(app) == PUBLIC - {"/language"} - HOOKS | known
+    known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL | CASES | FIGURES | TOKENS
+    assert readable(app) == PUBLIC - SENT_OPENLY - HOOKS | known
 
 
 def test_strangers_are_sent_to_the_sign_in_or_refused(app: Flask, people: None) -> None:
