@@ -2,7 +2,7 @@
 
 from alembic import context
 
-import crm.knowledge.models  # noqa: F401 - the tables of each
+import crm.knowledge.models
 import crm.notices.models  # noqa: F401
 from crm import case_models, officer_models  # noqa: F401
 from crm.models import Base
