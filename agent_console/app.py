@@ -19,9 +19,11 @@ from agent_console import (
     controls,
     desk,
     door,
+    knowledge,
     machines,
     messages,
     people,
+    points,
     words,
 )
 from agent_console.catalogues import TRANSLATIONS
@@ -60,7 +62,9 @@ def create_app(
     door.install(app)
     CSRFProtect(app)
     Babel(app, default_locale="vi", locale_selector=door.language)
-    for room in (people, desk, board, messages, case_desk, controls, machines, bulletin):
+    for room in (
+        people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
+    ):
         app.register_blueprint(room.blueprint)
     _install_errors(app)
     _install_templates(app)

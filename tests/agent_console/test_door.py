@@ -19,10 +19,15 @@ from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 
 BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
-PUBLIC = {"/login", "/language", "/healthz", "/readyz", "/static/<path:filename>"} | BULLETIN
+OPEN_DATA = {f"/open-data/contact-points.{form}" for form in ("json", "csv")}
+PUBLIC = {
+    "/login", "/language", "/healthz", "/readyz", "/static/<path:filename>",
+} | BULLETIN | OPEN_DATA
 LOCAL = {"/metrics"}
 AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
+    "/knowledge/new", "/knowledge/<code>/edit", "/knowledge/<code>/versions", "/points/new",
+    "/points/<code>",
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls",
     "/api/v1/calls", "/api/v1/calls/<call_id>",
 }
@@ -30,7 +35,7 @@ MESSAGES = {"/messages"}  # of whoever does what callers ask for
 ADMINS = {"/users"}
 ALL = {
     "/", "/session", "/account", "/events", "/calls/<call_id>/voicemail", "/cases", "/cases/new",
-    "/cases/<code>",
+    "/cases/<code>", "/knowledge", "/knowledge/search", "/knowledge/<code>", "/points",
 }
 
 
