@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
-from crm import audit, bulletins, case_lookup, cases, incidents, secrets, users, waits
+from crm import audit, bulletins, case_lookup, cases, incidents, secrets, switches, users, waits
 from crm.database import Database
+from crm.knowledge import points
 from crm.notices import delivery, outbox, routes
 from crm.settings import Settings
 from ivr import commands, ledger, provision
+from prompts.said import Said
 from scripts import speech
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Jobs:
         self._database = database
         self._stop = stop
         self._said: frozenset[str] | None = None  # what has its sound already
+        self._lists: list[str] = []  # of contact points, as they were said last
         self._sounds: list[Path] | None = None  # of the catalogue
         self._routes = routes.routes(settings)
 
@@ -130,13 +133,39 @@ class Jobs:
         log.info("events of cases: %d, head %s", head.events, head.digest)
 
     def say_saved_texts(self) -> None:
-        """Names of agencies and answers to citizens become sounds soon after they are saved."""
+        """Names of agencies, answers to citizens and lists of contact points become sounds soon
+        after they are saved."""
+        now = self._clock()
         with self._database.reading() as session:
-            texts = cases.spoken_texts(session, self._clock())
+            texts = cases.spoken_texts(session, now)
             texts += bulletins.spoken_texts(session) + incidents.spoken_texts(session)
+            lists = {f"points.{kind}": points.spoken_list(session, kind, now)
+                     for kind in points.SPOKEN}
+        texts += [text for text in lists.values() if text]
         if frozenset(texts) != self._said:
-            failed = speech.say_saved_texts(self._settings, texts, self._stop)
+            # what callers hear now stays until the new list is what they hear
+            failed = speech.say_saved_texts(self._settings, [*texts, *self._lists], self._stop)
             self._said = frozenset(texts) - failed.keys()
+        self._tell_lists(lists, now)
+        self._lists = [text for text in lists.values() if text]
+
+    def _tell_lists(self, lists: Mapping[str, str | None], now: datetime) -> None:
+        """Callers hear the lists that have become sounds."""
+        said = Said(provision.sounds(self._settings.home), self._settings.cache)
+        changed = {}
+        with self._database.reading() as session:
+            for name, text in lists.items():
+                sound = said.sound_of(text) if text else "none"
+                value = sound.rpartition("/")[2] if sound else None  # None: not made yet
+                if value and value != (switches.wanted(session, name) or "none"):
+                    changed[name] = value
+        if not changed:
+            return
+        with self._database.transaction() as session:
+            for name, value in changed.items():
+                switches.want(session, name, value, by="scheduler", now=now)
+        telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+        telephone.set_switches(changed)  # what fails is repaired by the listener
 
     def mend_prompts(self) -> None:
         """What was deleted while calls go on comes back from the cache, and the engineers hear."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from crm.clock import VIETNAM
 from crm.errors import HotlineError
 from crm.vietnamese import folded
 
 DAYS = ("T2", "T3", "T4", "T5", "T6", "T7", "CN")
+_SAID = ("thứ Hai", "thứ Ba", "thứ Tư", "thứ Năm", "thứ Sáu", "thứ Bảy", "Chủ nhật")
 ALWAYS = "24/7"
 LONGEST = 200
 _DAY_MINUTES = 24 * 60
@@ -62,6 +63,30 @@ def parse(text: str) -> Hours | None:
     if not any(week):
         raise HoursError("opening hours name no day")
     return Hours(tuple(_in_order(spans, day) for day, spans in enumerate(week)))
+
+
+def spoken(known: Hours) -> str:
+    """Hours as they are said, days of the same hours together."""
+    told = []
+    for spans, days in groupby(enumerate(known.week), key=lambda one: one[1]):
+        numbers = [number for number, _ in days]
+        first, last = _SAID[numbers[0]], _SAID[numbers[-1]]
+        if not spans:
+            continue
+        if len(numbers) == len(DAYS):
+            when = "các ngày trong tuần"
+        else:
+            when = first if first == last else f"{first} đến {last}"
+        times = " và ".join(
+            "cả ngày" if (begin, end) == (0, _DAY_MINUTES)
+            else f"từ {_clock(begin)} đến {_clock(end)}" for begin, end in spans
+        )
+        told.append(f"{when}, {times}")
+    return "; ".join(told)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60}:{minute % 60:02d}"
 
 
 def _days(text: str) -> list[int]:

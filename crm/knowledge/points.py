@@ -29,7 +29,10 @@ NAMES = {  # as citizens hear and read them
     PointKind.CARE: "Khám chữa bệnh", PointKind.QUARANTINE: "Cách ly",
     PointKind.RELIEF: "Cứu trợ",
 }
+SPOKEN = (PointKind.TEST, PointKind.VACCINATION, PointKind.RELIEF)  # callers can hear these
+MOST_SPOKEN = 8  # of a kind: about two minutes
 MOST_PHONES = 5
+_SLASH = re.compile(r"(?<=[0-9A-Za-z])/(?=[0-9A-Za-z])")
 _PHONE = re.compile(r"0[0-9]{9,10}|1[0-9]{2,7}|1[89]00[0-9]{4,6}")
 _LENGTHS = {"name": 160, "address": 240, "note": 500}
 
@@ -171,10 +174,26 @@ def as_json(point: ContactPoint, now: datetime) -> dict[str, Any]:
     }
 
 
-def spoken_texts(session: Session, now: datetime) -> list[str]:
-    """What callers may hear of them: names and addresses."""
-    found = listing(session, now)
-    return [text for one in found for text in (one.name, one.address) if text]
+def spoken_list(session: Session, kind: PointKind, now: datetime) -> str | None:
+    """What callers hear of all contact points of a kind that are valid today; None: there is none.
+    Of more than MOST_SPOKEN the caller is told that an agent knows the others."""
+    found = listing(session, now, kind=kind)
+    told = [_spoken(point, now) for point in found[:MOST_SPOKEN]]
+    if len(found) > MOST_SPOKEN:
+        told.append(
+            f"Còn {len(found) - MOST_SPOKEN} điểm khác. Gặp điện thoại viên, bấm phím số không."
+        )
+    return " ".join(told) or None
+
+
+def _spoken(point: ContactPoint, now: datetime) -> str:
+    address = _SLASH.sub(" xuyệt ", f"{point.address}, {commune(point, now)}")  # no day of a month
+    parts = [f"{point.name}. Địa chỉ: {address}."]
+    if known := hours.parse(point.hours):
+        parts.append(f"Giờ mở cửa: {hours.spoken(known)}.")
+    if point.phones:
+        parts.append(f"Điện thoại: {point.phones[0]}.")
+    return " ".join(parts)
 
 
 def _index(session: Session, point: ContactPoint, now: datetime) -> None:

@@ -77,9 +77,6 @@ def test_points_are_found_by_name_kind_commune_and_telephone(database: Database)
         assert points.listing(session, NOW, kind=PointKind.TEST, area=WARD) == [other]
         assert len(points.listing(session, NOW, also_past=True)) == 4
         assert points.open_now(one, NOW) is True  # Tuesday, 10:00
-        assert set(points.spoken_texts(session, NOW)) == {
-            one.name, other.name, "Số 1 đường Mẫu",
-        }
 
 
 def test_a_point_is_changed_by_its_code_unless_somebody_else_has(database: Database) -> None:
@@ -111,3 +108,31 @@ def test_a_message_tells_where_when_and_the_telephone(sqlite: Database) -> None:
         "Điểm tiêm chủng Mẫu Một. Số 1 đường Mẫu, Phường Hàm Rồng. "
         f"Giờ mở cửa: {WEEK}. ĐT: 02373000000. (1022 Thanh Hóa)"
     )
+
+
+def test_callers_hear_the_points_of_a_kind_with_hours_and_telephone(sqlite: Database) -> None:
+    with sqlite.transaction() as session:
+        assert points.spoken_list(session, PointKind.VACCINATION, NOW) is None
+        point(session, address="Số 12/5 đường Mẫu", hours="T2-T6 07:30-11:30,13:00-17:00")
+        point(session, name="Đã đóng", valid_to="2026-03-09")
+        assert points.spoken_list(session, PointKind.VACCINATION, NOW) == (
+            "Điểm tiêm chủng Mẫu Một. Địa chỉ: Số 12 xuyệt 5 đường Mẫu, Phường Hàm Rồng. "
+            "Giờ mở cửa: thứ Hai đến thứ Sáu, từ 7:30 đến 11:30 và từ 13:00 đến 17:00. "
+            "Điện thoại: 02373000000."
+        )
+        for number in range(points.MOST_SPOKEN):
+            point(session, name=f"Điểm {number}", hours="24/7")
+        told = points.spoken_list(session, PointKind.VACCINATION, NOW)
+        assert told
+        assert told.endswith("Còn 1 điểm khác. Gặp điện thoại viên, bấm phím số không.")
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("24/7", "các ngày trong tuần, cả ngày"), ("CN 08:00-09:15", "Chủ nhật, từ 8:00 đến 9:15"),
+    ("T2,T4 08:00-09:00; T7-CN 08:00-09:00", "thứ Hai, từ 8:00 đến 9:00; "
+     "thứ Tư, từ 8:00 đến 9:00; thứ Bảy đến Chủ nhật, từ 8:00 đến 9:00"),
+])
+def test_hours_are_said_in_words(text: str, told: str) -> None:
+    known = hours.parse(text)
+    assert known
+    assert hours.spoken(known) == told
