@@ -151,6 +151,11 @@ def take_in(session: Session, rows: Sequence[Mapping[str, str]], now: datetime) 
     return len(made)
 
 
+def as_row(route: Route) -> dict[str, str]:
+    """The columns COLUMNS as text."""
+    return {"category": route.category, "area": route.area or "", "agency": route.agency}
+
+
 def _faults(row: Mapping[str, str], areas: Iterable[str], known: set[str]) -> Iterator[str]:
     if row["category"] != ANY:
         try:

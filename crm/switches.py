@@ -6,8 +6,8 @@ A day of the calendar is a switch too: `day.20270208` is `closed` or `open` (a w
 the calendar says) or `auto`. So is what a number that misused the line may still do:
 `block.0912345678` is `off` or LEVEL.EPOCH, until when it holds (see crm.nuisance). `bulletin` is
 `none` or the sound that key 8 plays (see crm.bulletins), and so is `points.KIND` for the list of
-contact points of a kind (the scheduler sets it, see crm.knowledge.points); `incident` is `none` or the code of a case
-and the sound that every caller hears (see crm.incidents).
+contact points of a kind (see crm.knowledge.points; the scheduler sets it); `incident` is `none` or
+the code of a case and the sound that every caller hears (see crm.incidents).
 """
 
 from __future__ import annotations

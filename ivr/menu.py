@@ -13,8 +13,9 @@ A file holds one or more documents, each a `menu` (keys to press) or a `leaf` (s
       - {key: 9, say: nav_repeat, do: repeat}         # repeat, back, emergency or lookup
 
 A leaf with `plays: SWITCH` (bulletin, points.test, …) plays the sound that this switch names, which
-serves, and says the rest only while there is none. A leaf may lead on by itself instead, once it has been heard:
-`then: queue` to its branch's agents, `then: message` to a message, which it has asked for.
+serves, and says the rest only while there is none. A leaf may lead on by itself instead, once it
+has been heard: `then: queue` to its branch's agents, `then: message` to a message, which it has
+asked for.
 
 `hours` is `always` or a list such as `["mon-fri 07:00-17:00"]`, Asia/Ho_Chi_Minh. Wherever one
 key is asked for, 4 is emergency and `*` is back: both are added to every menu, and any other use

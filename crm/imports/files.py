@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook, load_workbook  # type: ignore[import-untyped]
+from openpyxl import Workbook, load_workbook
 
 from crm.errors import HotlineError
 
@@ -70,7 +70,9 @@ def read_bytes(content: bytes, columns: Sequence[str]) -> list[Row]:
     return [_row(line, cells, fault, columns) for line, cells, fault in lines[1:] if any(cells)]
 
 
-def faults_of(rows: Iterable[Mapping[str, str]], check: Callable[[Any], Iterable[str]]) -> list[str]:
+def faults_of(
+    rows: Iterable[Mapping[str, str]], check: Callable[[Any], Iterable[str]]
+) -> list[str]:
     """All faults of all rows, each with its line."""
     found = []
     for number, row in enumerate(rows, start=2):
@@ -107,7 +109,9 @@ def _csv(content: bytes) -> list[_Line]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FileError("cannot be read, it is not UTF-8: save it as \"CSV UTF-8\" or as XLSX") from error
+        raise FileError(
+            "cannot be read, it is not UTF-8: save it as CSV UTF-8 or as XLSX"
+        ) from error
     if "\x00" in text:
         raise FileError("cannot be read, it is no text: it holds zero bytes")
     head = text.partition("\n")[0]

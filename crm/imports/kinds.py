@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from crm import agencies, areas, officers, routing
@@ -121,29 +122,20 @@ def dry_run(
 
 def rows_of(session: Session, kind: Kind) -> list[dict[str, str]]:
     """All that there is of a kind, as `take_in` takes it."""
-    match kind:
-        case Kind.AGENCIES:
-            return [agencies.as_row(one) for one in session.scalars(
-                select(Agency).order_by(Agency.code))]
-        case Kind.AREAS:
-            return [areas.as_row(one) for one in areas.all_areas()]
-        case Kind.ROUTES:
-            return [
-                {"category": one.category, "area": one.area or "", "agency": one.agency}
-                for one in session.scalars(select(Route).order_by(Route.id))
-            ]
-        case Kind.OFFICERS:
-            return [officers.as_row(one) for one in session.scalars(
-                select(Officer).order_by(Officer.id))]
-        case Kind.USERS:
-            return [accounts.as_row(one) for one in session.scalars(
-                select(User).order_by(User.login))]
-        case Kind.POINTS:
-            return [points.as_row(one) for one in session.scalars(
-                select(ContactPoint).order_by(ContactPoint.code))]
-        case Kind.ARTICLES:
-            return [articles.as_row(one) for one in session.scalars(
-                select(Article).order_by(Article.code))]
+    if kind is Kind.AREAS:
+        return [areas.as_row(one) for one in areas.all_areas()]
+    found, as_row = _KEPT[kind]
+    return [as_row(one) for one in session.scalars(found)]
+
+
+_KEPT: Mapping[Kind, tuple[Select[Any], Callable[[Any], dict[str, str]]]] = {
+    Kind.AGENCIES: (select(Agency).order_by(Agency.code), agencies.as_row),
+    Kind.ROUTES: (select(Route).order_by(Route.id), routing.as_row),
+    Kind.OFFICERS: (select(Officer).order_by(Officer.id), officers.as_row),
+    Kind.USERS: (select(User).order_by(User.login), accounts.as_row),
+    Kind.POINTS: (select(ContactPoint).order_by(ContactPoint.code), points.as_row),
+    Kind.ARTICLES: (select(Article).order_by(Article.code), articles.as_row),
+}
 
 
 def _each(rows: Sequence[Row], save: Callable[[Row], object]) -> list[str]:

@@ -89,7 +89,8 @@ def test_a_case_is_found_by_its_summary_and_its_answer(database: Database) -> No
 @pytest.mark.parametrize("query", [
     "", " ", '"', "'", '"dau" OR *', "NEAR(dau hong)", "dau AND", "words:dau", "a' OR 'b",
     "dau & !", "dau:*", "\\", "\x00", "a\x00b", "-", "^dau", "🤒", "ˋ", "ˋ" * 50, "²",
-    "x" * 1_000_000, "dau " * 250_000, "\u0301" * 1000, "'; DROP TABLE search_text; --", "đ", "ﷺ", "١٢٣",
+    "x" * 1_000_000, "dau " * 250_000, "\u0301" * 1000, "'; DROP TABLE search_text; --",
+    "đ", "ﷺ", "١٢٣",
 ])
 def test_hostile_queries_are_only_words(database: Database, query: str) -> None:
     put(database, ("Khi bị đau họng", "Uống nước."))

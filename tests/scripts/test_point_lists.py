@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from crm import secrets, switches
 from crm import settings as settings_room
-from crm import switches
 from crm.database import Database
 from crm.knowledge import points
 from crm.knowledge.models import PointKind
 from crm.settings import Settings
 from ivr import commands, provision
-from prompts.said import Said
+from prompts.said import Said, _name
 from scripts import scheduler, speech
 from tests.crm.case_factory import NOW
 from tests.crm.knowledge.factory import point
@@ -35,8 +35,6 @@ class Asterisk:
         self.told.append(dict(changed))
 
     def say(self, _settings: Settings, texts: Sequence[str], _stop: object) -> dict[str, str]:
-        from prompts.said import _name
-
         self._folder.mkdir(parents=True, exist_ok=True)
         for text in texts:
             (self._folder / f"{_name(text)}.alaw").write_bytes(b"\xd5" * 800)
@@ -54,7 +52,7 @@ def asterisk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Asterisk:
     made = Asterisk(provision.sounds(settings.home) / "vi" / "said")
     monkeypatch.setattr(speech, "say_saved_texts", made.say)
     monkeypatch.setattr(commands, "for_settings", lambda *_: made)
-    monkeypatch.setattr(scheduler.secrets, "load", lambda _: None)
+    monkeypatch.setattr(secrets, "load", lambda _: None)
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +25,7 @@ _TEXT = st.text(
 def workbook(*rows: tuple[object, ...]) -> bytes:
     book = Workbook()
     for row in (COLUMNS, *rows):
-        book.active.append(row)  # type: ignore[union-attr]
+        book.worksheets[0].append(list(row))
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
@@ -91,7 +92,8 @@ def packed(name: str, text: str) -> bytes:
     (b"", "first line"), (b"name,code\n", "first line"), (b"\xff\xfec\x00o\x00", "not UTF-8"),
     ("code,name\nA,\xe9\n".encode("latin-1"), "not UTF-8"), (b"code,name\nA,\x00\n", "zero bytes"),
     (b'code,name\nA,"b\n', "no CSV"), (b"PK\x03\x04rubbish", "cannot be read"),
-    (packed("x.txt", "hello"), "cannot be read"), (b"code,name\n" + b"A,b\n" * 50_001, "50000 rows"),
+    (packed("x.txt", "hello"), "cannot be read"),
+    (b"code,name\n" + b"A,b\n" * 50_001, "50000 rows"),
     (b"x" * (files.LARGEST + 1), "larger than 10 MB"),
 ])
 def test_what_is_no_table_is_refused_with_a_sentence(content: bytes, why: str) -> None:
@@ -119,7 +121,5 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda some: b"PK\x03\x04" + some))
 def test_whatever_comes_is_rows_or_a_sentence(content: bytes) -> None:
-    try:
-        files.read_bytes(content, COLUMNS)
-    except FileError as error:
-        assert str(error)
+    with suppress(FileError):
+        assert all(set(row) == set(COLUMNS) for row in files.read_bytes(content, COLUMNS))
