@@ -218,6 +218,7 @@ def move(
     if refusal is not None:
         details["refusal"] = refusal
         case.answer = case.answer or REFUSALS[refusal]
+        index(session, case)
     if to is _S.CLASSIFIED:
         details["agency"] = _give_back(case, reason, now)
     if to is _S.REOPENED:
