@@ -22,8 +22,10 @@ from agent_console import (
     knowledge,
     machines,
     messages,
+    notice_desk,
     people,
     points,
+    receipts,
     words,
 )
 from agent_console.catalogues import TRANSLATIONS
@@ -60,10 +62,11 @@ def create_app(
         settings, database, commands, Feed(database, settings.service_level_s), secure
     )
     door.install(app)
-    CSRFProtect(app)
+    CSRFProtect(app).exempt(receipts.blueprint)  # providers sign instead
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
+        notice_desk, receipts,
     ):
         app.register_blueprint(room.blueprint)
     _install_errors(app)

@@ -19,8 +19,9 @@ from crm.knowledge import points
 from crm.knowledge.models import ContactPoint, PointKind
 from crm.knowledge.points import PointError
 from crm.models import Call, LiveCall, Role
-from crm.notices import outbox
+from crm.notices import outbox, texts
 from crm.notices.outbox import Channel, NoticeError, Purpose
+from crm.notices.texts import TextError
 
 blueprint = Blueprint("points", __name__)
 
@@ -89,12 +90,15 @@ def send(code: str) -> Answer:
             caller = next((row.caller for row in rows if row and row.caller), None)
             if caller is None:
                 raise Conflict(_("The caller's number is withheld."))
+            told = texts.rendered(
+                "contact_points", Channel.SMS, {"body": points.short_message(point, now)}
+            )
             written = outbox.write(
                 session, channel=Channel.SMS, recipient=caller, purpose=Purpose.KNOWLEDGE,
-                body=points.short_message(point, now), personal=False, urgent=True, now=now,
+                body=told.body, personal=False, urgent=True, now=now,
                 key=f"point:{point.id}:{point.version}:{call_id}",  # twice pressed, once sent
             )
-    except NoticeError as error:
+    except (NoticeError, TextError) as error:
         raise Conflict(_("No SMS can be sent to this number.")) from error
     return {"sent": written is not None}, 200
 

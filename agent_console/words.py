@@ -293,3 +293,26 @@ def duration(milliseconds: int | None) -> str:
         return ""
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
     return f"{minutes}:{seconds:02d}"
+
+
+def notice_channel(channel: str) -> str:
+    return str({
+        "sms": _("SMS"), "email": _("E-mail"), "zalo": "Zalo", "voice": _("Voice call"),
+    }[channel])
+
+
+def notice_purpose(purpose: str) -> str:
+    return str({
+        "alarm": _("Alarm"), "case": _("Case"), "reminder": _("Reminder"), "link": _("Link"),
+        "code": _("One-time code"), "report": _("Report"), "broadcast": _("Broadcast"),
+        "knowledge": _("Guidance"),
+    }[purpose])
+
+
+def notice_state(state: str) -> str:
+    """Where a message is; the nouns are those of the page."""
+    return str({
+        "waiting": _("Waiting to be sent"), "sending": _("Being sent"), "sent": _("Sent"),
+        "delivered": _("Delivered"), "failed": _("Not delivered"),
+        "suppressed": _("Held back: recipient opted out"),
+    }[state])

@@ -290,9 +290,18 @@ class Settings:
     recordings: Path = _setting(
         "", _path, "Human recordings of prompts (default: home/recordings-vi)"
     )
+    dispatch_phones: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Dispatchers told by SMS of cases that no agency has"
+    )
+    deputy_phones: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Told by SMS of what is still late when it is reminded of again"
+    )
+    close_after_days: int = _setting(
+        7, _number(1, 365), "A case is closed so long after its result, if nobody objects"
+    )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(
-        "", _optional(_service_url), "Where providers reach the console with their reports"
+        "", _optional(_service_url), "The console's address as people outside and providers reach it"
     )
     quiet_hours: tuple[time, time] | None = _setting(
         "21:00-07:00", _quiet_hours,

@@ -36,6 +36,8 @@ TIMEOUT_S = 3.0
 _CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-[0-9a-f]{1,12}")
 _ANSWER = re.compile(r"HL_ANSWER_[0-9]{1,2}")
 _ANSWER_VALUE = re.compile(r"[A-Za-z0-9_.|&/-]{1,2000}")
+_SOUNDS = re.compile(r"[a-z0-9_.]+(&[a-z0-9_.]+){0,40}")
+_CASE_CODE = re.compile(r"[0-9]{8}")
 _SAID = re.compile(r"[0-9a-f]{20}")
 _SWITCH = re.compile(r"[a-z][a-z0-9._+]{0,39}")
 _SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,40}")
@@ -165,6 +167,21 @@ class Commands:
             "Variable": ",".join((
                 f"__HL_CALL={_formed(CALL_ID, call, 'call')}", f"__HL_NUMBER={number}",
                 f"HL_SAY=said/{_formed(_SAID, sound, 'sound')}",
+            )),
+        })])
+
+    def ring_duty(self, number: str, code: str, sounds: Iterable[str]) -> Result:
+        """Ring whoever is on duty for an agency and say what waits; `code` is the case's. Done
+        means that the ringing is under way: that it was taken on is in the journal
+        (HL_DUTY_TAKEN)."""
+        said = "&".join(sounds)
+        return self._run(lambda: [_Act("Originate", {
+            "Channel": f"Local/{_formed(_CITIZEN, number, 'number')}@hl-duty-call/n",
+            "Context": "hl-duty-told", "Exten": number, "Priority": "1", "Async": "true",
+            "Timeout": "40000",
+            "Variable": ",".join((
+                f"HL_NUMBER={number}", f"HL_CODE={_formed(_CASE_CODE, code, 'code')}",
+                f"HL_SAY={_formed(_SOUNDS, said, 'sounds')}",
             )),
         })])
 

@@ -19,6 +19,7 @@ from crm.branches import SERVICES
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.models import JournalPosition, ListenerState
+from crm.notices import board, receipts
 from crm.settings import Settings
 from ivr import commands, menu, provision, runtime, tls
 
@@ -65,6 +66,7 @@ def examine(
     found.append(_prompts(missing_prompts))
     found.append(_voice(settings, unready_prompts))
     found += _emergency(settings)
+    found.append(_notices(settings))
     found.append(_disk(settings.home))
     found.append(_clock())
     found.append(_beat())
@@ -257,6 +259,29 @@ def _database(settings: Settings) -> Iterator[Check]:
         yield Check("listener", FAILURE, "not connected to Asterisk", "see the log of hotline up")
     else:
         yield Check("listener", OK, "connected")
+
+
+def _notices(settings: Settings) -> Check:
+    database = Database(settings.database_url)
+    try:
+        with database.reading() as session:
+            trouble = board.trouble(session, settings, datetime.now(UTC))
+            strays = receipts.strays(session)
+    except (DatabaseError, SQLAlchemyError):
+        return Check("notices", FAILURE, "cannot be counted", "see database")
+    cure = "see hotline notice list --state failed, hotline notice retry"
+    if trouble.late:
+        return Check(
+            "notices", FAILURE, f"{trouble.late} wait for more than 10 minutes",
+            "is hotline up running, and is a provider set for the channel (sms_provider)? " + cure,
+        )
+    if trouble.failed:
+        return Check("notices", WARNING, f"{trouble.failed} failed in the last week", cure)
+    if settings.alarm_phones and settings.sms_provider == "none":
+        return Check(
+            "notices", WARNING, "alarm_phones is set, and nobody takes SMS", "set sms_provider"
+        )
+    return Check("notices", OK, f"delivered; {strays} reports of the week fit none")
 
 
 def _prompts(missing: Callable[[], list[str]]) -> Check:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import callbacks, calls, cases, incidents
+from crm import callbacks, calls, cases, duty, incidents
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import JournalGap, JournalPosition
+from crm.notices import voice
 from crm.settings import Settings
 from ivr.journal_reader import CURRENT, ROTATED, STAMP, Batch, Gap, Segment, read, segments
 
@@ -185,6 +186,8 @@ class Tailer:
             callbacks.apply(session, batch.events)
             cases.apply(session, batch.events)
             incidents.apply(session, batch.events)
+            duty.apply(session, batch.events)
+            voice.apply(session, batch.events)
             for gap in batch.gaps:
                 session.add(JournalGap(
                     node=self._node, segment=here.name, offset=gap.offset, length=gap.length,

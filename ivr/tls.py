@@ -7,6 +7,7 @@ certificate of their own name it in the settings; everyone else trusts `ca.crt` 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,17 @@ RENEW_BEFORE = timedelta(days=30)
 def needed(settings: Settings) -> bool:
     """Whether browsers on other machines are served."""
     return not (settings.console_bind.is_loopback and settings.ws_bind.is_loopback)
+
+
+def console_address(settings: Settings) -> str:
+    """Where people reach the console: the operator's public address, or the machine's own."""
+    if settings.public_url:
+        return settings.public_url
+    host = settings.console_bind.host
+    if host == "0.0.0.0":  # noqa: S104
+        host = socket.gethostname()
+    scheme = "https" if needed(settings) else "http"
+    return f"{scheme}://{host}:{settings.console_bind.port}"
 
 
 def files(settings: Settings) -> tuple[Path, Path]:

@@ -21,7 +21,8 @@ PROMPTS = (
     "status_classified", "status_assigned", "status_in_progress", "status_need_info",
     "status_extended", "status_overdue", "status_resolved", "status_closed", "status_rejected",
     "status_duplicate", "status_reopened", "status_due", "status_days_left", "status_due_today",
-    "agency_general", "lookup_answer", "lookup_next", "lookup_reopen", "lookup_add", "leaf_end",
+    "duty_case", "duty_taken", "agency_general", "lookup_answer", "lookup_next", "lookup_reopen",
+    "lookup_add", "leaf_end",
     "o_1", "o_4", "year",
     *(f"day_{day}" for day in range(1, 32)), *(f"month_{month}" for month in range(1, 13)),
 )
@@ -56,6 +57,10 @@ class Phrases:
             if len(digits) == 8 else ()
         )
         return (*typed, "lookup_not_found")
+
+    def duty(self, code: str) -> Files:
+        """To whoever is on duty for an agency: what waits for them."""
+        return self.filled("duty_case", case_code=digit_files(code))
 
     def case_status(self, case: Case, number: int, of: int, now: datetime) -> Files:
         """Where a case is, who has it, until when, and how many days are left."""

@@ -26,6 +26,7 @@ from scripts import (
     case_commands,
     import_commands,
     incident_commands,
+    notice_commands,
     nuisance_commands,
     report_commands,
 )
@@ -77,6 +78,7 @@ main.add_command(nuisance_commands.nuisance)
 main.add_command(bulletin_commands.bulletin)
 main.add_command(incident_commands.incident)
 main.add_command(report_commands.report)
+main.add_command(notice_commands.notice)
 
 
 def _json(data: object) -> None:

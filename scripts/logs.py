@@ -27,5 +27,5 @@ def configure_logging() -> None:
         "%(asctime)s.%(msecs)03dZ %(name)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"
     ))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for noisy in ("alembic", "apscheduler", "panoramisk", "twilio", "urllib3", "gtts"):
+    for noisy in ("alembic", "apscheduler", "panoramisk", "smpp", "twilio", "urllib3", "gtts"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from apscheduler.events import (  # type: ignore[import-untyped]
@@ -15,18 +15,34 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
-from crm import audit, bulletins, case_lookup, cases, incidents, secrets, switches, users, waits
+from crm import (
+    audit,
+    bulletins,
+    case_lookup,
+    cases,
+    duty,
+    incidents,
+    promises,
+    secrets,
+    switches,
+    users,
+    waits,
+)
 from crm.database import Database
 from crm.knowledge import points
-from crm.notices import delivery, outbox, routes
+from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
 from crm.settings import Settings
 from ivr import commands, ledger, provision
-from prompts.said import Said
+from ivr.tls import console_address
+from prompts.catalogue import Catalogue
+from prompts.phrases import Phrases
+from prompts.said import FOLDER, Said
 from scripts import speech
 
 log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 4  # citizens who are rung in one round
+FOLLOWED_AT_ONCE = 200  # cases
 
 
 def main(settings: Settings, stop: threading.Event) -> None:
@@ -42,6 +58,11 @@ def main(settings: Settings, stop: threading.Event) -> None:
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     scheduler.add_job(jobs.send_notices, "interval", seconds=15, id="notices")
+    scheduler.add_job(jobs.follow_cases, "interval", seconds=5, id="promises")
+    scheduler.add_job(jobs.ring_duty, "interval", seconds=10, id="duty telephones")
+    scheduler.add_job(jobs.attend_notices, "interval", seconds=5, id="reports on notices")
+    scheduler.add_job(jobs.watch_notices, "interval", minutes=5, id="undelivered notices",
+                      next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
@@ -58,6 +79,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     log.info("jobs: %s", ", ".join(job.id for job in scheduler.get_jobs()))
     stop.wait()
     scheduler.shutdown(wait=False)
+    jobs.close()
 
 
 class Jobs:
@@ -71,16 +93,96 @@ class Jobs:
         self._settings = settings
         self._database = database
         self._stop = stop
-        self._said: frozenset[str] | None = None  # what has its sound already
         self._lists: list[str] = []  # of contact points, as they were said last
+        self._spoken: frozenset[str] | None = None  # what has its sound already
         self._sounds: list[Path] | None = None  # of the catalogue
-        self._routes = routes.routes(settings)
+        self._trouble = board.Trouble(0, 0)  # as it was told to the engineers
+        self._said = Said(provision.sounds(settings.home), settings.cache)
+        self._smpp = routes.smpp_link(settings, database, clock)
+        self._routes = routes.routes(
+            settings, database, clock, sms_link=self._smpp, ring=self._ring
+        )
+
+    def close(self) -> None:
+        """Leave the SMSC."""
+        if self._smpp is not None:
+            self._smpp.close()
 
     def send_notices(self) -> None:
         """Deliver what waits, where a provider is set."""
         delivery.deliver(
             self._database, self._routes, self._clock, self._settings.quiet_hours
         )
+
+    def follow_cases(self) -> None:
+        """Tell people of what has happened to cases and of what is due. One that cannot be followed
+        stops no other."""
+        now = self._clock()
+        with self._database.reading() as session:
+            waiting = promises.waiting(session, now, FOLLOWED_AT_ONCE)
+        people = promises.People(
+            self._settings.dispatch_phones, self._settings.deputy_phones,
+            console_address(self._settings), timedelta(days=self._settings.close_after_days),
+        )
+        for case_id in waiting:
+            try:
+                with self._database.transaction() as session:
+                    promises.follow(session, case_id, now, people)
+            except Exception as error:
+                log.exception("case %d cannot be followed", case_id)
+                with self._database.transaction() as session:
+                    outbox.alarm(
+                        session, self._settings, subject=f"case {case_id}", now=now,
+                        body=f"a case cannot be followed ({type(error).__name__}), see the log",
+                    )
+
+    def ring_duty(self) -> None:
+        """Ring the telephones on duty for what cannot wait."""
+        with self._database.transaction() as session:
+            ringing = duty.due(session, self._clock(), TOLD_AT_ONCE)
+        if not ringing:
+            return
+        telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+        phrases = Phrases(Catalogue.load(), self._said)
+        for one in ringing:
+            result = telephone.ring_duty(one.number, one.code, phrases.duty(one.code))
+            if not result.done:
+                log.error("a telephone on duty was not rung: %s", result)
+
+    def attend_notices(self) -> None:
+        """Take in what the SMSC reports."""
+        if self._smpp is not None:
+            self._smpp.attend()
+
+    def watch_notices(self) -> None:
+        """Messages that fail or do not get away alarm; who did not listen is rung again."""
+        now = self._clock()
+        with self._database.transaction() as session:
+            routes.note_foreign_use(session, self._settings, now)
+            receipts.forget_strays(session, now)
+            voice.again(session, now)
+            trouble = board.trouble(session, self._settings, now)
+            before = self._trouble
+            if trouble.late > before.late or trouble.failed > before.failed:
+                outbox.alarm(
+                    session, self._settings, subject="notices", now=now,
+                    body=f"{trouble.late} messages wait for 10 minutes, {trouble.failed} failed, "
+                         "see hotline notice list",
+                )
+            self._trouble = trouble
+
+    def _ring(self, outgoing: delivery.Outgoing) -> str:
+        """Ring for a spoken notice, once its text is there as sound."""
+        if (sound := self._said.sound_of(outgoing.body)) is None:
+            raise delivery.Undelivered("its sound is not made yet", final=False)
+        call = voice.call_of(self._settings.node, outgoing)
+        telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+        result = telephone.tell(
+            numbers.domestic(outgoing.recipient), sound.removeprefix(f"{FOLDER}/"), call
+        )
+        if not result.done:
+            raise delivery.Undelivered(f"not rung: {result}", final=False)
+        return call
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""
@@ -139,23 +241,23 @@ class Jobs:
         with self._database.reading() as session:
             texts = cases.spoken_texts(session, now)
             texts += bulletins.spoken_texts(session) + incidents.spoken_texts(session)
+            texts += voice.spoken_texts(session)
             lists = {f"points.{kind}": points.spoken_list(session, kind, now)
                      for kind in points.SPOKEN}
         texts += [text for text in lists.values() if text]
-        if frozenset(texts) != self._said:
+        if frozenset(texts) != self._spoken:
             # what callers hear now stays until the new list is what they hear
             failed = speech.say_saved_texts(self._settings, [*texts, *self._lists], self._stop)
-            self._said = frozenset(texts) - failed.keys()
+            self._spoken = frozenset(texts) - failed.keys()
         self._tell_lists(lists, now)
         self._lists = [text for text in lists.values() if text]
 
     def _tell_lists(self, lists: Mapping[str, str | None], now: datetime) -> None:
         """Callers hear the lists that have become sounds."""
-        said = Said(provision.sounds(self._settings.home), self._settings.cache)
         changed = {}
         with self._database.reading() as session:
             for name, text in lists.items():
-                sound = said.sound_of(text) if text else "none"
+                sound = self._said.sound_of(text) if text else "none"
                 value = sound.rpartition("/")[2] if sound else None  # None: not made yet
                 if value and value != (switches.wanted(session, name) or "none"):
                     changed[name] = value

@@ -299,12 +299,9 @@ def wait_for_console(settings: Settings, stopping: threading.Event) -> None:
 def banner(settings: Settings) -> str:
     """What a person needs next: the console, the first accounts, how to call."""
     secure = tls.needed(settings)
-    host = settings.console_bind.host
-    if host == "0.0.0.0":  # noqa: S104
-        host = socket.gethostname()
     lines = [
         "", "Hotline 1022 runs.", "",
-        f"  Console    {'https' if secure else 'http'}://{host}:{settings.console_bind.port}/",
+        f"  Console    {tls.console_address(settings)}/",
     ]
     accounts = settings.home / "first-accounts.txt"
     if accounts.exists():

@@ -32,6 +32,7 @@ NAMES = {  # as citizens hear and read them
 SPOKEN = (PointKind.TEST, PointKind.VACCINATION, PointKind.RELIEF)  # callers can hear these
 MOST_SPOKEN = 8  # of a kind: about two minutes
 MOST_PHONES = 5
+LONGEST_MESSAGE = 120  # letters
 _SLASH = re.compile(r"(?<=[0-9A-Za-z])/(?=[0-9A-Za-z])")
 _PHONE = re.compile(r"0[0-9]{9,10}|1[0-9]{2,7}|1[89]00[0-9]{4,6}")
 _LENGTHS = {"name": 160, "address": 240, "note": 500}
@@ -145,13 +146,13 @@ def commune(point: ContactPoint, now: datetime) -> str:
 
 
 def short_message(point: ContactPoint, now: datetime) -> str:
-    """What is sent to a citizen by SMS."""
-    parts = [point.name, f"{point.address}, {commune(point, now)}"]
-    if point.hours:
-        parts.append(f"Giờ mở cửa: {point.hours}")
-    if point.phones:
-        parts.append(f"ĐT: {', '.join(point.phones)}")
-    return ". ".join(part.rstrip(".") for part in parts) + ". (1022 Thanh Hóa)"
+    """What an SMS (crm.notices.texts) has room for: always the telephone, hours only if they fit."""
+    place = f"{point.name}. {point.address}, {commune(point, now)}."
+    phone = f" ĐT {point.phones[0]}." if point.phones else ""
+    hours_ = f" {point.hours}." if point.hours else ""
+    if len(place + hours_ + phone) <= LONGEST_MESSAGE:
+        return place + hours_ + phone
+    return place[: LONGEST_MESSAGE - len(phone)] + phone
 
 
 def as_row(point: ContactPoint) -> dict[str, str]:

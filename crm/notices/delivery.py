@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from crm.database import Database
 from crm.notices import hours, optout, receipts
-from crm.notices.models import Channel, Notice, State
+from crm.notices.models import Channel, Notice, Purpose, State
 from crm.notices.numbers import masked
 from crm.notices.outbox import Attachment
 from crm.notices.states import move
@@ -31,6 +31,7 @@ FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(minutes=30)
 LONGEST_ASKED = timedelta(hours=6)  # what a provider may ask us to wait
 ATTEMPTS = 12  # about three hours
+CODE_GOOD = timedelta(minutes=15)  # a one-time code that comes later only confuses
 _NUMBER = re.compile(r"\+?\d{9,15}\b")
 
 
@@ -127,6 +128,10 @@ def _claim(
                 return None
             if notice.state == State.WAITING and optout.holds_back(session, notice):
                 move(notice, State.SUPPRESSED, now)
+                continue
+            if notice.purpose == Purpose.CODE and now - notice.created_at > CODE_GOOD:
+                move(notice, State.FAILED, now)
+                notice.error = "too old: a code is of no use any more"
                 continue
             if notice.attempts >= ATTEMPTS:  # its last worker never came back
                 move(notice, State.FAILED, now)

@@ -127,6 +127,8 @@ class ZaloTokens(Base):
     access: Mapped[str] = mapped_column(Text)
     refresh: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime]
+    renewing_until: Mapped[datetime]  # a worker renews them now
+    seed: Mapped[str] = mapped_column(String(64))  # digest of the first token, as it was set
 
 
 class ForeignUse(Base):

@@ -8,10 +8,11 @@ from crm.errors import HotlineError
 from crm.notices.models import Notice, State
 
 MOVES: dict[State, frozenset[State]] = {
-    State.WAITING: frozenset({State.SENDING, State.SUPPRESSED}),
+    State.WAITING: frozenset({State.SENDING, State.SUPPRESSED, State.FAILED}),
     # back to waiting: it is tried again later; sending again: its worker is gone
     State.SENDING: frozenset({State.SENT, State.WAITING, State.SENDING, State.FAILED}),
-    State.SENT: frozenset({State.DELIVERED, State.FAILED}),
+    # back to waiting: rung, and not heard
+    State.SENT: frozenset({State.DELIVERED, State.FAILED, State.WAITING}),
     State.DELIVERED: frozenset(),
     State.FAILED: frozenset({State.WAITING}),  # by a person's hand
     State.SUPPRESSED: frozenset(),

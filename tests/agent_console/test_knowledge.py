@@ -153,7 +153,8 @@ def test_an_agent_sends_a_contact_point_once_to_who_calls(
     with sqlite.reading() as session:
         notice = session.scalars(select(Notice)).one()
     assert (notice.recipient, notice.purpose, notice.personal) == ("0912345678", "knowledge", False)
-    assert notice.body.startswith("Điểm tiêm chủng Mẫu Một. ")
+    assert notice.body.startswith("1022 Thanh Hoa: Diem tiem chung Mau Mot. So 1 duong Mau, ")
+    assert "02373000000" in notice.body
 
 
 @pytest.mark.parametrize(("values", "code"), [

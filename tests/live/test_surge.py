@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from crm import incidents
+from crm import agencies, cases, duty, incidents, officers
+from crm.case_models import Status
 from ivr.phone import Call, Phone
 from scripts import PROCESSES, scheduler
 from tests.live.people import called, citizen, until_heard
@@ -384,3 +385,44 @@ def test_an_incident_is_joined_by_key_one_and_its_end_is_told(
     asyncio.run(is_told())
     path = hotline.call_of("0912000972")["path"]
     assert [(step["menu"], step["key"]) for step in path] == [("main", "2"), ("testing", None)]
+
+
+def test_a_telephone_on_duty_says_the_code_and_key_one_takes_the_case_on(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    night = datetime.now(UTC).replace(hour=16, minute=30, second=0, microsecond=0)
+    on_duty = "0987000471"
+    with hotline.database.transaction() as session:
+        agencies.take_in(session, agencies.read(agencies.PROVINCE))
+        officers.take_in(session, [{
+            "agency": "SYT", "name": "Trực đêm", "post": "duty", "phone": on_duty, "email": "",
+            "valid_from": "", "valid_to": "",
+        }], night)
+        case = cases.open_case(session, summary="Nhà hết gạo", by="lan", now=night)
+        cases.classify(session, case, "food", by="lan", now=night)
+        cases.move(session, case, Status.ASSIGNED, by="huong", now=night, agency="SYT")
+        code = case.code
+
+    def status() -> str:
+        with hotline.database.reading() as session:
+            return cases.by_code(session, code).status
+
+    async def is_rung() -> None:
+        jobs = scheduler.Jobs(
+            hotline.settings, hotline.database, threading.Event(), clock=lambda: night
+        )
+        async with outside(hotline, carrier_port) as phones:
+            await asyncio.to_thread(jobs.follow_cases)
+            await asyncio.to_thread(jobs.ring_duty)
+            rung = await phones.incoming(PATIENCE_S)
+            assert rung.dialled == on_duty
+            rung.answer()
+            await until_heard(rung, hotline, "duty_case.1")
+            await until_heard(rung, hotline, f"d_{code[-1]}")
+            await rung.press("1")
+            await until_heard(rung, hotline, "duty_taken")
+        await asyncio.to_thread(wait_for, lambda: status() == "in_progress", "it is in hand")
+
+    asyncio.run(is_rung())
+    with hotline.database.reading() as session:
+        assert duty.due(session, night + timedelta(hours=1), 10) == []

@@ -85,6 +85,8 @@ def upgrade() -> None:
         sa.Column("access", sa.Text(), nullable=False),
         sa.Column("refresh", sa.Text(), nullable=False),
         sa.Column("expires_at", _TIME, nullable=False),
+        sa.Column("renewing_until", _TIME, nullable=False),
+        sa.Column("seed", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(

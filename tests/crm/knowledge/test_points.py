@@ -15,6 +15,8 @@ from crm.knowledge import hours, points
 from crm.knowledge.hours import DAYS, HoursError
 from crm.knowledge.models import PointKind
 from crm.knowledge.points import PointError
+from crm.notices import texts
+from crm.notices.models import Channel
 from tests.crm.case_factory import NOW
 from tests.crm.knowledge.factory import POINT, WARD, point
 
@@ -101,13 +103,18 @@ def test_all_faults_of_a_point_are_told_at_once() -> None:
     assert {column for column, _ in error.value.faults} == set(wrong) - {"valid_to"}
 
 
-def test_a_message_tells_where_when_and_the_telephone(sqlite: Database) -> None:
+def test_a_message_tells_what_an_sms_has_room_for(sqlite: Database) -> None:
     with sqlite.transaction() as session:
         told = points.short_message(point(session), NOW)
+        long = points.short_message(point(session, name="Điểm " + "rất " * 30), NOW)
     assert told == (
         "Điểm tiêm chủng Mẫu Một. Số 1 đường Mẫu, Phường Hàm Rồng. "
-        f"Giờ mở cửa: {WEEK}. ĐT: 02373000000. (1022 Thanh Hóa)"
+        f"{WEEK}. ĐT 02373000000."
     )
+    assert len(long) == points.LONGEST_MESSAGE
+    assert long.endswith(" ĐT 02373000000.")
+    for body in (told, long):
+        assert texts.rendered("contact_points", Channel.SMS, {"body": body}).body
 
 
 def test_callers_hear_the_points_of_a_kind_with_hours_and_telephone(sqlite: Database) -> None:

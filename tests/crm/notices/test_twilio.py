@@ -112,8 +112,8 @@ def test_a_provider_that_cannot_be_reached_is_a_passing_fault(
     assert only(database).state == State.WAITING
 
 
-def test_without_a_provider_nothing_is_sent(tmp_path: Path) -> None:
-    assert routes.routes(settings(tmp_path)) == {}
+def test_without_a_provider_nothing_is_sent(sqlite: Database, tmp_path: Path) -> None:
+    assert routes.routes(settings(tmp_path), sqlite, lambda: NOON) == {}
 
 
 def test_nothing_about_a_person_reaches_twilio_by_default(
