@@ -30,7 +30,7 @@ _LETTERS = {Kind.ARTICLE: "a", Kind.POINT: "p", Kind.CASE: "c"}
 _NUMBERS = {Kind.ARTICLE: 1, Kind.POINT: 2, Kind.CASE: 3}
 _KINDS = 8  # a row of the index is id * _KINDS + the number of its kind
 TITLE_EXACT, TITLE, EXACT, ANYWHERE = "1234"  # the sets, the best first
-LONGEST_TEXT = 60_000  # letters of a text that are looked at
+LONGEST_TITLE, LONGEST_BODY = 1_000, 20_000  # letters; a tsvector holds 1 MB
 LONGEST_QUERY = 200
 MOST_WORDS = 8  # of a query
 LONGEST_WORD = 40
@@ -39,7 +39,7 @@ SHORTEST_BEGINNING = 2  # letters of a last word that may be the beginning of a 
 
 def put(session: Session, kind: Kind, id_: int, title: str, body: str) -> None:
     """Let something be found by the words of its title and body, in place of what it had before."""
-    words = " ".join(sorted(_indexed(kind, title[:LONGEST_TEXT], body[:LONGEST_TEXT])))
+    words = " ".join(sorted(_indexed(kind, title[:LONGEST_TITLE], body[:LONGEST_BODY])))
     row = {"id": id_ * _KINDS + _NUMBERS[kind], "words": words}
     if _is_sqlite(session):
         session.execute(text("DELETE FROM search_text WHERE rowid = :id"), row)

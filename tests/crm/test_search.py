@@ -100,6 +100,12 @@ def test_hostile_queries_are_only_words(database: Database, query: str) -> None:
     assert 1 in found(database, "dau hong")
 
 
+def test_nothing_is_too_long_to_be_kept(database: Database) -> None:
+    put(database, ("Đau họng", " ".join(chr(0x20000 + one) for one in range(40_000))))
+    put(database, ("Đau họng " + "𠀀" * 100_000, "𠀀𠀁" * 100_000))
+    assert found(database, "dau hong") == [1]
+
+
 @given(title=st.text(max_size=60), body=st.text(max_size=60))
 @example(title="İstanbul", body="ǅ")
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
