@@ -146,7 +146,7 @@ def commune(point: ContactPoint, now: datetime) -> str:
 
 
 def short_message(point: ContactPoint, now: datetime) -> str:
-    """What an SMS (crm.notices.texts) has room for: always the telephone, hours only if they fit."""
+    """What an SMS (crm.notices.texts) has room for: always a telephone, hours only if they fit."""
     place = f"{point.name}. {point.address}, {commune(point, now)}."
     phone = f" ĐT {point.phones[0]}." if point.phones else ""
     hours_ = f" {point.hours}." if point.hours else ""
