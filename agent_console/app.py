@@ -21,10 +21,12 @@ from agent_console import (
     controls,
     desk,
     door,
+    knowledge,
     machines,
     messages,
     notice_desk,
     people,
+    points,
     receipts,
     reports,
     words,
@@ -68,8 +70,8 @@ def create_app(
     guard.exempt(receipts.blueprint)  # providers sign instead
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, desk, board, messages, case_desk, controls, machines, bulletin, notice_desk,
-        receipts, reports, api_keys, description,
+        people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
+        notice_desk, receipts, reports, api_keys, description,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -13,7 +13,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
 from agent_console.door import Answer, console, open_to, person, utc_now
-from crm import agencies, areas, cases
+from crm import agencies, areas, case_codes, cases
 from crm.agencies import AgencyError
 from crm.areas import Area
 from crm.call_facts import CALL_ID
@@ -40,17 +40,20 @@ class _PlaceError(Exception):
 @blueprint.get("")
 @open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
 def listing() -> Answer:
-    """What no agency has yet, then what is handled, the most urgent first; or one case by code."""
-    asked = re.sub(r"\s", "", request.args.get("code", ""))
+    """What no agency has yet, then what is handled, the most urgent first; or what `q` finds: one
+    case by its code, else those that have all its words."""
+    asked = request.args.get("q", "").strip()
     with console().database.reading() as session:
-        if asked:
+        if case_codes.is_code(code := re.sub(r"\s", "", asked)):
             try:
-                return redirect(url_for(".page", code=cases.by_code(session, asked).code))
+                return redirect(url_for(".page", code=cases.by_code(session, code).code))
             except CaseError:
-                flash(_("There is no case with this code."))
+                pass  # a telephone number within a summary, perhaps
         return render_template(
-            "cases.html", waiting=cases.to_dispatch(session, LISTED),
-            handled=cases.handled(session, LISTED), now=utc_now(), listed=LISTED,
+            "cases.html", asked=asked, now=utc_now(), listed=LISTED,
+            found=cases.found_by(session, asked, LISTED) if asked else [],
+            waiting=[] if asked else cases.to_dispatch(session, LISTED),
+            handled=[] if asked else cases.handled(session, LISTED),
         )
 
 

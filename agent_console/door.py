@@ -206,9 +206,14 @@ def _strict_headers(response: Response) -> Response:
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if console().secure:
         headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint != "static":
+    if request.endpoint != "static" and not (_is_public() and response.cache_control.public):
         headers["Cache-Control"] = "no-store"
     return response
+
+
+def _is_public() -> bool:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return getattr(view, "open_to", None) == "everybody"
 
 
 def refusal(code: int, sentence: str) -> Answer:

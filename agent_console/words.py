@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from flask_babel import get_locale  # type: ignore[import-untyped]
@@ -14,6 +14,7 @@ from crm.case_models import Identity, Status
 from crm.categories import CATEGORIES
 from crm.clock import VIETNAM
 from crm.desk import PauseReason, Result
+from crm.knowledge.models import PointKind, State
 from crm.models import AgentState, Outcome, Role
 from crm.reports.document import grouped
 from crm.reports.health import Doubt
@@ -237,6 +238,57 @@ def doubt(one: Doubt, place: str) -> str:
     return str(_("%(place)s, %(figure)s: %(now)s, and %(before)s the day before", **told))
 
 
+def point_kinds() -> dict[str, str]:
+    return {
+        PointKind.TEST.value: _("Testing"), PointKind.VACCINATION.value: _("Vaccination"),
+        PointKind.CARE.value: _("Medical care"), PointKind.QUARANTINE.value: _("Quarantine"),
+        PointKind.RELIEF.value: _("Relief"),
+    }
+
+
+def article_states() -> dict[str, str]:
+    return {
+        State.DRAFT.value: _("Draft"), State.PUBLISHED.value: _("Published"),
+        State.WITHDRAWN.value: _("Withdrawn"),
+    }
+
+
+def article_fields() -> dict[str, str]:
+    return {
+        "category": _("Category"), "title": _("Title"), "body": _("Text"), "owner": _("Owner"),
+        "review_on": _("To be reviewed on"), "state": _("State"),
+    }
+
+
+def article_problem(column: str) -> str:
+    """What is wrong with a field of an article."""
+    sentences: dict[str, str] = {
+        "code": _("Somebody else is changing this article: try again."),
+        "category": _("Choose a category."), "title": _("A title has 1 to 200 letters."),
+        "body": _("An article has 1 to 20,000 letters."),
+        "owner": _("Choose who keeps the article right."),
+        "review_on": _("Set the day on which it is reviewed."), "state": _("Choose a state."),
+    }
+    return sentences[column]
+
+
+def point_problem(column: str) -> str:
+    """What is wrong with a field of a contact point."""
+    sentences: dict[str, str] = {
+        "code": _("Somebody else is adding this contact point: try again."),
+        "kind": _("Choose what the contact point is for."),
+        "name": _("A name has 1 to 160 letters."), "address": _("An address has 1 to 240 letters."),
+        "area": _("Choose a commune or ward of today."), "note": _("A note has 500 letters."),
+        "hours": _("Hours are written like this: T2-T6 07:30-11:30,13:30-17:00; T7 07:30-11:30"),
+        "phones": _("Up to 5 telephone numbers, separated by commas: 02373852432"),
+        "valid_from": _("Valid from: this is no day."),
+        "valid_to": _("Valid to: this is no day, or it is before the first one."),
+        "stale": _("Somebody else has changed this contact point meanwhile: see below what it says "
+                   "now, then save again."),
+    }
+    return sentences[column]
+
+
 def satisfaction(score: int | None) -> str:
     """What the caller said of the call by key."""
     names = {
@@ -276,6 +328,10 @@ def key(pressed: str | None) -> str:
 def path(steps: Iterable[Mapping[str, Any]]) -> str:
     """A call's path as a reader says it: Main menu: 3 › Vaccination: 0."""
     return " › ".join(f"{menu(step['menu'])}: {key(step['key'])}" for step in steps)
+
+
+def day(date_: date | None) -> str:
+    return date_.strftime("%d/%m/%Y") if date_ else ""
 
 
 def clock(moment: datetime | None) -> str:

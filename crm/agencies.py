@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +14,8 @@ from sqlalchemy.orm import Session
 from crm.case_models import Agency
 from crm.clock import VIETNAM
 from crm.errors import HotlineError
+from crm.imports import files
+from crm.imports.files import FileError, Row
 
 PROVINCE = Path(__file__).with_name("data") / "agencies.csv"  # a beginning; the operator confirms
 COLUMNS = ("code", "name", "kind", "level", "area", "valid_from", "valid_to")
@@ -33,27 +34,30 @@ class Imported:
     changed: int
 
 
-def read(file: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file (UTF-8) with the columns COLUMNS. Raises AgencyError: all faults."""
+def read(file: Path) -> list[Row]:
+    """The rows of a CSV or XLSX file with the columns COLUMNS. Raises AgencyError: all faults."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise AgencyError(f"{file}: the first line must be {','.join(COLUMNS)}")
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AgencyError(f"{file}: cannot be read: {error}") from error
-    faults = []
-    seen: set[str] = set()
-    for number, row in enumerate(rows, start=2):
-        faults += [f"{file}:{number}: {fault}" for fault in _faults(row, seen)]
-        seen.add(row["code"])
-    if faults:
-        raise AgencyError("\n".join(faults))
+        rows = files.read(file, COLUMNS)
+    except FileError as error:
+        raise AgencyError(str(error)) from error
+    if faults := check(rows):
+        raise AgencyError("\n".join(f"{file}: {fault}" for fault in faults))
     return rows
 
 
-def take_in(session: Session, rows: Iterable[dict[str, str]]) -> Imported:
+def check(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """All faults of rows, each with its line."""
+    seen: set[str] = set()
+
+    def faults(row: Mapping[str, str]) -> list[str]:
+        found = list(_faults(row, seen))
+        seen.add(row["code"])
+        return found
+
+    return files.faults_of(rows, faults)
+
+
+def take_in(session: Session, rows: Iterable[Mapping[str, str]]) -> Imported:
     """Add what is new and change what is other; an agency that is not in it stays as it is."""
     added = changed = 0
     known = {agency.code: agency for agency in session.scalars(select(Agency))}
@@ -96,10 +100,17 @@ def stands(agency: Agency, day: date) -> bool:
     return begun and (agency.valid_to is None or day <= agency.valid_to)
 
 
-def _faults(row: dict[str, str], seen: set[str]) -> Iterable[str]:
-    if None in row or None in row.values():
-        yield "has too many or too few columns"
-        return
+def as_row(agency: Agency) -> dict[str, str]:
+    """The columns COLUMNS as text."""
+    return {
+        "code": agency.code, "name": agency.name, "kind": agency.kind, "level": agency.level,
+        "area": agency.area or "",
+        "valid_from": agency.valid_from.isoformat() if agency.valid_from else "",
+        "valid_to": agency.valid_to.isoformat() if agency.valid_to else "",
+    }
+
+
+def _faults(row: Mapping[str, str], seen: set[str]) -> Iterable[str]:
     if not _CODE.fullmatch(row["code"]):
         yield f"{row['code']!r} is no code: 2 to 24 capital letters and digits"
     if row["code"] in seen:

@@ -16,7 +16,7 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from crm import audit, deadlines
+from crm import audit, deadlines, search
 from crm.agencies import agency_named
 from crm.api import webhooks
 from crm.areas import area_named, standing
@@ -142,6 +142,7 @@ def open_case(
         if call_id:
             session.add(CaseCall(case_id=case.id, call_id=call_id, at=now))
         note(session, case, by, now, "opened", after=_S.NEW)
+        index(session, case)
         return case
     raise CaseError("no free case code was found", "unknown")
 
@@ -183,6 +184,7 @@ def classify(
         session, case, by, now, "classified", before=was, after=Status(case.status),
         details={"category": category, "area": area, "about": about},
     )
+    index(session, case)
 
 
 def suggested(session: Session, case: Case, now: datetime) -> Suggestion | None:
@@ -217,6 +219,7 @@ def move(
     if refusal is not None:
         details["refusal"] = refusal
         case.answer = case.answer or REFUSALS[refusal]
+        index(session, case)
     if to is _S.CLASSIFIED:
         details["agency"] = _give_back(case, reason, now)
     if to is _S.REOPENED:
@@ -278,6 +281,7 @@ def set_answer(session: Session, case: Case, text: str, *, by: str, now: datetim
     """What the citizen is told, approved by whoever sets it. Raises CaseError."""
     case.answer = answer_text(text)
     note(session, case, by, now, "answered", text=case.answer)
+    index(session, case)
 
 
 def answer_text(text: str) -> str:
@@ -330,6 +334,21 @@ def of_phone(session: Session, phone: str, limit: int = 10) -> list[Case]:
     ended = Case.status.in_(ENDED)
     found = select(Case).where(Case.phone == phone).order_by(ended, Case.opened_at.desc())
     return list(session.scalars(found.limit(limit)))
+
+
+def index(session: Session, case: Case) -> None:
+    """Let a case be found by its words as they are now; whoever changes them calls this."""
+    of = category_named(case.category).vi if case.category else ""
+    search.put(
+        session, search.Kind.CASE, case.id, case.code, f"{case.summary} {of} {case.answer or ''}"
+    )
+
+
+def found_by(session: Session, query: str, limit: int) -> list[Case]:
+    """Cases by the words of code, summary, category and answer, accents or not."""
+    ids = search.find(session, search.Kind.CASE, query, limit)
+    known = {one.id: one for one in session.scalars(select(Case).where(Case.id.in_(ids)))}
+    return [known[id_] for id_ in ids if id_ in known]
 
 
 def latest(session: Session, limit: int) -> list[Case]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, or_, select
@@ -13,6 +13,7 @@ from crm.agencies import agency_named
 from crm.case_models import Agency
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
+from crm.imports import files
 from crm.officer_models import Delegation, Officer, Post
 
 COLUMNS = ("agency", "name", "post", "phone", "email", "valid_from", "valid_to")
@@ -69,21 +70,25 @@ def officer_of(session: Session, id_: int) -> Officer:
     return found
 
 
-def take_in(session: Session, rows: Iterable[Mapping[str, str]], now: datetime) -> int:
+def take_in(session: Session, rows: Sequence[Mapping[str, str]], now: datetime) -> int:
     """Add people, or bring up to date those of the same agency, post and telephone; how many.
     Raises OfficerError: all faults."""
-    faults: list[str] = []
-    count = 0
-    for number, row in enumerate(rows, start=2):
-        found = list(_faults(session, row, now))
-        faults += [f"line {number}: {fault}" for fault in found]
-        if not found:
-            _put(session, row, now)
-            count += 1
-    if faults:
+    if faults := files.faults_of(rows, lambda row: _faults(session, row, now)):
         raise OfficerError("\n".join(faults))
+    for row in rows:
+        _put(session, row, now)
     session.flush()
-    return count
+    return len(rows)
+
+
+def as_row(officer: Officer) -> dict[str, str]:
+    """The columns COLUMNS as text."""
+    return {
+        "agency": officer.agency.code, "name": officer.name, "post": officer.post,
+        "phone": officer.phone, "email": officer.email or "",
+        "valid_from": officer.valid_from.isoformat() if officer.valid_from else "",
+        "valid_to": officer.valid_to.isoformat() if officer.valid_to else "",
+    }
 
 
 def _delegates(session: Session, leaders: list[Officer], now: datetime) -> list[Officer]:
@@ -116,9 +121,6 @@ def _put(session: Session, row: Mapping[str, str], now: datetime) -> None:
 
 
 def _faults(session: Session, row: Mapping[str, str], now: datetime) -> Iterator[str]:
-    if None in row or None in row.values():
-        yield "has too many or too few columns"
-        return
     try:
         agency_named(session, row["agency"], now)
     except HotlineError as error:

@@ -7,8 +7,7 @@ A case about an agency or its staff never goes to that agency: one level up, els
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +21,8 @@ from crm.case_models import Agency, Route
 from crm.categories import CATEGORIES, CategoryError, category_named
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
+from crm.imports import files
+from crm.imports.files import FileError, Row
 
 PROVINCE = Path(__file__).with_name("data") / "routes.csv"
 COLUMNS = ("category", "area", "agency")
@@ -116,35 +117,33 @@ class _Table:
         return None
 
 
-def read(file: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file (UTF-8) with the columns COLUMNS. Raises RouteError: all faults."""
+def read(file: Path) -> list[Row]:
+    """The rows of a CSV or XLSX file with the columns COLUMNS. Raises RouteError."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise RouteError(f"{file}: the first line must be {','.join(COLUMNS)}")
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RouteError(f"{file}: cannot be read: {error}") from error
-    return rows
+        return files.read(file, COLUMNS)
+    except FileError as error:
+        raise RouteError(str(error)) from error
 
 
-def take_in(session: Session, rows: Iterable[dict[str, str]], now: datetime) -> int:
+def take_in(session: Session, rows: Sequence[Mapping[str, str]], now: datetime) -> int:
     """Replace all routes by these; returns how many. Raises RouteError: all faults."""
     areas = standing(vietnam_day(now))
     known = {one.code for one in agencies.standing(session, now)}
-    faults, seen = [], set()
-    made = []
-    for number, row in enumerate(rows, start=2):
-        for fault in _faults(row, areas.keys(), known):
-            faults.append(f"line {number}: {fault}")
-        place = (row["category"], row["area"] or None)
+    seen: set[tuple[str, str]] = set()
+
+    def faults_of(row: Mapping[str, str]) -> Iterator[str]:
+        yield from _faults(row, areas.keys(), known)
+        place = row["category"], row["area"]
         if place in seen:
-            faults.append(f"line {number}: stands here twice")
+            yield "stands here twice"
         seen.add(place)
-        made.append(Route(category=place[0], area=place[1], agency=row["agency"]))
-    if faults:
+
+    if faults := files.faults_of(rows, faults_of):
         raise RouteError("\n".join(faults))
+    made = [
+        Route(category=row["category"], area=row["area"] or None, agency=row["agency"])
+        for row in rows
+    ]
     for route in session.scalars(select(Route)):
         session.delete(route)
     session.flush()
@@ -152,10 +151,12 @@ def take_in(session: Session, rows: Iterable[dict[str, str]], now: datetime) -> 
     return len(made)
 
 
-def _faults(row: dict[str, str], areas: Iterable[str], known: set[str]) -> Iterator[str]:
-    if None in row or None in row.values():
-        yield "has too many or too few columns"
-        return
+def as_row(route: Route) -> dict[str, str]:
+    """The columns COLUMNS as text."""
+    return {"category": route.category, "area": route.area or "", "agency": route.agency}
+
+
+def _faults(row: Mapping[str, str], areas: Iterable[str], known: set[str]) -> Iterator[str]:
     if row["category"] != ANY:
         try:
             category_named(row["category"])

@@ -5,8 +5,9 @@ stands in the database; Asterisk keeps its own copy, and gets it anew after each
 A day of the calendar is a switch too: `day.20270208` is `closed` or `open` (a working day, whatever
 the calendar says) or `auto`. So is what a number that misused the line may still do:
 `block.0912345678` is `off` or LEVEL.EPOCH, until when it holds (see crm.nuisance). `bulletin` is
-`none` or the sound that key 8 plays (see crm.bulletins), `incident` is `none` or the code of a case
-and the sound that every caller hears (see crm.incidents).
+`none` or the sound that key 8 plays (see crm.bulletins), and so is `points.KIND` for the list of
+contact points of a kind (see crm.knowledge.points; the scheduler sets it); `incident` is `none` or
+the code of a case and the sound that every caller hears (see crm.incidents).
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from crm.errors import HotlineError
 from crm.models import Switch
 
 BULLETIN = "bulletin"
-_BULLETIN_VALUE = re.compile(r"none|[0-9a-f]{20}")
+POINTS = tuple(f"points.{kind}" for kind in ("test", "vaccination", "relief"))
+PLAYED = (BULLETIN, *POINTS)  # each names a sound that a leaf plays
+_PLAYED_VALUE = re.compile(r"none|[0-9a-f]{20}")
 INCIDENT = "incident"
 _INCIDENT_VALUE = re.compile(r"none|[0-9]{8}\.[0-9a-f]{20}")
 BLOCK = "block."
@@ -101,9 +104,9 @@ def want(session: Session, name: str, value: str, *, by: str, now: datetime) -> 
         block_name(name.removeprefix(BLOCK))
         if not _BLOCK_VALUE.fullmatch(value):
             raise SwitchError(f"{name} = {value}: must be off or LEVEL.EPOCH")
-    elif name == BULLETIN:
-        if not _BULLETIN_VALUE.fullmatch(value):
-            raise SwitchError(f"{name} = {value}: publish one (hotline bulletin publish)")
+    elif name in PLAYED:
+        if not _PLAYED_VALUE.fullmatch(value):
+            raise SwitchError(f"{name} = {value}: its sound is set when it has been made")
     elif name == INCIDENT:
         if not _INCIDENT_VALUE.fullmatch(value):
             raise SwitchError(f"{name} = {value}: start one (hotline incident start)")

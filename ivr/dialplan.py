@@ -93,6 +93,7 @@ def compile_dialplan(
         "recordings": recordings,
         "messages": messages,
         "switches": switches.KNOWN,
+        "point_lists": switches.POINTS,
         "day_values": switches.DAY_VALUES,
         "holidays": {
             year: ",".join(f"{day:%m%d}" for day in holidays_of(year)) for year in CALENDAR

@@ -12,9 +12,10 @@ A file holds one or more documents, each a `menu` (keys to press) or a `leaf` (s
       - {key: 2, say: advice_menu_2, expert: advice}  # its experts, then its queue
       - {key: 9, say: nav_repeat, do: repeat}         # repeat, back, emergency or lookup
 
-A leaf with `plays: bulletin` plays the sound that this switch names, which serves, and says the
-rest only while there is none. A leaf may lead on by itself instead, once it has been heard:
-`then: queue` to its branch's agents, `then: message` to a message, which it has asked for.
+A leaf with `plays: SWITCH` (bulletin, points.test, …) plays the sound that this switch names, which
+serves, and says the rest only while there is none. A leaf may lead on by itself instead, once it
+has been heard: `then: queue` to its branch's agents, `then: message` to a message, which it has
+asked for.
 
 `hours` is `always` or a list such as `["mon-fri 07:00-17:00"]`, Asia/Ho_Chi_Minh. Wherever one
 key is asked for, 4 is emergency and `*` is back: both are added to every menu, and any other use
@@ -38,6 +39,7 @@ from crm.errors import HotlineError
 KEYS = frozenset("0123456789*#")
 DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
 HOURS = re.compile(rf"({DAY}(?:-{DAY})?) ([0-2]\d:[0-5]\d)-([0-2]\d:[0-5]\d)")
+_PLAYED = re.compile("|".join(map(re.escape, switches.PLAYED)))
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 EMERGENCY_NAMED_MS = 8_000
 SERVICES_NAMED_MS = 25_000
@@ -346,10 +348,10 @@ class _Reader:
             then, serves = self._end_of_leaf(entries, node, branch)
             plays = entries.get("plays")
             if plays is not None:
-                self._text(plays, re.compile(switches.BULLETIN), f"plays: {switches.BULLETIN}")
+                self._text(plays, _PLAYED, f"plays: {', '.join(switches.PLAYED)}")
             self.leaves[self._name] = Leaf(
                 self._name, branch, say, serves, self._file, line, then,
-                switches.BULLETIN if plays is not None else None,
+                plays.value if isinstance(plays, yaml.ScalarNode) else None,
             )
             return
         self.menus[self._name] = Menu(

@@ -217,14 +217,12 @@ def agency_() -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.pass_obj
 def agency_import(settings: Settings, file: Path | None) -> None:
-    """Take agencies in from a CSV file; without one, the province's own as a beginning."""
+    """Take agencies in (see hotline import); without a file, the province's own as a beginning."""
     from crm import agencies
-    from crm.database import Database
+    from crm.imports.kinds import Kind
+    from scripts.import_commands import bring_in
 
-    rows = agencies.read(file or agencies.PROVINCE)
-    with Database(settings.database_url).transaction() as session:
-        done = agencies.take_in(session, rows)
-    click.echo(f"{done.added} added, {done.changed} changed, {len(rows)} in the file")
+    bring_in(settings, Kind.AGENCIES, file or agencies.PROVINCE, dry=False)
 
 
 @agency_.command(name="list")
@@ -291,13 +289,12 @@ def route_() -> None:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.pass_obj
 def route_import(settings: Settings, file: Path | None) -> None:
-    """Replace all routes by those of a CSV file; without one, by the ones that come with this."""
+    """Replace all routes (see hotline import); without a file, by those that come with this."""
     from crm import routing
-    from crm.database import Database
+    from crm.imports.kinds import Kind
+    from scripts.import_commands import bring_in
 
-    rows = routing.read(file or routing.PROVINCE)
-    with Database(settings.database_url).transaction() as session:
-        click.echo(f"{routing.take_in(session, rows, datetime.now(UTC))} routes")
+    bring_in(settings, Kind.ROUTES, file or routing.PROVINCE, dry=False)
 
 
 @route_.command(name="gaps")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crm import areas
 from crm import settings as configuration
 from crm.branches import QUEUES
 from crm.clock import VIETNAM
@@ -23,6 +24,7 @@ from scripts import (
     PROCESSES,
     bulletin_commands,
     case_commands,
+    import_commands,
     incident_commands,
     notice_commands,
     nuisance_commands,
@@ -62,6 +64,7 @@ def main(context: click.Context) -> None:
     """The hotline (0237) 1022: run it, look into it, call it."""
     configure_logging()
     context.obj = configuration.load()
+    areas.use(context.obj.home)
     for name in configuration.unknown_variables():
         click.echo(f"hotline: {name} is no setting (see hotline settings): ignored", err=True)
 
@@ -70,6 +73,8 @@ main.add_command(case_commands.case_)
 main.add_command(case_commands.agency_)
 main.add_command(case_commands.area_)
 main.add_command(case_commands.route_)
+main.add_command(import_commands.import_)
+main.add_command(import_commands.export)
 main.add_command(nuisance_commands.nuisance)
 main.add_command(bulletin_commands.bulletin)
 main.add_command(incident_commands.incident)

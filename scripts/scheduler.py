@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from crm import (
 )
 from crm.api import posts, repeats, webhooks
 from crm.database import Database
+from crm.knowledge import points
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
 from crm.reports import schedule
 from crm.settings import Settings
@@ -101,6 +102,7 @@ class Jobs:
         self._settings = settings
         self._database = database
         self._stop = stop
+        self._lists: list[str] = []  # of contact points, as they were said last
         self._spoken: frozenset[str] | None = None  # what has its sound already
         self._sounds: list[Path] | None = None  # of the catalogue
         self._trouble = board.Trouble(0, 0)  # as it was told to the engineers
@@ -267,14 +269,39 @@ class Jobs:
         reports.count_days(self._database, self._clock())
 
     def say_saved_texts(self) -> None:
-        """Names of agencies and answers to citizens become sounds soon after they are saved."""
+        """Names of agencies, answers to citizens and lists of contact points become sounds soon
+        after they are saved."""
+        now = self._clock()
         with self._database.reading() as session:
-            texts = cases.spoken_texts(session, self._clock())
+            texts = cases.spoken_texts(session, now)
             texts += bulletins.spoken_texts(session) + incidents.spoken_texts(session)
             texts += voice.spoken_texts(session)
+            lists = {f"points.{kind}": points.spoken_list(session, kind, now)
+                     for kind in points.SPOKEN}
+        texts += [text for text in lists.values() if text]
         if frozenset(texts) != self._spoken:
-            failed = speech.say_saved_texts(self._settings, texts, self._stop)
+            # what callers hear now stays until the new list is what they hear
+            failed = speech.say_saved_texts(self._settings, [*texts, *self._lists], self._stop)
             self._spoken = frozenset(texts) - failed.keys()
+        self._tell_lists(lists, now)
+        self._lists = [text for text in lists.values() if text]
+
+    def _tell_lists(self, lists: Mapping[str, str | None], now: datetime) -> None:
+        """Callers hear the lists that have become sounds."""
+        changed = {}
+        with self._database.reading() as session:
+            for name, text in lists.items():
+                sound = self._said.sound_of(text) if text else "none"
+                value = sound.rpartition("/")[2] if sound else None  # None: not made yet
+                if value and value != (switches.wanted(session, name) or "none"):
+                    changed[name] = value
+        if not changed:
+            return
+        with self._database.transaction() as session:
+            for name, value in changed.items():
+                switches.want(session, name, value, by="scheduler", now=now)
+        telephone = commands.for_settings(self._settings, secrets.load(self._settings.home))
+        telephone.set_switches(changed)  # what fails is repaired by the listener
 
     def mend_prompts(self) -> None:
         """What was deleted while calls go on comes back from the cache, and the engineers hear."""

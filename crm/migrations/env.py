@@ -3,11 +3,12 @@
 from alembic import context
 
 import crm.api.models
+import crm.knowledge.models
 import crm.notices.models
-import crm.open311.models  # noqa: F401
+import crm.open311.models
+import crm.reports.models  # noqa: F401
 from crm import case_models, officer_models  # noqa: F401
 from crm.models import Base
-from crm.reports import models as report_models  # noqa: F401
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -17,11 +17,14 @@ from werkzeug.serving import make_server
 from agent_console.app import create_app, feed_of
 from crm import users
 from crm.database import Database
+from crm.knowledge import articles, points
 from crm.models import CallNote, User
+from crm.notices.models import Notice
 from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, ObedientPhones
 from tests.agent_console.factories import call_id, put_listener, put_live_agent, put_live_call
+from tests.crm.knowledge.factory import ARTICLE, POINT
 
 LAN = select(User).where(User.login == "lan")
 PATIENCE_MS = 60_000  # a busy machine is slow, not wrong
@@ -168,3 +171,25 @@ def test_pages_fit_the_screens_of_a_call_centre(page: Page) -> None:
     for width, height in ((1024, 768), (1280, 800), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_agent_looks_up_a_place_beside_the_call_and_sends_it_by_sms(
+    page: Page, sqlite: Database
+) -> None:
+    now = datetime.now(UTC)
+    with sqlite.transaction() as session:
+        points.save(session, points.parse(POINT, now), by="huy", now=now)
+        articles.save(session, articles.parse(session, ARTICLE), by="huy", now=now)
+    sign_in(page, "lan")
+    put_live_call(sqlite, 2, agent="lan", state="talking")
+    expect(page.locator("#caller")).to_have_text("0912345678")
+    page.fill("#knowledge-words", "dau hong")
+    found = page.locator("#knowledge-found")
+    expect(found).to_contain_text("Khi bị đau họng")
+    found.locator("summary").click()
+    expect(found.locator("li").first).to_have_text("Nghỉ ngơi")
+    page.fill("#knowledge-words", "tiem chung")
+    found.get_by_role("button").click()
+    expect(found).to_contain_text("Tin nhắn đang được gửi.")
+    with sqlite.reading() as session:
+        assert session.scalars(select(Notice.recipient)).all() == ["0912345678"]

@@ -166,6 +166,15 @@ def test_forged_values_are_refused(agent: Browser, supervisor: Browser, sqlite: 
     assert supervisor.submit(f"/cases/{code}/move", to="gone").status_code == 400
     assert supervisor.client.get("/cases/12345678").status_code == 404
     assert "Không có phản ánh nào mang mã này" in text_of(
-        supervisor.client.get("/cases?code=1234 5678")
+        supervisor.client.get("/cases?q=1234 5678")
     )
-    assert supervisor.client.get(f"/cases?code={code[:4]} {code[4:]}").location == f"/cases/{code}"
+    assert supervisor.client.get(f"/cases?q={code[:4]} {code[4:]}").location == f"/cases/{code}"
+
+
+def test_a_case_is_found_by_words_with_or_without_accents(agent: Browser, sqlite: Database) -> None:
+    opened(agent)
+    opened(agent, summary="Mất điện từ sáng")
+    page = text_of(agent.client.get("/cases?q=het gao"))
+    assert "Nhà tôi hết gạo" in page
+    assert "Mất điện" not in page
+    assert "<script>" not in text_of(agent.client.get('/cases?q="<script>* OR'))

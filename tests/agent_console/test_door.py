@@ -19,6 +19,7 @@ from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 
 BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
+OPEN_DATA = {f"/open-data/contact-points.{form}" for form in ("json", "csv")}
 HOOKS = {"/receipts/twilio", "/receipts/gateway", "/receipts/zalo"}  # signed by providers
 # for programs: what is open to everybody, and what shows a token instead of signing in
 OPEN311 = {f"/open311/v2/{page}.<any(json, xml):form>" for page in (
@@ -33,10 +34,12 @@ TOKENS = {f"/api/v1/{page}" for page in (
 )}
 PUBLIC = {
     "/login", "/healthz", "/readyz", "/static/<path:filename>",
-} | BULLETIN | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
+} | BULLETIN | OPEN_DATA | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
 LOCAL = {"/metrics"}
 AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
+    "/knowledge/new", "/knowledge/<code>/edit", "/knowledge/<code>/versions", "/points/new",
+    "/points/<code>",
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
     "/reports/period.<kind>",
@@ -44,7 +47,10 @@ BOARDS = {
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
 MESSAGES = {"/messages"}  # of whoever does what callers ask for
 ADMINS = {"/users", "/api-keys"}
-CASES = {"/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>"}
+CASES = {
+    "/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>", "/knowledge",
+    "/knowledge/search", "/knowledge/<code>", "/points",
+}
 ALL = {"/", "/session", "/account", "/events"}
 
 

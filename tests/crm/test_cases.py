@@ -199,8 +199,9 @@ def test_a_file_of_agencies_with_faults_names_all_of_them(tmp_path: Path) -> Non
     with pytest.raises(AgencyError) as error:
         agencies.read(file)
     for fault in (
-        ":2: 'syt' is no code", ":3: SYT: a name", ":3: SYT: valid_from", ":4: SYT stands",
-        ":4: SYT: ends before", ":5: has too many or too few",
+        ": line 2: 'syt' is no code", ": line 3: SYT: a name", ": line 3: SYT: valid_from",
+        ": line 4: SYT stands",
+        ": line 4: SYT: ends before", ": line 5: has too many or too few",
     ):
         assert fault in str(error.value)
     file.write_bytes(b"\xff\xfe")

@@ -42,8 +42,13 @@ def alembic(database: Database, action: str, revision: str) -> None:
 
 
 def test_the_migrations_make_the_tables_of_the_models(database: Database) -> None:
+    def of_models(name: str | None, kind: str, _parents: object) -> bool:
+        # the full-text index is each database's own: see crm.search
+        return kind != "table" or not (name or "").startswith("search_text")
+
     with database.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": of_models})
+        assert compare_metadata(context, Base.metadata) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -52,9 +52,8 @@ def test_the_closest_route_counts(sqlite: Database) -> None:
         assert goes_to("food", WARD) == (ITS_COMMITTEE, "committee")
         assert goes_to("roads", WARD) == ("SXD", "category")
         assert goes_to("food", None) == ("VPUB", "fallback")  # where is not known
-        rows = routing.read(routing.PROVINCE)
-        rows += [{"category": "roads", "area": WARD, "agency": ITS_COMMITTEE}]
-        routing.take_in(session, rows, NOW)
+        more = {"category": "roads", "area": WARD, "agency": ITS_COMMITTEE}
+        routing.take_in(session, [*routing.read(routing.PROVINCE), more], NOW)
         assert goes_to("roads", WARD) == (ITS_COMMITTEE, "area")
         assert goes_to("roads", "14797") == ("SXD", "category")
 

@@ -153,7 +153,10 @@ def test_switches_are_an_allow_list_of_extensions() -> None:
         f"{name}={value}" for name, values in switches.KNOWN.items() for value in values
     ]
     days = [f"_day[.]XXXXXXXX={value}" for value in ("auto", "ope[n]", "closed")]
-    assert lines == [*named, "_i[n]cide[n]t=.", "_bulleti[n]=.", "_block[.][0-9+]X.", *days]
+    lists = ["_poi[n]ts[.]test=.", "_poi[n]ts[.]vacci[n]atio[n]=.", "_poi[n]ts[.]relief=."]
+    assert lines == [
+        *named, "_i[n]cide[n]t=.", "_bulleti[n]=.", *lists, "_block[.][0-9+]X.", *days
+    ]
 
 
 def with_office_hours() -> menu.Menus:

@@ -12,9 +12,12 @@ import pytest
 import requests
 
 from crm import switches
+from crm.imports import files
+from crm.knowledge import points
 from ivr import menu, provision, simulate
 from ivr.phone import Call, Dtmf
 from ivr.phone.audio import is_sound
+from tests.crm.knowledge.factory import POINT
 from tests.live.people import called, citizen, desk_agent, heard, until_heard, wav_samples
 from tests.live.running import PATIENCE_S, Hotline, wait_for
 
@@ -100,14 +103,17 @@ WAYS = {
     "21": (["consent_recording_short"], "testing", "abandoned_queue"),
     "22": (["test_home_request"], "testing", "voicemail"),
     "23": (["test_result_privacy", "consent_recording_short"], "testing", "abandoned_queue"),
+    "25": (["points_none", "leaf_end"], "testing", "abandoned_menu"),
     "31": (["consent_recording_short"], "vaccine", "abandoned_queue"),
     "32": (["vaccine_register", "consent_recording_short"], "vaccine", "abandoned_queue"),
     "33": (["consent_recording_short"], "vaccine", "abandoned_queue"),
     "35": (["vaccine_app_help", "consent_recording_short"], "vaccine", "abandoned_queue"),
+    "36": (["points_none", "leaf_end"], "vaccine", "abandoned_menu"),
     "51": (["relief_hungry_today", "relief_collect"], "relief", "voicemail"),
     "52": (["relief_shelter", "consent_recording_short"], "relief", "abandoned_queue"),
     "53": (["consent_recording_short"], "relief", "abandoned_queue"),
     "55": (["relief_donate", "leaf_end"], "relief", "self_served"),
+    "56": (["points_none", "leaf_end"], "relief", "abandoned_menu"),
     "611": (["report_false_warning", "report_record"], "report", "voicemail"),
     "620": (["report_fake_news", "consent_recording_short"], "report", "abandoned_queue"),
     "631": (["report_price_fraud", "report_record"], "report", "voicemail"),
@@ -605,3 +611,35 @@ def test_the_bulletin_goes_live_without_a_reload_and_is_withdrawn_by_one_command
     assert hotline.run("bulletin", "withdraw").returncode == 0
     heard_by("0912000882", "bulletin_stale")
     assert hotline.call_of("0912000882")["outcome"] == "abandoned_menu"
+
+
+def test_callers_hear_the_contact_points_soon_after_they_are_taken_in(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    file = tmp_path / "points.csv"
+    file.write_bytes(files.as_csv([POINT], points.COLUMNS))
+    assert hotline.run("import", "points", str(file)).returncode == 0
+
+    def wanted() -> str | None:
+        with hotline.database.reading() as session:
+            return switches.wanted(session, "points.vaccination")
+
+    sound = wait_for(wanted, "the list has its sound", 90)
+
+    async def scenario(call: Call) -> None:
+        await press(call, hotline, "greeting_main", "3")
+        await press(call, hotline, "vaccine_menu_intro", "6")
+        await until_heard(call, hotline, f"said/{sound}")
+        await until_heard(call, hotline, "leaf_end")
+
+    asyncio.run(caller(hotline, "0912000884", scenario))
+    told = hotline.call_of("0912000884")
+    assert (told["outcome"], keys(told)) == ("self_served", ["main.3", "vaccine.6"])
+    (one,) = requests.get(f"{hotline.url}/open-data/contact-points.json", timeout=10).json()[
+        "contact_points"
+    ]
+    assert one["name"] == POINT["name"]
+    ended = POINT | {"code": one["code"], "valid_to": "2020-01-01"}
+    file.write_bytes(files.as_csv([ended], points.COLUMNS))
+    assert hotline.run("import", "points", str(file)).returncode == 0
+    wait_for(lambda: wanted() == "none", "there is no list any more", 90)

@@ -2,6 +2,7 @@
 
 import { CallPanel } from "./call-panel.js";
 import { documents, follow, signedOut } from "./feed.js";
+import { connectKnowledge } from "./knowledge.js";
 import { ask, clock, element, everySecond, given, make, RequestError, since, t, until } from "./page.js";
 import { Phone } from "./phone.js";
 import { connectSettings, microphoneProblem } from "./settings.js";
@@ -10,6 +11,7 @@ import { drawUnreached } from "./unreached.js";
 
 const phone = new Phone(element("remote"));
 const panel = new CallPanel(phone);
+connectKnowledge(() => panel.callId);
 let line = given.phone; // the leased phone, or null
 let holdsPhone = false; // this tab, and no other, is the phone
 

@@ -91,6 +91,11 @@ export class CallPanel extends EventTarget {
     }
   }
 
+  /** The id of the call on the screen, or null. */
+  get callId() {
+    return this.#call?.id ?? null;
+  }
+
   serverIsBack() {
     this.#notes.flush();
     this.#known = null;

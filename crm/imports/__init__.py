@@ -1,0 +1,1 @@
+"""Tables of data in and out as files: CSV and XLSX."""

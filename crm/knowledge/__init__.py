@@ -1,0 +1,1 @@
+"""What the hotline knows: articles that agents read from, and contact points by commune."""
