@@ -36,7 +36,7 @@ def hand_out(session: Session, case: Case, officer: Officer, now: datetime) -> s
     for link in _living(session, case):
         if link.officer_id == officer.id:
             link.ended_at = now
-    token = secrets.token_urlsafe(24)
+    token = secrets.token_urlsafe(16)
     session.add(CaseLink(
         token=_hash(token), case_id=case.id, officer_id=officer.id, made_at=now, code_misses=0
     ))

@@ -33,6 +33,8 @@ from crm.routing import Suggestion, suggest
 
 CITIZEN = "citizen"
 ASKED = ("reopen", "info")  # what a caller can ask for by key
+SCORES = (1, 2, 3)  # of a result by key: satisfied, fair, not satisfied
+CONTENT = (1, 2)
 LONGEST_ANSWER = 1200  # letters: about a minute and a half when it is read out
 ANSWERS_KEPT = timedelta(days=90)  # as sound, after the case was resolved
 _DRAWS = 20
@@ -70,7 +72,7 @@ class Mover(StrEnum):
 
 
 MAY: Mapping[Mover, frozenset[Status]] = {
-    Mover.CITIZEN: frozenset({_S.REOPENED}),
+    Mover.CITIZEN: frozenset({_S.REOPENED, _S.CLOSED}),
     Mover.DESK: frozenset(_S) - {_S.NEW},
     # to classified: given back to the desk
     Mover.OFFICER: frozenset(
@@ -374,6 +376,29 @@ def apply(session: Session, events: Sequence[JournalEvent]) -> None:
             case = session.scalar(select(Case).where(Case.code == code))
             if case is not None:
                 _asked(session, case, what, event)
+        elif event.type == "HL_CASE_RATED" and (score := event.extra.get("score", "")) in _RATED:
+            case = session.scalar(select(Case).where(Case.code == code))
+            if case is not None:
+                _rate(session, case, _RATED[score], event)
+
+
+def is_to_be_rated(case: Case) -> bool:
+    """Whether its citizen is asked what they think of the result."""
+    return case.status == _S.RESOLVED and case.satisfaction is None
+
+
+_RATED = {str(score): score for score in SCORES}
+
+
+def _rate(session: Session, case: Case, score: int, event: JournalEvent) -> None:
+    """What the citizen thinks of the result, once; whoever is content with it ends the case."""
+    if not is_to_be_rated(case):
+        return
+    case.satisfaction = score
+    note(session, case, CITIZEN, event.at, "rated", call_id=event.uniqueid,
+         details={"score": score})
+    if score in CONTENT:
+        move(session, case, _S.CLOSED, by=CITIZEN, now=event.at, mover=Mover.CITIZEN)
 
 
 def _was_extended(session: Session, case: Case) -> bool:
@@ -406,7 +431,7 @@ def _renew(session: Session, case: Case, now: datetime) -> None:
     due_at = deadlines.due(kind, now, deadlines.working_days(session))
     case.due_at = max(case.due_at, due_at)
     case.dispatch_due_at = now + deadlines.DISPATCH
-    case.resolved_at = None
+    case.resolved_at, case.satisfaction = None, None  # another result, another judgement
 
 
 def agencies_of(session: Session, case: Case) -> list[str]:
@@ -473,11 +498,13 @@ def as_json(case: Case) -> dict[str, Any]:
 def spoken_texts(session: Session, now: datetime) -> list[str]:
     """What callers may hear: names of agencies, communes and wards, and the answers of cases that
     are not long over."""
-    answers = select(Case.answer).where(
-        Case.answer.is_not(None),
-        or_(Case.resolved_at.is_(None), Case.resolved_at >= now - ANSWERS_KEPT),
-    )
-    texts = [*session.scalars(select(Agency.name)), *session.scalars(answers)]
+    told = [
+        select(text).where(
+            text.is_not(None),
+            or_(Case.resolved_at.is_(None), Case.resolved_at >= now - ANSWERS_KEPT),
+        ) for text in (Case.answer, Case.public_text)
+    ]
+    texts = [text for of in (select(Agency.name), *told) for text in session.scalars(of)]
     return [
         *(text for text in texts if text),
         *(area.name for area in standing(vietnam_day(now)).values()),

@@ -136,11 +136,11 @@ class _Follower:
     def _tell(self, event: CaseEvent) -> None:
         case, key = self._case, f"event:{event.id}"
         if event.what == "opened":
-            self._citizen(case, case_texts.received(case), key)
+            self._citizen(case, case_texts.of_case("case_received", case), key)
         elif event.what == "draft":
-            self._hand_out(Post.LEADER, case_texts.to_approve, key)
+            self._hand_out(Post.LEADER, "officer_approve", key)
         elif event.what == "returned":
-            self._hand_out(Post.OFFICER, case_texts.sent_back, key)
+            self._hand_out(Post.OFFICER, "officer_rewrite", key)
         elif event.what == "joined" and case.status in ENDED:
             self._tell_doubles()
         elif event.after and event.after != event.before and event.what in ("moved", "reopen"):
@@ -156,13 +156,13 @@ class _Follower:
         if to is Status.IN_PROGRESS:
             duty.end(self._session, case)
         if to is Status.ASSIGNED and case.agency is not None and case.status == to:
-            self._hand_out(Post.OFFICER, case_texts.handed_over, key)
+            self._hand_out(Post.OFFICER, "officer_link", key)
             if self._by_the_hour() and not deadlines.in_office_hours(
                 self._now, deadlines.working_days(self._session)
             ):
                 duty.begin(self._session, case, self._now)
-        if (text := case_texts.of_move(case, to)) is not None:
-            self._citizen(case, text, key)
+        if to in case_texts.OF_MOVES:
+            self._citizen(case, case_texts.of_case(case_texts.OF_MOVES[to], case), key)
         if to in _RESULTS:
             self._tell_doubles()
 
@@ -172,7 +172,8 @@ class _Follower:
             CaseEvent.case_id == self._case.id, CaseEvent.after.in_(_RESULTS)
         ))
         for double in doubles(self._session, self._case):
-            self._citizen(double, case_texts.of_double(double), f"result:{result}")
+            text = case_texts.of_case("double_ended", double)
+            self._citizen(double, text, f"result:{result}")
 
     def _citizen(self, case: Case, text: str, key: str) -> None:
         """To whoever the case was opened with, where that is a telephone that shows messages."""
@@ -180,18 +181,19 @@ class _Follower:
         if phone and case.identity != Identity.ANONYMOUS and phone.startswith(_MOBILE):
             self._sms([phone], text, f"{key}:citizen:{case.id}", Purpose.CASE, urgent=False)
 
-    def _hand_out(self, post: Post, text: case_texts.OfLink, key: str) -> None:
-        """A link of their own to everybody with this post in the agency."""
+    def _hand_out(self, post: Post, text: str, key: str) -> None:
+        """A link of their own, in this text, to everybody with this post in the agency."""
         case = self._case
         people = self._of(case.agency, post)
         for officer in people:
             token = case_links.hand_out(self._session, case, officer, self._now)
             link = f"{self._people.address}/o/{token}"
-            self._sms([officer.phone], text(case, link), f"{key}:{officer.id}", Purpose.LINK)
+            said = case_texts.of_case(text, case, url=link)
+            self._sms([officer.phone], said, f"{key}:{officer.id}", Purpose.LINK)
         if not people and case.agency is not None:
             self._sms(
-                self._people.dispatchers, case_texts.nobody_there(case), f"{key}:desk",
-                Purpose.REMINDER,
+                self._people.dispatchers, case_texts.of_case("case_nobody", case),
+                f"{key}:desk", Purpose.REMINDER,
             )
 
     def _remind(self, step: Step) -> int:
@@ -209,7 +211,7 @@ class _Follower:
             if step.series is Series.OVERDUE:
                 numbers += self._phones(self._office(), Post.LEADER)
         numbers = list(dict.fromkeys(numbers)) or list(self._people.dispatchers)
-        text = case_texts.reminder(case, step, self._now)
+        text = case_texts.of_step(step, case)
         return self._sms(numbers, text, f"{key}:{step.number}", Purpose.REMINDER)
 
     def _sent_on(self) -> bool:

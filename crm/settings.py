@@ -143,6 +143,14 @@ def _service_url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _outside_url(value: Any) -> str:
+    """Short enough for a link of 25 letters more in one SMS."""
+    url = _service_url(value)
+    if len(url) > 44:
+        raise ValueError("is written into SMS and has 44 letters at most")
+    return url
+
+
 def _quiet_hours(value: Any) -> tuple[time, time] | None:
     if _text(value) == "off":
         return None
@@ -331,7 +339,7 @@ class Settings:
     )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(
-        "", _optional(_service_url), "The console's address as people outside reach it"
+        "", _optional(_outside_url), "The console's address as people outside reach it"
     )
     quiet_hours: tuple[time, time] | None = _setting(
         "21:00-07:00", _quiet_hours,
