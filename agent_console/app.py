@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from agent_console import (
+    agency_people,
     api_keys,
     board,
     bulletin,
@@ -25,6 +26,7 @@ from agent_console import (
     machines,
     messages,
     notice_desk,
+    officer_desk,
     people,
     points,
     receipts,
@@ -71,7 +73,7 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
-        notice_desk, receipts, reports, api_keys, description,
+        agency_people, officer_desk, notice_desk, receipts, reports, api_keys, description,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -14,8 +14,10 @@ from crm.case_models import Identity, Status
 from crm.categories import CATEGORIES
 from crm.clock import VIETNAM
 from crm.desk import PauseReason, Result
+from crm.dispatch import Why
 from crm.knowledge.models import PointKind, State
 from crm.models import AgentState, Outcome, Role
+from crm.notices.models import Purpose
 from crm.reports.document import grouped
 from crm.reports.health import Doubt
 
@@ -47,6 +49,7 @@ def roles() -> dict[str, str]:
         Role.AGENT.value: _("Agent"), Role.SUPERVISOR.value: _("Supervisor"),
         Role.ADMIN.value: _("Administrator"),
         Role.HEALTH.value: _("Health department's officer"),
+        Role.OFFICER.value: _("Agency's officer"),
     }
 
 
@@ -152,6 +155,46 @@ def case_events() -> dict[str, str]:
         "opened": _("Opened"), "classified": _("Classified"), "moved": _("Moved on"),
         "answered": _("Answer set"), "reopen": _("The citizen asked to look again"),
         "info": _("The citizen has added something"),
+        "draft": _("Answer written, to be approved"), "approved": _("Answer approved"),
+        "returned": _("Answer sent back"), "joined": _("Joined with another case"),
+        "split": _("A second case made of it"), "call": _("Spoken of in a call"),
+        "reminded": _("Reminded"), "duty": _("Taken on by the telephone on duty"),
+        "rated": _("The citizen's judgement"), "public": _("Text for everybody set"),
+        "revoked": _("Link revoked"), "sent_again": _("Link sent again"),
+    }
+
+
+def link_problem(code: str) -> str:
+    """Why a link or its code is not taken (the codes of crm.case_links.LinkError)."""
+    sentences: dict[str, str] = {
+        "dead": _("This link leads nowhere any more: the case is done, or is with another agency."
+                  " A new link comes by SMS, or from the hotline."),
+        "wrong": _("The code is not right."),
+        "late": _("The code is too old: have another one sent."),
+        "soon": _("A code was sent just now: please wait a minute."),
+    }
+    return sentences[code]
+
+
+def looks() -> dict[str, str]:
+    """Why the desk should look at a case (crm.dispatch.Why)."""
+    return {
+        Why.RETURNED.value: _("given back by the agency"),
+        Why.UNDELIVERED.value: _("a message to the agency failed"),
+        Why.UNOPENED.value: _("nobody of the agency has opened it"),
+        Why.DISPLEASED.value: _("the citizen is not satisfied"),
+    }
+
+
+def case_scores() -> dict[int, str]:
+    """What citizens think of a result (crm.cases.SCORES)."""
+    return {1: _("satisfied"), 2: _("acceptable"), 3: _("not satisfied")}
+
+
+def notice_purposes() -> dict[str, str]:
+    return {
+        Purpose.CASE.value: _("to the citizen"), Purpose.LINK.value: _("link to the officer"),
+        Purpose.REMINDER.value: _("reminder"), Purpose.CODE.value: _("one-time code"),
     }
 
 
@@ -171,6 +214,10 @@ def case_problem(code: str) -> str:
         "anonymous": _("An anonymous case keeps no number: leave it out, or hide the identity."),
         "phone": _("A telephone number has 10 or 11 digits and begins with 0."),
         "ended": _("The case has ended: it must be reopened first."),
+        "mover": _("Only the hotline's desk does this."),
+        "same": _("A case is not joined with itself."),
+        "call": _("There is no such call."),
+        "unknown": _("There is no such case."),
         "move": _("The case cannot go there from where it is."),
         "agency": _("Choose an agency that stands today."),
         "date": _("An extension needs a date that is later than the one it has."),

@@ -65,8 +65,12 @@ def by_id(session: Session, id_: int) -> CaseLink:
 
 def still(link: CaseLink | None) -> CaseLink:
     if link is None or link.ended_at is not None:
-        raise LinkError("this link does not lead anywhere any more", "dead")
+        raise dead()
     return link
+
+
+def dead() -> LinkError:
+    return LinkError("this link does not lead anywhere any more", "dead")
 
 
 def new_code(link: CaseLink, now: datetime) -> str:

@@ -74,9 +74,9 @@ class Mover(StrEnum):
 MAY: Mapping[Mover, frozenset[Status]] = {
     Mover.CITIZEN: frozenset({_S.REOPENED, _S.CLOSED}),
     Mover.DESK: frozenset(_S) - {_S.NEW},
-    # to classified: given back to the desk
+    # to classified: given back to the desk; to assigned: handed on
     Mover.OFFICER: frozenset(
-        {_S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED, _S.RESOLVED, _S.CLASSIFIED}
+        {_S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED, _S.RESOLVED, _S.CLASSIFIED, _S.ASSIGNED}
     ),
     Mover.LEADER: frozenset({_S.RESOLVED}),
     Mover.SYSTEM: frozenset({_S.ASSIGNED, _S.CLOSED}),
@@ -179,6 +179,9 @@ def classify(
     due_at = deadlines.due(deadline, case.opened_at, deadlines.working_days(session))
     case.due_at = due_at if case.assigned_at is None else min(case.due_at, due_at)
     case.category, case.area, case.about = category, area, subject
+    if subject is not None and case.agency_id == subject.id:
+        case.status = _S.CLASSIFIED  # never with the agency that it is about
+        _give_back(case, "about", now)
     case.sensitive = case.sensitive or subject is not None
     if was is _S.NEW:
         case.status = _S.CLASSIFIED
@@ -215,7 +218,7 @@ def move(
     if (refusal is not None) != (to is _S.REJECTED):
         raise CaseError(f"a refusal needs its reason: one of {', '.join(Refusal)}", "reason")
     if agency is not None:
-        details["agency"] = _hand_to(session, case, agency, reason, now)
+        details["agency"] = _hand_to(session, case, agency, reason, now, mover)
     if due_at is not None:
         details["due_at"] = _extend(session, case, due_at, reason)
     if refusal is not None:
@@ -249,7 +252,13 @@ def _check_move(case: Case, was: Status, to: Status, mover: Mover) -> None:
         )
 
 
-def _hand_to(session: Session, case: Case, code: str, reason: str, now: datetime) -> str:
+def _hand_to(
+    session: Session, case: Case, code: str, reason: str, now: datetime, mover: Mover
+) -> str:
+    if mover is Mover.OFFICER and case.sensitive:
+        raise CaseError("only the desk hands on a sensitive case", "mover")
+    if mover is Mover.OFFICER and not reason:
+        raise CaseError("a case that is handed on needs the reason", "reason")
     chosen = agency_named(session, code, now)
     if case.about is not None and chosen.id == case.about.id:
         raise CaseError(f"a case about {chosen.code} is not handled by {chosen.code}", "about")
@@ -269,7 +278,7 @@ def _give_back(case: Case, reason: str, now: datetime) -> str | None:
 
 
 def _extend(session: Session, case: Case, due_at: datetime, reason: str) -> str:
-    if _was_extended(session, case):
+    if was_extended(session, case):
         raise CaseError("a case is extended once only", "once")
     if not reason:
         raise CaseError("an extension needs its reason", "reason")
@@ -401,7 +410,8 @@ def _rate(session: Session, case: Case, score: int, event: JournalEvent) -> None
         move(session, case, _S.CLOSED, by=CITIZEN, now=event.at, mover=Mover.CITIZEN)
 
 
-def _was_extended(session: Session, case: Case) -> bool:
+def was_extended(session: Session, case: Case) -> bool:
+    """Whether its one extension is used up."""
     found = select(CaseEvent.id).where(
         CaseEvent.case_id == case.id, CaseEvent.what == "moved", CaseEvent.after == _S.EXTENDED
     )

@@ -19,7 +19,7 @@ from crm import case_links, case_texts, cases, deadlines, duty, officers
 from crm.agencies import standing
 from crm.case_groups import doubles
 from crm.case_models import Agency, Case, CaseEvent, Identity, Status
-from crm.cases import AT_DESK, ENDED, Mover
+from crm.cases import AT_AGENCY, AT_DESK, ENDED, Mover
 from crm.categories import category_named
 from crm.deadlines import Clock
 from crm.notices import outbox
@@ -137,10 +137,14 @@ class _Follower:
         case, key = self._case, f"event:{event.id}"
         if event.what == "opened":
             self._citizen(case, case_texts.of_case("case_received", case), key)
+        elif event.what == "classified" and case.assigned_at is None:
+            self._end_hands()  # taken from the agency that it is about
         elif event.what == "draft":
             self._hand_out(Post.LEADER, "officer_approve", key)
         elif event.what == "returned":
             self._hand_out(Post.OFFICER, "officer_rewrite", key)
+        elif event.what == "sent_again" and case.status in AT_AGENCY:
+            self._hand_out(Post.OFFICER, "officer_link", key)
         elif event.what == "joined" and case.status in ENDED:
             self._tell_doubles()
         elif event.after and event.after != event.before and event.what in ("moved", "reopen"):
@@ -151,8 +155,7 @@ class _Follower:
     def _moved(self, to: Status, key: str) -> None:
         case = self._case
         if to not in (Status.IN_PROGRESS, Status.NEED_INFO, Status.EXTENDED):
-            case_links.end_all(self._session, case, self._now)
-            duty.end(self._session, case)
+            self._end_hands()
         if to is Status.IN_PROGRESS:
             duty.end(self._session, case)
         if to is Status.ASSIGNED and case.agency is not None and case.status == to:
@@ -165,6 +168,10 @@ class _Follower:
             self._citizen(case, case_texts.of_case(case_texts.OF_MOVES[to], case), key)
         if to in _RESULTS:
             self._tell_doubles()
+
+    def _end_hands(self) -> None:
+        case_links.end_all(self._session, self._case, self._now)
+        duty.end(self._session, self._case)
 
     def _tell_doubles(self) -> None:
         """Each once of each result, whether it was joined before or after."""
