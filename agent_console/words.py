@@ -217,6 +217,7 @@ def case_problem(code: str) -> str:
         "mover": _("Only the hotline's desk does this."),
         "same": _("A case is not joined with itself."),
         "call": _("There is no such call."),
+        "private": _("The citizen has not let the result be public."),
         "unknown": _("There is no such case."),
         "move": _("The case cannot go there from where it is."),
         "agency": _("Choose an agency that stands today."),

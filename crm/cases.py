@@ -109,7 +109,7 @@ REFUSALS: Mapping[Refusal, str] = {  # as citizens hear it
 class CaseError(HotlineError):
     """What was asked of a case cannot be done; one sentence for whoever asked. `code` names the
     kind: summary, anonymous, phone, unknown, ended, move, mover, agency, date, reason, once,
-    answer, about, stale, same."""
+    answer, about, stale, same, call, private."""
 
     def __init__(self, sentence: str, code: str) -> None:
         super().__init__(sentence)

@@ -69,6 +69,8 @@ def send_again(session: Session, case: Case, *, by: str, now: datetime) -> None:
 
 def set_public(session: Session, case: Case, text: str, *, by: str, now: datetime) -> None:
     """What everybody may read of the result; empty: nothing. Raises CaseError."""
+    if not case.public:
+        raise CaseError("the citizen has not let the result be public", "private")
     text = " ".join(text.split())
     if len(text) > cases.LONGEST_ANSWER:
         raise CaseError(f"a text has {cases.LONGEST_ANSWER} letters at most", "answer")

@@ -59,7 +59,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     # it would log each failure with a page of its own
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
-    scheduler.add_job(jobs.send_notices, "interval", seconds=15, id="notices")
+    scheduler.add_job(jobs.send_notices, "interval", seconds=3, id="notices")
     scheduler.add_job(jobs.follow_cases, "interval", seconds=5, id="promises")
     scheduler.add_job(jobs.ring_duty, "interval", seconds=10, id="duty telephones")
     scheduler.add_job(jobs.attend_notices, "interval", seconds=5, id="reports on notices")
