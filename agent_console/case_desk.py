@@ -314,7 +314,8 @@ def _page(session: Session, case: Case, error: Exception | None = None) -> Answe
         units=areas.standing(day),
         suggested=cases.suggested(session, case, now),
         moves=[one for one in Status if one in cases.MOVES[Status(case.status)]
-               and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED)],
+               and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED,
+                               Status.DUPLICATE)],
         alike=case_groups.alike(session, case) if at_work else [],
         doubles=case_groups.doubles(session, case), draft=drafts.waiting(session, case),
         links=case_links.of_case(session, case), calls=_calls(session, case),

@@ -186,6 +186,11 @@ def looks() -> dict[str, str]:
     }
 
 
+def actor(by: str) -> str:
+    """Who did something to a case: a login, a name, or none of the hotline's people."""
+    return {"citizen": str(_("the citizen")), "system": str(_("automatically"))}.get(by, by)
+
+
 def case_scores() -> dict[int, str]:
     """What citizens think of a result (crm.cases.SCORES)."""
     return {1: _("satisfied"), 2: _("acceptable"), 3: _("not satisfied")}

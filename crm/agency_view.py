@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm import case_links, cases, drafts, officers
-from crm.case_models import Case, CaseEvent, Identity, Status
+from crm.case_models import Case, Identity, Status
 from crm.cases import AT_AGENCY, MAY, MOVES, CaseError, Mover
 from crm.disguise import nameless
 from crm.officer_models import Draft, Officer
@@ -45,7 +45,7 @@ _MOVES = {
 
 @dataclass(frozen=True)
 class Line:
-    """Something that happened. `by` is empty where it is not of the agency or the hotline."""
+    """Something that happened."""
 
     at: datetime
     by: str
@@ -116,7 +116,7 @@ def view(session: Session, case: Case, officer: Officer, now: datetime) -> View:
         opened_at=case.opened_at, due_at=case.due_at, agency=case.agency.name,
         answer=told(case.answer) if case.answer else None, draft=draft,
         history=tuple(
-            Line(one.at, _by(one), one.what, one.after, told(one.note)) for one in events
+            Line(one.at, one.by, one.what, one.after, told(one.note)) for one in events
             if one.what in _ALWAYS_TOLD
         ),
         acts=_acts(session, case, officer, draft, now), seen=events[-1].id,
@@ -138,7 +138,3 @@ def _acts(
     if draft is not None and leads:
         acts.add(Act.APPROVE)
     return frozenset(acts)
-
-
-def _by(event: CaseEvent) -> str:
-    return "" if event.by == cases.CITIZEN else event.by

@@ -246,6 +246,8 @@ def _check_move(case: Case, was: Status, to: Status, mover: Mover) -> None:
         raise CaseError(
             f"a case that is {was} cannot become {to}; it can become {allowed}", "move"
         )
+    if to is _S.DUPLICATE and case.duplicate_of is None:
+        raise CaseError("a duplicate is joined with the case that it is one of", "same")
     if to is _S.RESOLVED and not case.answer:
         raise CaseError(
             "a case is resolved with an answer for the citizen: answer it first", "answer"
@@ -442,6 +444,7 @@ def _renew(session: Session, case: Case, now: datetime) -> None:
     case.due_at = max(case.due_at, due_at)
     case.dispatch_due_at = now + deadlines.DISPATCH
     case.resolved_at, case.satisfaction = None, None  # another result, another judgement
+    case.duplicate_of = None
 
 
 def agencies_of(session: Session, case: Case) -> list[str]:

@@ -26,4 +26,6 @@ def without_personal(text: str) -> str:
 
 def nameless(text: str) -> str:
     """A text without these, and without names where somebody introduces themselves."""
-    return _INTRODUCED.sub(rf"\1{HIDDEN} ", without_personal(text)).rstrip()
+    return _INTRODUCED.sub(
+        lambda found: found[1] + HIDDEN + found[2][len(found[2].rstrip()):], without_personal(text)
+    )

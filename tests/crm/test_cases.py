@@ -129,12 +129,13 @@ def test_the_events_tell_the_whole_way_of_any_case(
     databases: Databases, wanted: list[Status]
 ) -> None:
     with databases.new("sqlite") as database, database.transaction() as session:
-        case = opened(session)
+        case, other = opened(session), opened(session)
         with_agencies(session)
         cases.set_answer(session, case, "Xong.", by="lan", now=NOW)
         due, extended = case.due_at, False
         for to in wanted:
             due += timedelta(days=1)
+            case.duplicate_of = other  # as crm.case_groups.join does
             try:
                 cases.move(
                     session, case, to, by="lan", now=NOW, reason="vì vậy",
