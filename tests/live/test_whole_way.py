@@ -72,7 +72,7 @@ class Officer:
     def opens(self, said: str) -> str:
         """The link of the SMS that says this, and the code that comes on asking; the case."""
         sms = wait_for(lambda: next(
-            (text for text in self._gateway.to(self._number) if said in text), None
+            (text for text in self._gateway.to(self._number) if said in text), ""
         ), f"an SMS that says {said}")
         self.link = re.findall(r"https?://\S+", sms)[0]
         door = self._http.get(self.link, timeout=PATIENCE_S)
@@ -103,9 +103,9 @@ def the_case(hotline: Hotline) -> Case:
         return case
 
 
-def live_call(hotline: Hotline) -> str | None:
+def live_call(hotline: Hotline) -> str:
     with hotline.database.reading() as session:
-        return session.scalar(select(LiveCall.id).where(LiveCall.caller == CITIZEN))
+        return session.scalar(select(LiveCall.id).where(LiveCall.caller == CITIZEN)) or ""
 
 
 async def tells_an_agent(hotline: Hotline) -> None:
