@@ -19,6 +19,7 @@ from agent_console import (
     board,
     bulletin,
     case_desk,
+    citizens,
     controls,
     desk,
     door,
@@ -31,6 +32,7 @@ from agent_console import (
     points,
     receipts,
     reports,
+    tracing,
     words,
 )
 from agent_console.api import description, limits, open311, operations, problems
@@ -73,7 +75,8 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
-        agency_people, officer_desk, notice_desk, receipts, reports, api_keys, description,
+        agency_people, officer_desk, citizens, tracing, notice_desk, receipts, reports, api_keys,
+        description,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

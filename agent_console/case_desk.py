@@ -31,6 +31,8 @@ from crm.call_facts import CALL_ID
 from crm.case_models import Case, Identity, Status
 from crm.cases import CaseError, Refusal
 from crm.categories import CATEGORIES, CategoryError
+from crm.citizens import contacts
+from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
 from crm.deadlines import GENERALS
 from crm.models import Call, Role
@@ -40,7 +42,6 @@ blueprint = Blueprint("case_desk", __name__, url_prefix="/cases")
 
 LISTED = 200
 RECENT_CALLS = 10
-_PHONE = re.compile(r"0[0-9]{9,10}")
 
 
 class _PlaceError(Exception):
@@ -77,9 +78,8 @@ def new() -> Answer:
     call_id = request.args.get("call", "")
     with console().database.reading() as session:
         call = session.get(Call, call_id) if call_id else None
-        live = request.args.get("caller", "")
-        phone = (call.caller if call else None) or (live if _PHONE.fullmatch(live) else "")
-        return _new_form(session, {"call": call_id, "phone": phone or ""})
+        phone = (call.caller if call else None) or request.args.get("caller", "")[:20]
+        return _new_form(session, {"call": call_id, "phone": phone})
 
 
 @blueprint.post("")
@@ -266,10 +266,13 @@ def _call_id(form: Mapping[str, str]) -> str | None:
 
 
 def _phone(form: Mapping[str, str]) -> str | None:
-    phone = re.sub(r"[\s.-]", "", form.get("phone", ""))
-    if phone and not _PHONE.fullmatch(phone):
-        raise CaseError(f"{phone} is no telephone number", "phone")
-    return phone or None
+    written = form.get("phone", "").strip()
+    if not written:
+        return None
+    try:
+        return contacts.parsed(written).dialled
+    except NumberError as error:
+        raise CaseError(str(error), "phone") from error
 
 
 def _end_of(day: date) -> datetime:

@@ -186,6 +186,47 @@ def looks() -> dict[str, str]:
     }
 
 
+def contact_problem(code: str) -> str:
+    """Why a number or what is known of whoever has it is not taken."""
+    sentences: dict[str, str] = {
+        "number": _("This is nobody's telephone number: write it like 0912345678 or 02373852246."),
+        "name": _("A name has 80 letters at most."), "note": _("A note has 500 letters at most."),
+        "language": _("There is no such language."),
+        "stale": _("Somebody else has changed this meanwhile: see what it says now."),
+    }
+    return sentences[code]
+
+
+def tracing_problem(code: str) -> str:
+    """Why a request to trace a number is not entered (crm.privacy.tracing.TracingError)."""
+    sentences: dict[str, str] = {
+        "number": _("This is nobody's telephone number: write it like 0912345678 or 02373852246."),
+        "reference": _("Write the number of the authority's letter."),
+        "requester": _("Write who asks, and of which authority."),
+        "basis": _("Write by which law and for what it is asked."),
+        "days": _("A request is open for 1 to 30 days."),
+    }
+    return sentences[code]
+
+
+def tracing_refused() -> dict[str, str]:
+    """Why nothing is shown or approved (crm.privacy.tracing.Refused)."""
+    return {
+        "unknown": _("There is no such request."),
+        "unapproved": _("Nobody has approved this request yet."),
+        "same": _("Another person than who entered it must approve a request."),
+        "done": _("This request is approved already."), "expired": _("This request has expired."),
+        "ended": _("This request has been ended."),
+    }
+
+
+def tracing_deeds() -> dict[str, str]:
+    return {
+        "asked": _("entered"), "approved": _("approved"), "page": _("looked"),
+        "csv": _("took the list out"), "ended": _("ended it"),
+    }
+
+
 def actor(by: str) -> str:
     """Who did something to a case: a login, a name, or none of the hotline's people."""
     return {"citizen": str(_("the citizen")), "system": str(_("automatically"))}.get(by, by)

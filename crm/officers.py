@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from crm import users
 from crm.agencies import agency_named
 from crm.case_models import Agency
+from crm.citizens import numbers
+from crm.citizens.numbers import NumberError
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
 from crm.imports import files
@@ -22,7 +24,6 @@ from crm.officer_models import Delegation, Officer, Post
 log = logging.getLogger(__name__)
 
 COLUMNS = ("agency", "name", "post", "phone", "email", "valid_from", "valid_to")
-_PHONE = re.compile(r"0[0-9]{9,10}")
 _EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
 
 
@@ -178,10 +179,11 @@ def _on(day: date) -> tuple[ColumnElement[bool], ...]:
 
 def _put(session: Session, row: Mapping[str, str], now: datetime) -> None:
     agency = agency_named(session, row["agency"], now)
+    phone = numbers.parse(row["phone"]).dialled
     known = session.scalar(select(Officer).where(
-        Officer.agency_id == agency.id, Officer.post == row["post"], Officer.phone == row["phone"]
+        Officer.agency_id == agency.id, Officer.post == row["post"], Officer.phone == phone
     ))
-    officer = known or Officer(agency_id=agency.id, post=row["post"], phone=row["phone"])
+    officer = known or Officer(agency_id=agency.id, post=row["post"], phone=phone)
     officer.name, officer.email = row["name"].strip(), row["email"] or None
     officer.valid_from, officer.valid_to = _day(row["valid_from"]), _day(row["valid_to"])
     session.add(officer)
@@ -196,8 +198,11 @@ def _faults(session: Session, row: Mapping[str, str], now: datetime) -> Iterator
         yield "a name has 1 to 80 letters"
     if row["post"] not in list(Post):
         yield f"there is no post {row['post']!r}; there are {', '.join(Post)}"
-    if not _PHONE.fullmatch(row["phone"]):
-        yield f"{row['phone']!r} is no telephone number (0912345678)"
+    try:
+        if not numbers.parse(row["phone"]).can_be_called_back:
+            yield f"{row['phone']!r} is nobody's telephone"
+    except NumberError as error:
+        yield str(error)
     if row["email"] and not (_EMAIL.fullmatch(row["email"]) and len(row["email"]) <= 120):
         yield f"{row['email']!r} is no e-mail address"
     try:

@@ -44,7 +44,7 @@ BOARDS = {
     "/points/<code>",
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
-    "/reports/period.<kind>", "/agencies", "/agencies/<code>",
+    "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing",
 }
 OFFICES = {"/agency", "/agency/<code>"}  # of the people of agencies
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
@@ -52,7 +52,8 @@ MESSAGES = {"/messages"}  # of whoever does what callers ask for
 ADMINS = {"/users", "/api-keys"}
 CASES = {
     "/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>", "/knowledge",
-    "/knowledge/search", "/knowledge/<code>", "/points",
+    "/knowledge/search", "/knowledge/<code>", "/points", "/citizens", "/citizens/known",
+    "/citizens/call/<call_id>", "/citizens/case/<code>",
 }
 ALL = {"/", "/session", "/account", "/events"}
 
