@@ -337,6 +337,12 @@ class Settings:
         "thanhhoa.gov.vn", _matching(r"[a-z0-9.-]{1,80}", "a domain name"),
         "Open311: jurisdiction_id of this hotline"
     )
+    backup_key: Path | None = _setting(
+        "", _optional(_path), "File with the passphrase of backups; keep a copy of it elsewhere"
+    )
+    privacy_phones: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Told by SMS of requests about personal data that are nearly due"
+    )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(
         "", _optional(_outside_url), "The console's address as people outside reach it"

@@ -39,7 +39,7 @@ from ivr.tls import console_address
 from prompts.catalogue import Catalogue
 from prompts.phrases import Phrases
 from prompts.said import FOLDER, Said
-from scripts import reports, speech
+from scripts import privacy, reports, speech
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.watch_notices, "interval", minutes=5, id="undelivered notices",
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
+    scheduler.add_job(jobs.do_privacy_requests, "interval", minutes=1, id="personal data")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
@@ -195,6 +196,12 @@ class Jobs:
     def tell_webhooks(self) -> None:
         """Tell other programs what happened to cases."""
         posts.deliver(self._database, self._settings, self._clock())
+
+    def do_privacy_requests(self) -> None:
+        """Erase and write out what was agreed to; remind of what is nearly due. Files come first:
+        whatever dies in between, it is done again."""
+        privacy.fulfil(self._database, self._settings, self._clock())
+        privacy.remind(self._database, self._settings, self._clock())
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""

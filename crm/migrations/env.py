@@ -7,6 +7,7 @@ import crm.citizens.models
 import crm.knowledge.models
 import crm.notices.models
 import crm.open311.models
+import crm.privacy.models
 import crm.privacy.trace_models
 import crm.reports.models  # noqa: F401
 from crm import case_models, officer_models  # noqa: F401
