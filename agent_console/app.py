@@ -30,6 +30,7 @@ from agent_console import (
     officer_desk,
     people,
     points,
+    privacy,
     receipts,
     reports,
     tracing,
@@ -75,8 +76,8 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
-        agency_people, officer_desk, citizens, tracing, notice_desk, receipts, reports, api_keys,
-        description,
+        agency_people, officer_desk, citizens, tracing, privacy, notice_desk, receipts, reports,
+        api_keys, description,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

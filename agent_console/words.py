@@ -227,6 +227,32 @@ def tracing_deeds() -> dict[str, str]:
     }
 
 
+def privacy_kinds() -> dict[str, str]:
+    return {"see": _("see the data"), "correct": _("correct the data"),
+            "erase": _("erase the data")}
+
+
+def privacy_states() -> dict[str, str]:
+    return {"open": _("to be decided"), "agreed": _("agreed, being done"),
+            "refused": _("refused"), "done": _("done")}
+
+
+def privacy_problem(code: str) -> str:
+    """Why a request about personal data is not taken (crm.privacy.requests.RequestError)."""
+    sentences: dict[str, str] = {
+        "number": _("This is nobody's telephone number: write it like 0912345678 or 02373852246."),
+        "kind": _("Choose what is asked."), "requester": _("Say who asks."),
+        "checked": _("Say how it was made sure who asks."),
+        "same": _("Another person than who entered it decides."),
+        "decided": _("This request is decided already."),
+        "ground": _("A refusal needs its ground in law."),
+        "once": _("A request is extended once only."), "reason": _("Say why."),
+        "held": _("This number is held by order: nothing of it is erased."),
+        "until": _("Choose a day that is not over."), "unknown": _("There is no such request."),
+    }
+    return sentences[code]
+
+
 def actor(by: str) -> str:
     """Who did something to a case: a login, a name, or none of the hotline's people."""
     return {"citizen": str(_("the citizen")), "system": str(_("automatically"))}.get(by, by)

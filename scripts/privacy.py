@@ -13,10 +13,9 @@ from crm.database import Database
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
 from crm.privacy import erasure, requests
-from crm.privacy.requests import Kind, State
+from crm.privacy.requests import EXPORTS, Kind, State
 from crm.settings import Settings
 
-EXPORTS = "exports"
 EXPORT_KEPT = timedelta(days=30)
 
 log = logging.getLogger(__name__)
@@ -68,6 +67,9 @@ def _erase(
 ) -> dict[str, int]:
     with database.reading() as session:
         sounds = erasure.sounds_of(session, phone)
+        written_out = requests.exported(session, phone)
+    for id_ in written_out:
+        export_of(settings.home, id_).unlink(missing_ok=True)
     removed, places = erasure.erase_files(settings.home, phone, sounds)
     with database.transaction() as session:
         secret = secrets.load(settings.home).privacy_key

@@ -29,6 +29,7 @@ from crm.privacy.models import LegalHold, PrivacyRequest
 
 LONGER = timedelta(days=15)
 LISTED = 200
+EXPORTS = "exports"  # folder of what people asked to see
 
 
 class RequestError(HotlineError):
@@ -110,6 +111,13 @@ def refuse(request: PrivacyRequest, ground: str, *, by: str, now: datetime) -> N
     request.ground = ground.strip()[:2000]
 
 
+def corrected(request: PrivacyRequest, *, by: str, now: datetime) -> None:
+    """Somebody has corrected what was wrong. Raises RequestError."""
+    if request.state != State.AGREED or request.kind != Kind.CORRECT:
+        raise RequestError("this request is not one that was agreed to, to correct", "decided")
+    request.state, request.done_at, request.result = State.DONE, now, {"by": by}
+
+
 def extend(request: PrivacyRequest, reason: str) -> None:
     """15 days more, once. Raises RequestError."""
     _open(request)
@@ -184,6 +192,13 @@ def everything_of(session: Session, phone: str) -> dict[str, Any]:
                      for one in session.scalars(select(Notice).where(
                          Notice.recipient.in_(erasure.forms_of(phone))))],
     }
+
+
+def exported(session: Session, phone: str) -> list[int]:
+    """The requests of a number whose data was written out."""
+    return list(session.scalars(select(PrivacyRequest.id).where(
+        PrivacyRequest.phone == phone, PrivacyRequest.kind == Kind.SEE
+    )))
 
 
 def late(session: Session, now: datetime) -> list[PrivacyRequest]:

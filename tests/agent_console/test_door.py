@@ -44,7 +44,8 @@ BOARDS = {
     "/points/<code>",
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
-    "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing",
+    "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy",
+    "/privacy/<int:request_id>/export",
 }
 OFFICES = {"/agency", "/agency/<code>"}  # of the people of agencies
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
