@@ -351,10 +351,16 @@ def of_phone(session: Session, phone: str, limit: int = 10) -> list[Case]:
 
 def index(session: Session, case: Case) -> None:
     """Let a case be found by its words as they are now; whoever changes them calls this."""
-    of = category_named(case.category).vi if case.category else ""
     search.put(
-        session, search.Kind.CASE, case.id, case.code, f"{case.summary} {of} {case.answer or ''}"
+        session, search.Kind.CASE, case.id, case.code,
+        searched(case.summary, case.category, case.answer),
     )
+
+
+def searched(summary: str, category: str | None, answer: str | None) -> str:
+    """The words by which a case is found, besides its code."""
+    of = category_named(category).vi if category else ""
+    return f"{summary} {of} {answer or ''}"
 
 
 def found_by(session: Session, query: str, limit: int) -> list[Case]:

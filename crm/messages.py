@@ -30,7 +30,7 @@ class Message:
 
 
 _OPEN = (
-    Call.voicemail.is_not(None), Call.kind != "training", MessageTask.done_at.is_(None)
+    Call.voicemail.is_not(None), Call.message_done.is_(False), Call.kind != "training"
 )
 
 
@@ -76,6 +76,7 @@ def give_back(session: Session, call_id: str, login: str) -> None:
 def finish(session: Session, call_id: str, login: str, now: datetime) -> None:
     """What the message asked for is done. Raises MessageError if it is not this person's."""
     _own(session, call_id, login).done_at = now
+    session.get_one(Call, call_id).message_done = True
 
 
 def _own(session: Session, call_id: str, login: str) -> MessageTask:

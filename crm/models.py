@@ -102,6 +102,7 @@ class Call(Base):
     recording_notice: Mapped[str | None] = mapped_column(String(8))  # heard | refused | cut
     recording: Mapped[str | None] = mapped_column(String(120))  # file name in the recordings folder
     voicemail: Mapped[str | None] = mapped_column(String(120))
+    message_done: Mapped[bool] = mapped_column(default=False)  # what the voicemail asked for
     hangup_cause: Mapped[int | None]  # Q.850
     case_code: Mapped[str | None] = mapped_column(String(8))
     path: Mapped[list[Any]] = mapped_column(default=list)  # [{"menu", "key", "at"}], at = ISO UTC
@@ -116,8 +117,9 @@ class Call(Base):
             sqlite_where=text("unreached"), postgresql_where=text("unreached"),
         ),
         Index(
-            "call_voicemail", "started_at", sqlite_where=text("voicemail IS NOT NULL"),
-            postgresql_where=text("voicemail IS NOT NULL"),
+            "call_message", "emergency", "started_at",
+            sqlite_where=text("voicemail IS NOT NULL AND message_done IS 0"),
+            postgresql_where=text("voicemail IS NOT NULL AND message_done IS false"),
         ),
     )
 

@@ -9,7 +9,7 @@ neither ever parses what people type.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from sqlalchemy import text
@@ -50,6 +50,20 @@ def put(session: Session, kind: Kind, id_: int, title: str, body: str) -> None:
             " VALUES (:id, array_to_tsvector(string_to_array(:words, ' ')))"
             " ON CONFLICT (id) DO UPDATE SET words = excluded.words"
         ), row)
+
+
+def put_all(session: Session, kind: Kind, texts: Sequence[tuple[int, str, str]]) -> None:
+    """Let many be found that were not there before: ids, titles and bodies."""
+    rows = [
+        {"id": id_ * _KINDS + _NUMBERS[kind],
+         "words": " ".join(sorted(_indexed(kind, title[:LONGEST_TITLE], body[:LONGEST_BODY])))}
+        for id_, title, body in texts
+    ]
+    session.execute(text(
+        "INSERT INTO search_text (rowid, words) VALUES (:id, :words)" if _is_sqlite(session) else
+        "INSERT INTO search_text (id, words)"
+        " VALUES (:id, array_to_tsvector(string_to_array(:words, ' ')))"
+    ), rows)
 
 
 def remove(session: Session, kind: Kind, id_: int) -> None:

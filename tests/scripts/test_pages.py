@@ -1,0 +1,51 @@
+"""Every page, over a history made by scripts.generate: none fails, and none reads the tables that
+grow from end to end, which is why they stay quick when there are millions of rows."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm.database import Database
+from scripts import bench_pages, generate
+from tests.accounts import hash_quickly
+
+CALLS = 6_000
+GROWING = ("call", "citizen_case", "case_event", "notice", "case_call", "message_task")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    hash_quickly(monkeypatch)
+
+
+def read_whole(database: Database, statement: str, given: Any) -> set[str]:
+    """The growing tables that a statement reads from end to end; not where it reads them in an
+    order that stands, and stops at a limit."""
+    lines = bench_pages.plan_of(database, statement, given)
+    if "LIMIT" in statement and not any("FOR ORDER BY" in line or "Sort" in line for line in lines):
+        return set()
+    scan = r"\bSCAN (\w+)" if database.is_sqlite else r"Seq Scan on \"?(\w+)"
+    return {found[1] for line in lines if (found := re.search(scan, line))} & set(GROWING)
+
+
+def test_every_page_opens_and_none_reads_a_growing_table_whole(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate.fill(database, CALLS, datetime.now(UTC), lambda _: None)
+    monkeypatch.setattr(bench_pages, "TRIES", 1)
+    pages = bench_pages.measure(database, tmp_path)
+    assert len(pages) > 100
+    assert [(page.path, page.code) for page in pages if page.code >= 500] == []
+    if not database.is_sqlite:  # so few rows are read whole where that may be: forbid it
+        monkeypatch.setattr(bench_pages, "_EXPLAIN_FIRST", ("SET enable_seqscan = off",))
+    whole = {
+        (table, re.sub(r"\s+", " ", statement)): page.path
+        for page in pages for _, statement, given in page.statements
+        for table in read_whole(database, statement, given)
+    }
+    assert whole == {}
