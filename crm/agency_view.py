@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from crm import case_links, cases, drafts, officers
@@ -76,6 +76,19 @@ class View:
     seen: int  # the id of its last event
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A case in the agency's list. `waits`: an answer waits for the leader."""
+
+    code: str
+    status: str
+    category: str | None
+    area: str | None
+    summary: str
+    due_at: datetime
+    waits: bool
+
+
 def of_link(session: Session, token: str, now: datetime) -> tuple[Case, Officer]:
     """The case and the person of a link that still leads somewhere. Raises LinkError."""
     link = case_links.living(session, token)
@@ -92,27 +105,33 @@ def may_see(session: Session, case: Case, officer: Officer, now: datetime) -> bo
     )
 
 
-def of_agency(session: Session, officer: Officer, now: datetime) -> list[View]:
+def of_agency(session: Session, officer: Officer, now: datetime) -> list[Listed]:
     """The cases that the officer's agency has in hand, by when they are due."""
+    if not officers.serves(officer, now):
+        return []
     found = session.scalars(select(Case).where(
-        Case.agency_id == officer.agency_id, Case.status.in_(AT_AGENCY)
-    ).order_by(Case.due_at, Case.id).limit(LISTED))
-    return [view(session, one, officer, now) for one in found if may_see(
-        session, one, officer, now
-    )]
+        Case.agency_id == officer.agency_id, Case.status.in_(AT_AGENCY),
+        or_(Case.about_id.is_(None), Case.about_id != officer.agency_id),
+    ).order_by(Case.due_at, Case.id).limit(LISTED)).all()
+    waiting = drafts.waiting_of(session, found)
+    return [
+        Listed(one.code, one.status, one.category, one.area, _teller(one)(one.summary), one.due_at,
+               one.id in waiting)
+        for one in found
+    ]
 
 
 def view(session: Session, case: Case, officer: Officer, now: datetime) -> View:
     """Raises CaseError: it is not theirs to see."""
     if not may_see(session, case, officer, now) or case.agency is None:
         raise CaseError("the case is not with your agency", "agency")
-    shown = case.identity == Identity.SHOWN
-    told: Callable[[str], str] = (lambda text: text) if shown else nameless
+    told = _teller(case)
     events = cases.events_of(session, case)
     draft = drafts.waiting(session, case)
     return View(
         code=case.code, status=case.status, category=case.category, area=case.area, kind=case.kind,
-        summary=told(case.summary), phone=case.phone if shown else None, identity=case.identity,
+        summary=told(case.summary), identity=case.identity,
+        phone=case.phone if case.identity == Identity.SHOWN else None,
         opened_at=case.opened_at, due_at=case.due_at, agency=case.agency.name,
         answer=told(case.answer) if case.answer else None, draft=draft,
         history=tuple(
@@ -121,6 +140,11 @@ def view(session: Session, case: Case, officer: Officer, now: datetime) -> View:
         ),
         acts=_acts(session, case, officer, draft, now), seen=events[-1].id,
     )
+
+
+def _teller(case: Case) -> Callable[[str], str]:
+    """How a case's texts are told to an agency."""
+    return str if case.identity == Identity.SHOWN else nameless
 
 
 def _acts(

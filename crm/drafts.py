@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -55,6 +56,15 @@ def waiting(session: Session, case: Case) -> Draft | None:
     return session.scalar(select(Draft).where(
         Draft.case_id == case.id, Draft.decided_at.is_(None), Draft.at >= case.assigned_at
     ).order_by(Draft.id.desc()).limit(1))
+
+
+def waiting_of(session: Session, found: Sequence[Case]) -> set[int]:
+    """The ids of those cases whose answer waits."""
+    since = {one.id: one.assigned_at for one in found}
+    rows = session.execute(select(Draft.case_id, Draft.at).where(
+        Draft.case_id.in_(since), Draft.decided_at.is_(None)
+    ))
+    return {id_ for id_, at in rows if (begun := since[id_]) is not None and at >= begun}
 
 
 def _decided(

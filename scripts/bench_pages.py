@@ -176,7 +176,7 @@ def prepare(session: Session) -> tuple[Mapping[str, list[str]], str]:
 
 
 def _period(day: date, back: int, by: str, form: str = "") -> str:
-    return f"/reports/period{form}?since={day - timedelta(days=back)}&until={day}&by={by}"
+    return f"/reports/period{form}?from={day - timedelta(days=back)}&to={day}&by={by}"
 
 
 def pages_of(app: Flask, known: Mapping[str, list[str]]) -> Iterator[Page]:
