@@ -116,7 +116,7 @@ class Case(Base):
         # all that reports over a period count: they read this and no row
         Index(
             "case_opened", "opened_at", "channel", "category", "area", "agency_id", "status",
-            "due_at", "resolved_at",
+            "due_at", "resolved_at", "satisfaction",
         ),
         Index("case_resolved", "resolved_at", "agency_id"),
     )

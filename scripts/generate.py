@@ -143,13 +143,14 @@ def case_rows(number: int, now: datetime) -> Iterator[dict[str, Any]]:
             "channel": ("call", "web", "hand", "api")[n % 4], "kind": "report",
             "summary": f"{_TOLD[n % len(_TOLD)]} {digits}",
             "category": CATEGORIES[n % len(CATEGORIES)].id, "area": places[n % len(places)],
-            "agency_id": 1 + n % 150 if has_agency else None, "opened_at": at,
+            "agency_id": 1 + n % len(places) % 150 if has_agency else None, "opened_at": at,
             "dispatch_due_at": at + timedelta(minutes=5),
             "assigned_at": at + timedelta(minutes=4) if has_agency else None,
             "due_at": at + timedelta(days=4),
             "resolved_at": None if is_open else at + timedelta(days=2),
             "answer": None if is_open else "Đã xử lý xong.", "public": n % 2 == 0,
             "public_text": None if is_open or n % 2 else "Đã xử lý xong.",
+            "satisfaction": None if is_open or n % 3 else 1 + n % 9 // 3,
             "next_step_at": at + timedelta(days=3650) if is_open else None, "followed": 0,
         }
 

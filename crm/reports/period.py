@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from crm.areas import standing
+from crm.case_models import Case
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
 from crm.reports import calls, work
@@ -37,6 +38,8 @@ class By(StrEnum):
     AREA = "area"
 
 
+_COLUMNS = {By.CHANNEL: Case.channel, By.CATEGORY: Case.category, By.AGENCY: Case.agency_id,
+            By.AREA: Case.area}
 TITLES = {
     By.BRANCH: "Cuộc gọi theo nhánh", By.CHANNEL: "Phản ánh theo kênh tiếp nhận",
     By.CATEGORY: "Phản ánh theo lĩnh vực", By.AGENCY: "Phản ánh theo cơ quan xử lý",
@@ -54,7 +57,7 @@ def document(session: Session, by: By, first: date, last: date, now: datetime) -
     if by is By.BRANCH:
         table = _branches(calls.of_days(session, first, last))
     else:
-        table = _cases(work.of_days(session, first, last, now), by, last)
+        table = _cases(work.of_days(session, _COLUMNS[by], first, last, now), by, last)
     empty = "Không có gì trong thời gian này."
     section = Section(by.value, TITLES[by], TITLES[by], (), table, empty)
     return Document(
@@ -98,31 +101,37 @@ def _cases(found: list[work.Cases], by: By, last: date) -> Table:
     def name(one: work.Cases) -> str:
         match by:
             case By.CHANNEL:
-                return CHANNELS.get(one.channel, one.channel)
+                return CHANNELS.get(one.value or "", one.value or "")
             case By.CATEGORY:
-                return CATEGORY_NAMES.get(one.category or "", one.category or "Chưa phân loại")
+                return CATEGORY_NAMES.get(one.value or "", one.value or "Chưa phân loại")
             case By.AGENCY:
-                return one.agency or "Chưa chuyển cơ quan nào"
+                return one.value or "Chưa chuyển cơ quan nào"
+            case _ if one.received < work.SMALL:
+                return FEW
             case _:
-                return areas.get(one.area, one.area) if one.area else UNKNOWN_AREA
+                return areas.get(one.value, one.value) if one.value else UNKNOWN_AREA
 
-    groups = work.grouped(found, name)
-    if by is By.AREA:
-        few = {place for place, numbers in groups.items() if numbers[0] < work.SMALL}
-        groups = work.grouped(found, lambda one: FEW if name(one) in few else name(one))
+    groups: dict[str, work.Cases] = {}
+    for one in found:
+        groups[name(one)] = groups.get(name(one), work.Cases(None)) + one
 
-    def row(label: str, n: tuple[int, ...]) -> tuple[Cell, ...]:
-        ended = n[1] + n[2]
-        return (label, *n, n[1] / ended if ended else None)
+    def row(label: str, one: work.Cases) -> tuple[Cell, ...]:
+        ended = one.on_time + one.late
+        return (
+            label, one.received, one.on_time, one.late, one.overdue, one.open, one.other,
+            one.on_time / ended if ended else None, one.rated,
+            one.content / one.rated if one.rated else None,
+        )
 
-    whole = tuple(sum(numbers[place] for numbers in groups.values()) for place in range(6))
     return Table(
         (
             Column({By.CHANNEL: "Kênh", By.CATEGORY: "Lĩnh vực", By.AGENCY: "Cơ quan"}
                    .get(by, "Địa bàn"), Kind.TEXT, 3),
             Column("Tiếp nhận"), Column("Trả lời đúng hạn"), Column("Trả lời trễ hạn"),
             Column("Đang quá hạn"), Column("Đang xử lý"), Column("Từ chối, trùng"),
-            Column("Tỷ lệ đúng hạn", Kind.SHARE),
+            Column("Tỷ lệ đúng hạn", Kind.SHARE), Column("Có đánh giá"),
+            Column("Hài lòng", Kind.SHARE),
         ),
-        tuple(row(label or "", numbers) for label, numbers in groups.items()), row("Cộng", whole),
+        tuple(row(label, one) for label, one in groups.items()),
+        row("Cộng", sum(groups.values(), work.Cases(None))),
     )

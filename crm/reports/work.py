@@ -6,15 +6,15 @@ Each report reads one span of an index of the cases, whatever lies before it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm.case_models import Agency, Case, Status
-from crm.cases import ENDED
+from crm.cases import CONTENT, ENDED
 from crm.reports.calls import begin
 
 SMALL = 5  # fewer than this could tell who it was: they are not shown
@@ -36,18 +36,30 @@ class AgencyDay:
 
 @dataclass(frozen=True)
 class Cases:
-    """Cases opened in a span, by how they stand: each is in exactly one of the five."""
+    """Cases opened in a span that have one value of what they are divided by (none: it is not known
+    yet), by how they stand: each is in exactly one of on_time to other. `rated` of them have been
+    judged by their citizens, `content` well."""
 
-    channel: str
-    category: str | None
-    area: str | None
-    agency: str | None
-    received: int
-    on_time: int
-    late: int  # resolved after their time
-    overdue: int  # still open, past their time
-    open: int
-    other: int  # refused, or the same as another
+    value: str | None
+    on_time: int = 0
+    late: int = 0  # resolved after their time
+    overdue: int = 0  # still open, past their time
+    open: int = 0
+    other: int = 0  # refused, or the same as another
+    rated: int = 0
+    content: int = 0
+
+    @property
+    def received(self) -> int:
+        return self.on_time + self.late + self.overdue + self.open + self.other
+
+    def __add__(self, more: Cases) -> Cases:
+        return Cases(self.value, *(
+            getattr(self, name) + getattr(more, name) for name in _COUNTED
+        ))
+
+
+_COUNTED = ("on_time", "late", "overdue", "open", "other", "rated", "content")
 
 
 @dataclass(frozen=True)
@@ -83,42 +95,32 @@ def by_agency(session: Session, since: datetime, until: datetime) -> list[Agency
     )
 
 
-def of_days(session: Session, first: date, last: date, now: datetime) -> list[Cases]:
-    """Cases opened from one day to another (both included), as they stand at `now`."""
+def of_days(
+    session: Session, by: InstrumentedAttribute[Any], first: date, last: date, now: datetime
+) -> list[Cases]:
+    """Cases opened from one day to another (both included), as they stand at `now`, divided by one
+    of their columns; an agency by its name. The most first."""
     ended = Case.status.in_(_ENDED)
     stands = case(
         (~ended & (Case.due_at < now), "overdue"), (~ended, "open"),
         (Case.resolved_at.is_(None), "other"), (Case.resolved_at <= Case.due_at, "on_time"),
         else_="late",
     )
-    key = (Case.channel, Case.category, Case.area, Case.agency_id)
     rows = session.execute(
-        select(*key, stands.label("stands"), func.count()).where(
+        select(
+            by, stands.label("stands"), func.count(), func.count(Case.satisfaction),
+            func.count(case((Case.satisfaction.in_(CONTENT), 1))),
+        ).where(
             Case.opened_at >= begin(first), Case.opened_at < begin(last + timedelta(days=1))
-        ).group_by(*key, "stands")
+        ).group_by(by, "stands")
     ).all()
-    names = _names(session, {row[3] for row in rows})
-    groups: dict[tuple[str, str | None, str | None, int | None], Counter[str]] = {}
-    for channel, category, area, agency, state, number in rows:
-        groups.setdefault((channel, category, area, agency), Counter())[state] += int(number)
-    return [
-        Cases(channel, category, area, names.get(agency or 0), found.total(), found["on_time"],
-              found["late"], found["overdue"], found["open"], found["other"])
-        for (channel, category, area, agency), found in groups.items()
-    ]
-
-
-def grouped(
-    rows: Iterable[Cases], key: Callable[[Cases], str | None]
-) -> dict[str | None, tuple[int, int, int, int, int, int]]:
-    """Received, on time, late, overdue, open, other: added up by `key`, the most first."""
-    found: dict[str | None, tuple[int, ...]] = {}
-    for row in rows:
-        numbers = (row.received, row.on_time, row.late, row.overdue, row.open, row.other)
-        before = found.get(key(row), (0,) * len(numbers))
-        found[key(row)] = tuple(a + b for a, b in zip(before, numbers, strict=True))
-    ordered = sorted(found.items(), key=lambda item: (-item[1][0], item[0] or ""))
-    return {name: (n[0], n[1], n[2], n[3], n[4], n[5]) for name, n in ordered}
+    names = _names(session, {row[0] for row in rows}) if by is Case.agency_id else None
+    found: dict[str | None, Cases] = {}
+    for value, state, number, rated, content in rows:
+        known = names.get(value) if names is not None else value
+        more = Cases(known, rated=int(rated), content=int(content), **{state: int(number)})
+        found[known] = found.get(known, Cases(known)) + more
+    return sorted(found.values(), key=lambda one: (-one.received, one.value or ""))
 
 
 def rising(session: Session, day: date, until: datetime) -> list[Rising]:
