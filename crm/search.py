@@ -34,6 +34,7 @@ LONGEST_TITLE, LONGEST_BODY = 1_000, 20_000  # letters; a tsvector holds 1 MB
 LONGEST_QUERY = 200
 MOST_WORDS = 8  # of a query
 LONGEST_WORD = 40
+FEW = 5_000  # rows that are sorted here
 SHORTEST_BEGINNING = 2  # letters of a last word that may be the beginning of a longer one
 
 
@@ -124,13 +125,28 @@ def _matching(session: Session, terms: list[tuple[str, bool]], limit: int) -> li
             "SELECT rowid FROM search_text WHERE search_text MATCH :wanted"
             " ORDER BY rowid DESC LIMIT :limit"
         )
-    else:
-        wanted = " & ".join(f"'{term}'{':*' if begun else ''}" for term, begun in terms)
-        statement = (
-            "SELECT id FROM search_text WHERE words @@ CAST(:wanted AS tsquery)"
-            " ORDER BY id DESC LIMIT :limit"
-        )
-    return list(session.scalars(text(statement), {"wanted": wanted, "limit": limit}))
+        return list(session.scalars(text(statement), {"wanted": wanted, "limit": limit}))
+    wanted = " & ".join(f"'{term}'{':*' if begun else ''}" for term, begun in terms)
+    return _matching_on_server(session, wanted, limit)
+
+
+def _matching_on_server(session: Session, wanted: str, limit: int) -> list[int]:
+    """The server cannot tell how many rows have a word that is only begun. Asked for the newest, it
+    would read all rows backwards where there are none: it is asked for some by the index first, and
+    for the newest only where there are many, which it then soon meets."""
+    match = "FROM search_text WHERE words @@ CAST(:wanted AS tsquery)"
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    session.execute(text("SET LOCAL enable_indexscan = off"))
+    some = session.scalars(text(f"SELECT id {match} LIMIT :most"),
+                           {"wanted": wanted, "most": FEW}).all()
+    session.execute(text("SET LOCAL enable_seqscan = on"))
+    session.execute(text("SET LOCAL enable_indexscan = on"))
+    if len(some) < FEW:
+        return sorted(some, reverse=True)[:limit]
+    return list(session.scalars(
+        text(f"SELECT id {match} ORDER BY id DESC LIMIT :limit"),
+        {"wanted": wanted, "limit": limit},
+    ))
 
 
 def _is_sqlite(session: Session) -> bool:

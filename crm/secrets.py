@@ -17,13 +17,14 @@ class Secrets:
     ami_command: str
     console_key: str
     privacy_key: str  # of the hashes by which erased numbers are known; must outlive the database
+    journal_key: str  # of the journal's sealed segments
     phones: dict[str, str]  # SIP secret of each seat and desk phone, by endpoint name
 
 
 def load(home: Path) -> Secrets:
     """Read the secrets. Raises FileNotFoundError where the hotline was never set up."""
     known = json.loads((home / "secrets.json").read_text(encoding="utf-8"))
-    return Secrets(**{"privacy_key": ""} | known)  # made before there was one
+    return Secrets(**{"privacy_key": "", "journal_key": ""} | known)  # made before there was one
 
 
 def ensure(home: Path, phones: list[str]) -> Secrets:
@@ -36,6 +37,7 @@ def ensure(home: Path, phones: list[str]) -> Secrets:
         ami_command=known.get("ami_command") or secrets.token_urlsafe(24),
         console_key=known.get("console_key") or secrets.token_urlsafe(32),
         privacy_key=known.get("privacy_key") or secrets.token_urlsafe(32),
+        journal_key=known.get("journal_key") or secrets.token_urlsafe(32),
         phones={name: kept.get(name) or secrets.token_urlsafe(18) for name in phones},
     )
     if asdict(made) != known:

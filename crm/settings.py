@@ -337,6 +337,27 @@ class Settings:
         "thanhhoa.gov.vn", _matching(r"[a-z0-9.-]{1,80}", "a domain name"),
         "Open311: jurisdiction_id of this hotline"
     )
+    keep_recordings_days: int = _setting(
+        365, _number(1, 3650), "Recordings of calls: kept so long"
+    )
+    keep_messages_days: int = _setting(
+        365, _number(1, 3650), "Voice messages: kept so long"
+    )
+    keep_callers_days: int = _setting(
+        1825, _number(1, 3650), "Numbers of callers, notes on calls: kept so long"
+    )
+    keep_cases_days: int = _setting(
+        1825, _number(1, 3650), "What citizens said in cases, after their end: kept so long"
+    )
+    keep_notices_days: int = _setting(
+        365, _number(1, 3650), "Messages that were sent: kept so long"
+    )
+    keep_tracing_days: int = _setting(
+        90, _number(1, 3650), "Requests to trace a number, and looks: kept so long"
+    )
+    keep_journal_days: int = _setting(
+        90, _number(1, 3650), "Segments of the journal: kept so long"
+    )
     backup_key: Path | None = _setting(
         "", _optional(_path), "File with the passphrase of backups; keep a copy of it elsewhere"
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,8 +30,11 @@ from crm.settings import Settings
 from ivr.journal_reader import CURRENT, ROTATED, STAMP, Batch, Gap, Segment, read, segments
 
 ROTATE_BYTES = 64 << 20
+ROTATE_AFTER = timedelta(days=1)
 POLL_S = 0.1
 LONGEST_BACKOFF_S = 5.0
+
+_BEGUN = re.compile(rb'"[A-Z0-9_]+","(\d{1,10})\.')
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +103,9 @@ class Tailer:
         if following is not None:
             self._move_to(following)
             return True
-        if size == here.offset >= self._rotate_bytes and here.name == CURRENT:
+        if here.name == CURRENT and size == here.offset > 0 and (
+            size >= self._rotate_bytes or self._is_old(here)
+        ):
             self._rotate(here)
         self._fruitless_size = size
         return False
@@ -160,6 +166,14 @@ class Tailer:
         except FileNotFoundError:
             return self._fruitless_size == os.fstat(here.descriptor).st_size
         return state.st_ino == here.inode and state.st_size == self._fruitless_size
+
+    def _is_old(self, here: _Open) -> bool:
+        """Whether its first record was written long ago: what is personal is sealed and deleted by
+        segments, on quiet lines too."""
+        begun = _BEGUN.match(os.pread(here.descriptor, 64, 0))
+        if begun is None:
+            return False
+        return self._clock() - datetime.fromtimestamp(int(begun[1]), UTC) >= ROTATE_AFTER
 
     def _rotate(self, here: _Open) -> None:
         stamp = self._clock().astimezone(UTC)

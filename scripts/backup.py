@@ -3,9 +3,7 @@
     make(settings, folder, passphrase, now)      -> folder/hotline-20261124T031500Z.backup
     restore(file, settings, passphrase, erased)  into a state folder that is empty
 
-The file is a gzipped tar in pieces of 1 MiB, each sealed by AES-256-GCM with a number of its own
-and a mark on the last, so that a file that was cut, or whose pieces were changed or moved, does not
-open. The key is made of the passphrase by scrypt (RFC 7914).
+The file is a gzipped tar, sealed as crm.privacy.sealing does.
 
 Beside the backups stands `erased.jsonl`: the keyed hashes of numbers that were erased. A backup
 that comes back loses them again before anybody sees it.
@@ -13,13 +11,10 @@ that comes back loses them again before anybody sees it.
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import secrets as random
 import shutil
 import sqlite3
-import struct
 import subprocess
 import tarfile
 import tempfile
@@ -27,9 +22,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from sqlalchemy import URL, inspect
 
 from crm import secrets
@@ -37,10 +29,9 @@ from crm.call_rows import iso
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.privacy import erasure
+from crm.privacy.sealing import Opening, SealError, Sealing
 from crm.settings import Settings
 
-MAGIC = b"HL1022B1"
-PIECE = 1 << 20
 SHORTEST = 20  # letters of a passphrase
 KEPT = (
     "journal", "recordings", "voicemail", "attachments", "bulletins", "templates",
@@ -48,7 +39,6 @@ KEPT = (
 )
 ERASED = "erased.jsonl"
 _SQLITE, _DUMP = "database.sqlite", "database.dump"
-_MORE, _LAST = b"more", b"last"
 
 
 class BackupError(HotlineError):
@@ -80,7 +70,7 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as work:
             database = _dumped(Database(settings.database_url), Path(work))
-            with draft.open("wb") as out, _Sealing(out, passphrase) as sealed:
+            with draft.open("wb") as out, Sealing(out, passphrase) as sealed:
                 with tarfile.open(fileobj=sealed, mode="w|gz") as tar:
                     tar.add(database, database.name)
                     for name in KEPT:
@@ -122,10 +112,10 @@ def restore(file: Path, settings: Settings, passphrase: str, erased: Path | None
         try:
             with (
                 file.open("rb") as source,
-                tarfile.open(fileobj=_Opening(source, passphrase), mode="r|gz") as tar,
+                tarfile.open(fileobj=Opening(source, passphrase), mode="r|gz") as tar,
             ):
                 tar.extractall(new, filter="data")
-        except (OSError, tarfile.TarError, EOFError) as error:
+        except (OSError, tarfile.TarError, EOFError, SealError) as error:
             raise BackupError(f"{file} cannot be read: {error}") from error
         database = _brought_back(settings, new)
         database.migrate()
@@ -139,14 +129,17 @@ def restore(file: Path, settings: Settings, passphrase: str, erased: Path | None
 
 def _erase_again(database: Database, home: Path, keys: dict[str, str]) -> int:
     """Erase every number of the backup whose key is known."""
-    secret = secrets.load(home).privacy_key
+    own = secrets.load(home)
+    secret = own.privacy_key
     with database.reading() as session:
-        candidates = erasure.numbers_of(session) | erasure.numbers_in(home)
+        candidates = erasure.numbers_of(session) | erasure.numbers_in(home, own.journal_key)
         keys = {key: iso(at) for key, at in erasure.erased(session).items()} | keys
     found = [one for one in candidates if erasure.key_of(secret, one) in keys]
     for phone in found:
         with database.transaction() as session:
-            erasure.erase_files(home, phone, erasure.sounds_of(session, phone))
+            erasure.erase_files(
+                home, phone, erasure.sounds_of(session, phone), own.journal_key
+            )
             at = datetime.fromisoformat(keys[erasure.key_of(secret, phone)])
             erasure.erase_rows(session, phone, secret, at)
     if found:
@@ -221,79 +214,6 @@ def _run(program: str, *words: str) -> None:
 
 def _files_alone(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return entry if entry.isfile() or entry.isdir() else None
-
-
-def _key(passphrase: str, salt: bytes) -> AESGCM:
-    return AESGCM(Scrypt(salt=salt, length=32, n=2**15, r=8, p=1).derive(passphrase.encode()))
-
-
-class _Sealing(io.RawIOBase):
-    """Seals what is written to it. `end` writes the last piece: without it nothing opens."""
-
-    def __init__(self, out: io.BufferedWriter, passphrase: str) -> None:
-        salt, self._prefix = random.token_bytes(16), random.token_bytes(8)
-        self._key, self._out = _key(passphrase, salt), out
-        self._waiting, self._number = bytearray(), 0
-        out.write(MAGIC + salt + self._prefix)
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        piece = bytes(data)  # type: ignore[call-overload]
-        self._waiting += piece
-        while len(self._waiting) >= PIECE:
-            self._seal(bytes(self._waiting[:PIECE]), _MORE)
-            del self._waiting[:PIECE]
-        return len(piece)
-
-    def end(self) -> None:
-        self._seal(bytes(self._waiting), _LAST)
-
-    def _seal(self, piece: bytes, mark: bytes) -> None:
-        nonce = self._prefix + struct.pack(">I", self._number)
-        sealed = self._key.encrypt(nonce, piece, mark)
-        self._out.write(struct.pack(">I", len(sealed)) + sealed)
-        self._number += 1
-
-
-class _Opening(io.RawIOBase):
-    """Reads what was sealed. Raises BackupError where it was changed, cut, or of another key."""
-
-    def __init__(self, source: io.BufferedReader, passphrase: str) -> None:
-        head = source.read(len(MAGIC) + 24)
-        if not head.startswith(MAGIC) or len(head) < len(MAGIC) + 24:
-            raise BackupError("this is no backup of a hotline")
-        salt, self._prefix = head[len(MAGIC):][:16], head[len(MAGIC) + 16:]
-        self._key, self._source = _key(passphrase, salt), source
-        self._ready, self._number, self._ended = b"", 0, False
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while not self._ended and (size < 0 or len(self._ready) < size):
-            self._ready += self._open()
-        taken = self._ready if size < 0 else self._ready[:size]
-        self._ready = self._ready[len(taken):]
-        return taken
-
-    def _open(self) -> bytes:
-        head = self._source.read(4)
-        length = struct.unpack(">I", head)[0] if len(head) == 4 else 0
-        if not 16 <= length <= PIECE + 16:
-            raise BackupError("the backup was cut off or changed")
-        sealed = self._source.read(length)
-        nonce = self._prefix + struct.pack(">I", self._number)
-        self._number += 1
-        for mark in (_MORE, _LAST):
-            try:
-                piece = self._key.decrypt(nonce, sealed, mark)
-            except InvalidTag:
-                continue
-            self._ended = mark == _LAST
-            return piece
-        raise BackupError("the passphrase is not this backup's, or the backup was changed")
 
 
 def listed(folder: Path) -> Iterable[Path]:

@@ -29,6 +29,7 @@ from scripts import (
     incident_commands,
     notice_commands,
     nuisance_commands,
+    privacy_commands,
     program_commands,
     report_commands,
 )
@@ -82,6 +83,8 @@ main.add_command(incident_commands.incident)
 main.add_command(report_commands.report)
 main.add_command(notice_commands.notice)
 main.add_command(backup_commands.backup)
+main.add_command(privacy_commands.journal)
+main.add_command(privacy_commands.privacy)
 main.add_command(program_commands.token)
 main.add_command(program_commands.webhook)
 main.add_command(program_commands.open311)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from crm import secrets
 from crm.database import Database
+from crm.models import JournalPosition
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
-from crm.privacy import erasure, requests
+from crm.privacy import erasure, requests, retention
 from crm.privacy.requests import EXPORTS, Kind, State
 from crm.settings import Settings
+from ivr import journal_archive
 
 EXPORT_KEPT = timedelta(days=30)
 
@@ -57,6 +59,31 @@ def remind(database: Database, settings: Settings, now: datetime) -> None:
                 )
 
 
+def tidy(database: Database, settings: Settings, now: datetime) -> None:
+    """Delete what was kept long enough, and certify it."""
+    for one in retention.apply(database, settings, now):
+        log.info("%d of %s deleted, %d held by order", one.count, one.kind, one.held)
+    days = retention.days_of(settings, retention.Kind.JOURNAL)
+    before = now - timedelta(days=days)
+    old = journal_archive.old(settings.home, before)
+    for file in old:
+        file.unlink()
+    if old:
+        with database.transaction() as session:
+            retention.certify(
+                session, retention.Kind.JOURNAL, days, before, len(old), 0, now
+            )
+
+
+def seal_journal(database: Database, settings: Settings, now: datetime) -> list[Path]:
+    """Seal the journal's segments that are read."""
+    with database.reading() as session:
+        position = session.get(JournalPosition, settings.node)
+    return journal_archive.seal(
+        settings.home / "journal", position, secrets.load(settings.home).journal_key, now
+    )
+
+
 def export_of(home: Path, request_id: int) -> Path:
     """The file of what somebody asked to see."""
     return home / EXPORTS / f"{request_id}.json"
@@ -70,10 +97,10 @@ def _erase(
         written_out = requests.exported(session, phone)
     for id_ in written_out:
         export_of(settings.home, id_).unlink(missing_ok=True)
-    removed, places = erasure.erase_files(settings.home, phone, sounds)
+    made = secrets.load(settings.home)
+    removed, places = erasure.erase_files(settings.home, phone, sounds, made.journal_key)
     with database.transaction() as session:
-        secret = secrets.load(settings.home).privacy_key
-        counts = erasure.erase_rows(session, phone, secret, now)
+        counts = erasure.erase_rows(session, phone, made.privacy_key, now)
     erasure.scrub(database)
     return counts.as_json() | {"sounds": removed, "in_files": places}
 

@@ -67,6 +67,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
     scheduler.add_job(jobs.do_privacy_requests, "interval", minutes=1, id="personal data")
+    scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
+    scheduler.add_job(jobs.tidy, "cron", hour=2, minute=17, id="retention")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
@@ -202,6 +204,14 @@ class Jobs:
         whatever dies in between, it is done again."""
         privacy.fulfil(self._database, self._settings, self._clock())
         privacy.remind(self._database, self._settings, self._clock())
+
+    def seal_journal(self) -> None:
+        """Seal the journal's old segments."""
+        privacy.seal_journal(self._database, self._settings, self._clock())
+
+    def tidy(self) -> None:
+        """Delete what was kept long enough."""
+        privacy.tidy(self._database, self._settings, self._clock())
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""

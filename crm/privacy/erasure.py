@@ -27,11 +27,13 @@ from crm.errors import HotlineError
 from crm.models import Base, Call, CallNote
 from crm.notices.models import Notice, NoticeFile
 from crm.officer_models import Draft
+from crm.privacy import sealing
 from crm.privacy.models import Erased, LegalHold, PrivacyRequest
 
 log = logging.getLogger(__name__)
 
 SIGN = "x"
+SEALED = ".sealed"
 GONE = "(đã xóa theo yêu cầu)"
 # what citizens' numbers may stand in; officers' and agencies' own are kept for their work
 _TABLES = (
@@ -125,10 +127,12 @@ def erase_rows(session: Session, phone: str, secret: str, now: datetime) -> Coun
     return counts
 
 
-def erase_files(home: Path, phone: str, sounds: Iterable[str]) -> tuple[int, int]:
+def erase_files(
+    home: Path, phone: str, sounds: Iterable[str], journal_key: str
+) -> tuple[int, int]:
     """Delete the sounds, overwrite the number in journal and logs, and forget it in Asterisk's own
     database; how many sounds, and places. What another program removes meanwhile is gone as well.
-    """
+    Raises SealError where a sealed segment does not open."""
     removed = 0
     for name in sounds:
         for folder in _SOUNDS:
@@ -136,6 +140,8 @@ def erase_files(home: Path, phone: str, sounds: Iterable[str]) -> tuple[int, int
                 file.unlink(missing_ok=True)
                 removed += 1
     places = sum(_overwrite(file, phone) for file in logs_of(home))
+    for file in sealed_of(home):
+        places += sealing.rewrite(file, journal_key, lambda content: _signed(content, phone)[0])
     return removed, places + _forget_in_asterisk(home, phone)
 
 
@@ -143,8 +149,13 @@ def logs_of(home: Path) -> Iterator[Path]:
     """The files that numbers may stand in as text."""
     for folder in _LOGS:
         for file in sorted((home / folder).rglob("*")):
-            if file.is_file() and not file.is_symlink():
+            if file.is_file() and not file.is_symlink() and SEALED not in file.name:
                 yield file
+
+
+def sealed_of(home: Path) -> list[Path]:
+    """The journal's sealed segments, oldest first."""
+    return sorted((home / "journal").glob(f"*{SEALED}"))
 
 
 def scrub(database: Database) -> None:
@@ -228,19 +239,26 @@ def _replace(session: Session, table: Table, column: Column[object], form: str) 
 
 def _overwrite(file: Path, phone: str) -> int:
     """As many other signs in place of the number, where it stands by itself."""
-    forms = b"|".join(re.escape(one.encode()) for one in forms_of(phone))
-    wanted = re.compile(rb"(?<!\d)(?:00)?(" + forms + rb")(?!\d)")
-    places = 0
     try:
         with file.open("r+b") as opened:
-            data = opened.read()
-            for found in wanted.finditer(data):
-                opened.seek(found.start(1))
-                opened.write(SIGN.encode() * len(found[1]))
-                places += 1
+            _content, places = _signed(opened.read(), phone)
+            for start, length in places:
+                opened.seek(start)
+                opened.write(SIGN.encode() * length)
     except FileNotFoundError:
         return 0
-    return places
+    return len(places)
+
+
+def _signed(content: bytes, phone: str) -> tuple[bytes, list[tuple[int, int]]]:
+    """A text with other signs in place of a number, and where they begin and how many."""
+    forms = b"|".join(re.escape(one.encode()) for one in forms_of(phone))
+    wanted = re.compile(rb"(?<!\d)(?:00)?(" + forms + rb")(?!\d)")
+    places = [(found.start(1), len(found[1])) for found in wanted.finditer(content)]
+    changed = bytearray(content)
+    for start, length in places:
+        changed[start:start + length] = SIGN.encode() * length
+    return bytes(changed), places
 
 
 def _forget_in_asterisk(home: Path, phone: str) -> int:
@@ -271,11 +289,15 @@ def erased(session: Session) -> dict[str, datetime]:
     return {one.phone_key: one.at for one in session.scalars(select(Erased))}
 
 
-def numbers_in(home: Path) -> set[str]:
+def numbers_in(home: Path, journal_key: str) -> set[str]:
     """Every number that stands in the journal and the logs, as it is dialled at home."""
     found: set[str] = set()
-    for file in logs_of(home):
-        for match in _ANY.finditer(file.read_bytes()):
+    contents = [
+        *(file.read_bytes() for file in logs_of(home)),
+        *(sealing.opened(file, journal_key) for file in sealed_of(home)),
+    ]
+    for content in contents:
+        for match in _ANY.finditer(content):
             digits = match[1].decode()
             found.add(f"0{digits[2:]}" if digits.startswith("84") else digits)
     return found

@@ -52,6 +52,22 @@ class LegalHold(Base):
     ended_at: Mapped[datetime | None]
 
 
+class Deletion(Base):
+    """A certificate: what was deleted because its time was over, by which rule. Each holds the
+    digest of the one before."""
+
+    __tablename__ = "deletion"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(12))  # a crm.privacy.retention.Kind
+    days: Mapped[int]  # how long this kind is kept
+    before: Mapped[datetime]  # what is older was deleted
+    count: Mapped[int]
+    held: Mapped[int]  # kept by order
+    digest: Mapped[str] = mapped_column(String(64))
+
+
 class Erased(Base):
     """A number whose data was erased, by its keyed hash: a backup that comes back loses it again.
     """

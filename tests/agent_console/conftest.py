@@ -23,7 +23,7 @@ from ivr.commands import Outcome, Result
 from tests.accounts import PASSWORD, hash_quickly
 
 SECRETS = Secrets(ami_events="e", ami_command="c", console_key="k" * 32,
-                  privacy_key="p" * 32, phones={})
+                  privacy_key="p" * 32, journal_key="j" * 32, phones={})
 
 
 class ObedientPhones:

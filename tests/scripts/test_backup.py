@@ -13,7 +13,7 @@ import pytest
 from crm import secrets
 from crm import settings as configuration
 from crm.database import Database
-from crm.privacy import erasure, requests
+from crm.privacy import erasure, requests, sealing
 from crm.privacy.requests import Kind
 from crm.settings import Settings
 from scripts import backup, privacy
@@ -168,7 +168,7 @@ def test_no_half_backup_looks_whole(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backup._Sealing, "end", full)
+    monkeypatch.setattr(sealing.Sealing, "end", full)
     with pytest.raises(BackupError, match="No space left"):
         backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
     assert list((tmp_path / "backups").iterdir()) == []

@@ -94,7 +94,7 @@ def test_files_keep_their_length_and_lose_the_number(
     others = "lan opens 0912***678, not 10912345678 or 09123456789\n"
     (tmp_path / "log/console.log").write_text(others)
     sizes = {file: file.stat().st_size for file in erasure.logs_of(tmp_path)}
-    removed, places = erasure.erase_files(tmp_path, NUMBER, ["th1.b1-1.1.wav"])
+    removed, places = erasure.erase_files(tmp_path, NUMBER, ["th1.b1-1.1.wav"], KEY)
     assert (removed, places) == (1, 3)
     assert {file: file.stat().st_size for file in erasure.logs_of(tmp_path)} == sizes
     journal = (tmp_path / "journal/journal.csv").read_text()
