@@ -18,9 +18,11 @@ from agent_console import (
     board,
     bulletin,
     case_desk,
+    case_intake,
     controls,
     desk,
     door,
+    intake_words,
     knowledge,
     machines,
     messages,
@@ -35,11 +37,13 @@ from agent_console.api import description, limits, open311, operations, problems
 from agent_console.catalogues import TRANSLATIONS
 from agent_console.door import Answer, Console, PhoneCommands
 from agent_console.feed import Feed
+from agent_console.public import lookup, report, results
 from crm.database import Database
 from crm.secrets import Secrets
 from crm.settings import Settings
 
 LONGEST_BODY = 64 * 1024
+CITIZENS = {one.blueprint.name for one in (report, lookup, results)}
 
 
 def create_app(
@@ -70,14 +74,17 @@ def create_app(
     guard.exempt(receipts.blueprint)  # providers sign instead
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
-        notice_desk, receipts, reports, api_keys, description,
+        people, desk, board, messages, case_desk, case_intake, knowledge, points, controls, machines,
+        bulletin, notice_desk, receipts, reports, api_keys, description, report, lookup, results,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):
         guard.exempt(blueprint)  # they take no cookie
         app.register_blueprint(blueprint)
-    limits.install(app, operations.blueprint, operations.open_blueprint, open311.blueprint)
+    limits.install(
+        app, operations.blueprint, operations.open_blueprint, open311.blueprint,
+        report.blueprint, lookup.blueprint, results.blueprint, sent=(report.blueprint,),
+    )
     _install_errors(app)
     _install_templates(app)
     return app
@@ -101,7 +108,9 @@ def _install_errors(app: Flask) -> None:
             return open311.faults(code, HTTPStatus(code).phrase)
         if door.for_script():
             return door.refusal(code, sentence)
-        return render_template("problem.html", code=code, sentence=sentence), code
+        outside = request.blueprint in CITIZENS
+        page = "public/problem.html" if outside else "problem.html"
+        return render_template(page, code=code, sentence=sentence), code
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Answer:
@@ -112,10 +121,13 @@ def _install_errors(app: Flask) -> None:
             404: _("There is no such page."),
             405: _("This cannot be done here."),
             413: _("This is too long."),
+            429: _("Too much was sent from here. Please try again later, or call 1022."),
             503: _("Too many pages are open. Please try again in a moment."),
         }
         code = error.code or 500
         own = error.description if type(error).description != error.description else None
+        if code == 429:
+            own = None  # the limiter tells its figures
         return told(code, own or sentences.get(code, _("Something went wrong on the server.")))
 
     @app.errorhandler(CSRFError)
@@ -157,5 +169,7 @@ def _install_templates(app: Flask) -> None:
             hashes[name] = changed, hashlib.sha256(file.read_bytes()).hexdigest()[:12]
         return f"/static/{name}?v={hashes[name][1]}"
 
-    app.jinja_env.globals.update(asset=asset, words=words, language=door.language)
+    app.jinja_env.globals.update(
+        asset=asset, words=words, intake=intake_words, language=door.language
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

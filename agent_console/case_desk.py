@@ -11,11 +11,11 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
-from agent_console import words
+from agent_console import case_intake, places, words
 from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.places import PlaceError
 from crm import agencies, areas, case_codes, cases
 from crm.agencies import AgencyError
-from crm.areas import Area
 from crm.call_facts import CALL_ID
 from crm.case_models import Case, Identity, Status
 from crm.cases import CaseError, Refusal
@@ -28,13 +28,6 @@ blueprint = Blueprint("case_desk", __name__, url_prefix="/cases")
 
 LISTED = 200
 _PHONE = re.compile(r"0[0-9]{9,10}")
-
-
-class _PlaceError(Exception):
-    """The commune that was typed is unknown (no `sides`), or must be chosen among several."""
-
-    def __init__(self, sides: Mapping[str, Area]) -> None:
-        self.sides = sides
 
 
 @blueprint.get("")
@@ -76,13 +69,14 @@ def create() -> Answer:
         with console().database.transaction() as session:
             case = cases.open_case(
                 session, summary=form.get("summary", ""), by=by, now=now, phone=_phone(form),
-                identity=_identity(form), channel="call" if form.get("call") else "hand",
-                call_id=_call_id(form),
+                identity=_identity(form), call_id=_call_id(form),
+                **case_intake.how_it_came(form, now),
             )
+            case_intake.note_arrival(session, case, form, now)
             if form.get("category"):
                 _classify(session, case, now)
             code = case.code
-    except (CaseError, AgencyError, CategoryError, _PlaceError) as error:
+    except (CaseError, AgencyError, CategoryError, PlaceError) as error:
         with console().database.reading() as session:
             return _new_form(session, form.to_dict(), error)
     flash(_("The case is open. Its code, to be read to the citizen: %(code)s",
@@ -143,7 +137,7 @@ def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
             case = _case(session, code)
             cases.unchanged_since(session, case, request.form.get("seen", type=int))
             act(session, case)
-    except (CaseError, AgencyError, CategoryError, _PlaceError) as error:
+    except (CaseError, AgencyError, CategoryError, PlaceError) as error:
         with console().database.reading() as session:
             return _page(session, _case(session, code), error)
     return redirect(url_for(".page", code=code))
@@ -152,25 +146,9 @@ def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
 def _classify(session: Session, case: Case, now: datetime) -> None:
     cases.classify(
         session, case, request.form.get("category", ""), by=person().login, now=now,
-        area=_area(request.form, now), about=request.form.get("about") or None,
+        area=places.area_of(request.form, now), about=request.form.get("about") or None,
         general=GENERALS[console().settings.general_days],
     )
-
-
-def _area(form: Mapping[str, str], now: datetime) -> str | None:
-    """The commune of today that was chosen, or typed in words. Raises _PlaceError."""
-    typed = form.get("place", "").strip()
-    if not typed:
-        return None
-    day = vietnam_day(now)
-    found = areas.find(typed, day)
-    exact = [one for one in found if one.named.name == typed] or found
-    sides = {area.code: area for one in exact for area in one.today}
-    if (chosen := form.get("area", "")) in sides:
-        return chosen
-    if len(sides) == 1:
-        return next(iter(sides))
-    raise _PlaceError(sides)
 
 
 def _identity(form: Mapping[str, str]) -> Identity:
@@ -209,7 +187,7 @@ def _code_of(error: Exception) -> str:
     match error:
         case CaseError(code=code):
             return code
-        case _PlaceError(sides=sides):
+        case PlaceError(sides=sides):
             return "sides" if sides else "place"
         case AgencyError():
             return "agency"
@@ -238,12 +216,13 @@ def _page(session: Session, case: Case, error: Exception | None = None) -> Answe
         moves=[one for one in Status if one in cases.MOVES[Status(case.status)]
                and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED)],
         refusals=cases.REFUSALS, given=request.form.to_dict(), **_choices(session, error),
+        **case_intake.shown(session, case),
     ), status
 
 
 def _choices(session: Session, error: Exception | None) -> dict[str, object]:
     now = utc_now()
-    sides = error.sides if isinstance(error, _PlaceError) else {}
+    sides = error.sides if isinstance(error, PlaceError) else {}
     return {
         "problem": words.case_problem(_code_of(error)) if error else None, "sides": sides,
         "categories": CATEGORIES, "identities": Identity,

@@ -106,7 +106,7 @@ def local(view: View) -> View:
 
 
 def long_body(limit: int) -> Callable[[View], View]:
-    """Mark a view that takes files: `limit` bytes instead of what others take, for whom it is open
+    """Mark a view that takes files: `limit` bytes instead of what others take, from whom it is open
     to."""
     def mark(view: View) -> View:
         view.long_body = limit  # type: ignore[attr-defined]
@@ -138,7 +138,9 @@ def _admit() -> Answer | None:
         if not _from_this_machine():
             raise Forbidden()
         return None
+    view = current_app.view_functions[request.endpoint]
     if marked == "everybody":
+        _let_files_in(view)
         return None
     g.person = _recognise(token)
     if g.person is None:
@@ -147,10 +149,13 @@ def _admit() -> Answer | None:
         return redirect(url_for("people.login", next=request.full_path.rstrip("?")))
     if not marked or g.person.role not in marked:
         raise Forbidden()
-    view = current_app.view_functions[request.endpoint]
+    _let_files_in(view)
+    return None
+
+
+def _let_files_in(view: Callable[..., Any]) -> None:
     if longest := getattr(view, "long_body", None):
         request.max_content_length = longest
-    return None
 
 
 def _recognise(token: str) -> Person | None:
@@ -195,11 +200,11 @@ def phone_socket() -> str:
 def _strict_headers(response: Response) -> Response:
     headers = response.headers
     socket = phone_socket().removesuffix("/ws")
-    headers["Content-Security-Policy"] = "; ".join((
+    headers.setdefault("Content-Security-Policy", "; ".join((
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
         "media-src 'self' blob:", "worker-src 'self'", f"connect-src 'self' {socket}",
         "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
-    ))
+    )))
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "microphone=(self), camera=(), geolocation=()"

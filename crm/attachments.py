@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tempfile
 import threading
 import unicodedata
@@ -39,6 +40,7 @@ AT_ONCE = 5  # files that are added together
 MOST = 20  # files of a case
 LONGEST_NAME = 120
 STRAYS_KEPT = timedelta(days=1)  # a form with a fault is sent again within this time
+RESERVE = 1024 ** 3  # bytes of the disk that are kept for calls, their records and messages
 _PIXELS = 60_000_000  # of a picture
 _UNPACKING = threading.Lock()  # a large picture takes 180 MB: one at a time
 _UNPACKED = 100 * 1024 * 1024  # bytes of all that a document holds
@@ -82,7 +84,7 @@ class Giver(StrEnum):
 
 class AttachmentError(HotlineError):
     """A file is not taken in; one sentence. `code`: empty, large, kind, differs, broken, bomb,
-    macros, many, gone. `name`: of the file."""
+    macros, many, full, gone. `name`: of the file."""
 
     def __init__(self, sentence: str, code: str, name: str) -> None:
         super().__init__(sentence)
@@ -107,6 +109,8 @@ def take(home: Path, name: str, content: bytes) -> Kept:
     kind = _judged(name, content)
     clean = _picture(name, kind, content) if kind in PICTURES else content
     digest = hashlib.sha256(clean).hexdigest()
+    if shutil.disk_usage(home).free < RESERVE:
+        raise AttachmentError("the disk is nearly full: no files are taken", "full", name)
     _write(path_of(home, digest), clean)
     return Kept(name, kind, len(clean), digest, hashlib.sha256(content).hexdigest())
 

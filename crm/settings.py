@@ -329,6 +329,29 @@ class Settings:
         "thanhhoa.gov.vn", _matching(r"[a-z0-9.-]{1,80}", "a domain name"),
         "Open311: jurisdiction_id of this hotline"
     )
+    health_app_url: str | None = _setting(
+        "", _optional(_service_url),
+        "Address at which citizens report errors in their vaccination record to its owner"
+    )
+    imap_server: str | None = _setting(
+        "", _optional(_matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")),
+        "Citizens' e-mail: IMAP server"
+    )
+    imap_security: str = _setting(
+        "tls", _matching("tls|starttls|none", "tls, starttls or none"),
+        "Citizens' e-mail: encryption; none only on this machine"
+    )
+    imap_user: str | None = _setting("", _optional(_text), "Citizens' e-mail: user")
+    imap_password: str | None = _setting(
+        "", _optional(_text), "Citizens' e-mail: password", secret=True
+    )
+    imap_folder: str = _setting(
+        "INBOX", _matching("[!-~ ]{1,100}", "a name of a folder"), "Citizens' e-mail: folder"
+    )
+    zalo_media_hosts: tuple[str, ...] = _setting(
+        "zadn.vn,zaloapp.com,zalo.me", _list(_matching(r"[a-z0-9.-]{1,253}(:\d{1,5})?", "a host")),
+        "Zalo: hosts that citizens' pictures are fetched from, with those under them"
+    )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(
         "", _optional(_service_url), "The console's address as people outside reach it"
@@ -507,6 +530,10 @@ class Settings:
             self._need("mail_server", ("mail_from",))
             if self.mail_security == "none" and not self.mail_server.startswith("127.0.0."):
                 raise SettingsError("mail_security = none is for a mail_server on 127.0.0.1 only")
+        if self.imap_server:
+            self._need("imap_server", ("imap_user", "imap_password"))
+            if self.imap_security == "none" and not self.imap_server.startswith("127.0.0."):
+                raise SettingsError("imap_security = none is for an imap_server on 127.0.0.1 only")
         if self.zalo_app:
             self._need("zalo_app", ("zalo_app_secret", "zalo_oa_secret", "zalo_refresh_token"))
         if self.foreign_personal != "no":
