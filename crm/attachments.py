@@ -116,11 +116,12 @@ def take(home: Path, name: str, content: bytes) -> Kept:
 
 
 def add(
-    session: Session, case: Case, kept: Kept, *, giver: Giver, by: str, now: datetime
+    session: Session, case: Case, kept: Kept, *, giver: Giver, by: str, now: datetime,
+    confirmed: bool = True,
 ) -> Attachment:
     """Let a kept file be one of a case's; what the case has already stays one. What comes with a
     case whose identity is hidden is not for the agency until the desk releases it: it may show who
-    the citizen is. Raises AttachmentError."""
+    the citizen is. Nor is what is not `confirmed` to be the citizen's. Raises AttachmentError."""
     if (known := _known(session, case, kept)) is not None:
         return known
     count = session.scalar(select(func.count(Attachment.id)).where(Attachment.case_id == case.id))
@@ -129,7 +130,7 @@ def add(
     made = Attachment(
         case_id=case.id, name=kept.name, kind=kept.kind, size=kept.size, sha256=kept.sha256,
         received_sha256=kept.received_sha256, at=now, by=by, giver=giver,
-        for_agency=giver is Giver.OFFICER or case.identity == Identity.SHOWN,
+        for_agency=confirmed and (giver is Giver.OFFICER or case.identity == Identity.SHOWN),
     )
     try:
         with session.begin_nested():

@@ -48,6 +48,14 @@ def of_double(case: Case) -> str:
     return f"{HEAD}Việc quý vị đã báo ({case.code}) đã có kết quả. Nghe: gọi 02371022 phím 7."
 
 
+def by_mail(case: Case, text: str) -> str:
+    """The same for whoever wrote by e-mail, who cannot ask by key 7: with the result itself."""
+    told = text.removesuffix(f" {LOOK}").partition(" Nghe ")[0]
+    if case.answer and case.resolved_at and not case.sensitive:
+        told += f"\n\nKết quả: {case.answer}"
+    return f"{told}\n\nĐể bổ sung, xin trả lời thư này và giữ mã {case.code} trong tiêu đề."
+
+
 def handed_over(case: Case, link: str) -> str:
     return f"{HEAD}Phản ánh {case.code} giao {_agency(case)}, hạn {due(case)}. Xử lý: {link}"
 

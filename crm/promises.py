@@ -22,6 +22,7 @@ from crm.case_models import Agency, Case, CaseEvent, Identity, Status
 from crm.cases import AT_DESK, ENDED, Mover
 from crm.categories import category_named
 from crm.deadlines import Clock
+from crm.intake import mail
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
 from crm.officer_models import Officer, Post
@@ -175,10 +176,17 @@ class _Follower:
             self._citizen(double, case_texts.of_double(double), f"result:{result}")
 
     def _citizen(self, case: Case, text: str, key: str) -> None:
-        """To whoever the case was opened with, where that is a telephone that shows messages."""
+        """To whoever the case was opened with, where that is a telephone that shows messages, or
+        an e-mail address."""
         phone = case.phone
         if phone and case.identity != Identity.ANONYMOUS and phone.startswith(_MOBILE):
             self._sms([phone], text, f"{key}:citizen:{case.id}", Purpose.CASE, urgent=False)
+        elif address := mail.answers_to(self._session, case, self._now):
+            outbox.write(
+                self._session, channel=Channel.EMAIL, recipient=address, now=self._now,
+                subject=f"Phản ánh {case.code}", body=case_texts.by_mail(case, text),
+                purpose=Purpose.CASE, case_id=case.id, key=f"{key}:citizen:{case.id}",
+            )
 
     def _hand_out(self, post: Post, text: case_texts.OfLink, key: str) -> None:
         """A link of their own to everybody with this post in the agency."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import Date, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm.case_models import Case
@@ -27,6 +27,9 @@ class Arrival(Base):
     sender: Mapped[str | None] = mapped_column(String(254))  # e-mail address, Zalo user
     reference: Mapped[str | None] = mapped_column(String(80))  # as people outside write it
     consent: Mapped[str | None] = mapped_column(String(16))  # version of the text agreed to
+    # a file that the source keeps and that is still to be fetched (crm.intake.zalo)
+    link: Mapped[str | None] = mapped_column(Text)
+    link_tries: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (
         UniqueConstraint("source", "key"), Index("arrival_case", "case_id"),

@@ -26,6 +26,8 @@ def upgrade() -> None:
         sa.Column("sender", sa.String(254), nullable=True),
         sa.Column("reference", sa.String(80), nullable=True),
         sa.Column("consent", sa.String(16), nullable=True),
+        sa.Column("link", sa.Text(), nullable=True),
+        sa.Column("link_tries", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.ForeignKeyConstraint(["case_id"], ["citizen_case.id"]),
         sa.UniqueConstraint("source", "key"),
