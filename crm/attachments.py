@@ -212,6 +212,12 @@ def forget_strays(home: Path, session: Session, now: datetime) -> int:
     return len(gone)
 
 
+def ending_of(content: bytes) -> str:
+    """How the name of a file would end that came without one; empty: nothing that is taken in."""
+    kinds = _sniffed(content)
+    return next((ending for ending, kind in EXTENSIONS.items() if kind in kinds), "")
+
+
 def shown_name(name: str) -> str:
     """A name as it is kept: one line without folders and signs that turn text around, with its
     ending."""
@@ -231,13 +237,7 @@ def _judged(name: str, content: bytes) -> Kind:
     if len(content) > LARGEST:
         raise AttachmentError(f"{name} is larger than {LARGEST // 1024 ** 2} MB", "large", name)
     named = EXTENSIONS.get(Path(name).suffix.lower())
-    try:
-        sniffed = {
-            _SNIFFED[one.extension.lower()] for one in puremagic.magic_string(content)
-            if one.extension.lower() in _SNIFFED
-        }
-    except (puremagic.PureError, ValueError):
-        sniffed = set()
+    sniffed = _sniffed(content)
     if named is None or not sniffed:
         raise AttachmentError(
             f"{name}: only pictures, PDF, DOCX, XLSX, MP3, WAV, M4A and MP4 are taken", "kind", name
@@ -247,6 +247,15 @@ def _judged(name: str, content: bytes) -> Kind:
     if named in _DOCUMENTS:
         _document(name, named, content)
     return named
+
+
+def _sniffed(content: bytes) -> set[Kind]:
+    """What content may be, by how it begins."""
+    try:
+        endings = [one.extension.lower() for one in puremagic.magic_string(content)]
+    except (puremagic.PureError, ValueError):
+        return set()
+    return {_SNIFFED[one] for one in endings if one in _SNIFFED}
 
 
 def _document(name: str, kind: Kind, content: bytes) -> None:

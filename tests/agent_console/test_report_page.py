@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import pytest
@@ -211,7 +210,7 @@ def test_how_a_case_stands_is_told_by_code_and_number(citizen: Browser, sqlite: 
 
 
 @pytest.fixture
-def with_results(sqlite: Database) -> Iterator[dict[str, Case]]:
+def with_results(sqlite: Database) -> dict[str, Case]:
     """Cases of every sort, all with a public text where one could be set by mistake."""
     made = {}
     with sqlite.transaction() as session:
@@ -226,7 +225,7 @@ def with_results(sqlite: Database) -> Iterator[dict[str, Case]]:
             case.public = case.public or name == "hidden"
             case.public_text, case.category, case.area = f"Kết quả {name}", "roads", "14758"
             made[name] = case
-    yield made
+    return made
 
 
 def test_results_show_nothing_but_what_may_be_shown(

@@ -133,7 +133,8 @@ def test_a_file_that_may_show_who_is_hidden_waits_for_the_desk(
 
 def test_what_no_row_names_goes_after_a_day(tmp_path: Path, sqlite: Database) -> None:
     named, stray, young = (
-        attachments.take(tmp_path, "a.png", files.picture("PNG", (10, size))) for size in (10, 20, 30)
+        attachments.take(tmp_path, "a.png", files.picture("PNG", (10, size)))
+        for size in (10, 20, 30)
     )
     old = NOW.timestamp() - timedelta(days=2).total_seconds()
     for one in (named, stray):

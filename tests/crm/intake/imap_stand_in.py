@@ -74,7 +74,8 @@ class _Talk(socketserver.StreamRequestHandler):
         size = self.server.box.sizes.get(number, len(mail))
         part = mail.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head else mail
         name = "BODY[HEADER]" if head else "BODY[]"
-        self._say(f"* {number} FETCH (UID {number} FLAGS () RFC822.SIZE {size} {name} {{{len(part)}}}")
+        told = f"UID {number} FLAGS () RFC822.SIZE {size}"
+        self._say(f"* {number} FETCH ({told} {name} {{{len(part)}}}")
         self.wfile.write(part)
         self._say(")")
 
