@@ -37,13 +37,13 @@ from agent_console.api import description, limits, open311, operations, problems
 from agent_console.catalogues import TRANSLATIONS
 from agent_console.door import Answer, Console, PhoneCommands
 from agent_console.feed import Feed
-from agent_console.public import lookup, report, results
+from agent_console.public import call, lookup, report, results
 from crm.database import Database
 from crm.secrets import Secrets
 from crm.settings import Settings
 
 LONGEST_BODY = 64 * 1024
-CITIZENS = {one.blueprint.name for one in (report, lookup, results)}
+CITIZENS = {one.blueprint.name for one in (report, lookup, results, call)}
 
 
 def create_app(
@@ -67,15 +67,18 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # choices keep their order
     app.jinja_env.policies["json.dumps_kwargs"] = {}
     app.extensions["console"] = Console(
-        settings, database, commands, Feed(database, settings.service_level_s), secure
+        settings, database, commands, Feed(database, settings.service_level_s), secure,
+        secrets,
     )
     door.install(app)
     guard = CSRFProtect(app)
     guard.exempt(receipts.blueprint)  # providers sign instead
+    guard.exempt(call.blueprint)  # within another site's page a browser sends no cookie
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, desk, board, messages, case_desk, case_intake, knowledge, points, controls, machines,
-        bulletin, notice_desk, receipts, reports, api_keys, description, report, lookup, results,
+        people, desk, board, messages, case_desk, case_intake, knowledge, points, controls,
+        machines, bulletin, notice_desk, receipts, reports, api_keys, description, report, lookup,
+        results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):
@@ -83,7 +86,8 @@ def create_app(
         app.register_blueprint(blueprint)
     limits.install(
         app, operations.blueprint, operations.open_blueprint, open311.blueprint,
-        report.blueprint, lookup.blueprint, results.blueprint, sent=(report.blueprint,),
+        report.blueprint, lookup.blueprint, results.blueprint,
+        sent=(report.blueprint, call.blueprint),
     )
     _install_errors(app)
     _install_templates(app)
@@ -170,6 +174,7 @@ def _install_templates(app: Flask) -> None:
         return f"/static/{name}?v={hashes[name][1]}"
 
     app.jinja_env.globals.update(
-        asset=asset, words=words, intake=intake_words, language=door.language
+        asset=asset, words=words, intake=intake_words, language=door.language,
+        web_calls=app.extensions["console"].settings.web_calls,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

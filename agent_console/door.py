@@ -21,6 +21,7 @@ from agent_console.feed import Feed
 from crm import users
 from crm.database import Database
 from crm.models import Role
+from crm.secrets import Secrets
 from crm.settings import Address, Settings
 from ivr.commands import Result
 
@@ -52,6 +53,7 @@ class Console:
     commands: PhoneCommands
     feed: Feed
     secure: bool  # served over TLS
+    secrets: Secrets
 
     @property
     def cookie(self) -> str:
@@ -190,6 +192,11 @@ def phone_server(bind: Address) -> str:
         return str(bind)
     named = re.fullmatch(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?", request.host)
     return f"{named[1] if named else console().settings.console_bind.host}:{bind.port}"
+
+
+def citizens_socket() -> str:
+    """The same for the browser of a citizen, who may come through a door of their own."""
+    return console().settings.web_call_socket or phone_socket()
 
 
 def phone_socket() -> str:

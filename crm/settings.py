@@ -329,6 +329,17 @@ class Settings:
         "thanhhoa.gov.vn", _matching(r"[a-z0-9.-]{1,80}", "a domain name"),
         "Open311: jurisdiction_id of this hotline"
     )
+    web_calls: int = _setting(
+        0, _number(0, 500), "Calls from the citizens' page at once (0: the page is closed)"
+    )
+    web_call_origins: tuple[str, ...] = _setting(
+        "", _list(_matching(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?", "https://HOST")),
+        "Sites that may show the page for calls inside theirs"
+    )
+    web_call_socket: str | None = _setting(
+        "", _optional(_matching(r"wss://[A-Za-z0-9.-]{1,253}(:\d{1,5})?(/[!-~]*)?", "wss://HOST")),
+        "Address of the SIP WebSocket as citizens' browsers reach it, if not ws_bind"
+    )
     health_app_url: str | None = _setting(
         "", _optional(_service_url),
         "Address at which citizens report errors in their vaccination record to its owner"

@@ -162,7 +162,8 @@ def _faults(row: Mapping[str, str], now: datetime) -> Iterator[str]:
     if not text.line(row["status"]) or len(row["status"]) > 80:
         yield "status has 1 to 80 letters"
     if row["category"] and row["category"] not in _CATEGORIES:
-        yield f"there is no category {row['category']!r}; there are {', '.join(sorted(_CATEGORIES))}"
+        known = ", ".join(sorted(_CATEGORIES))
+        yield f"there is no category {row['category']!r}; there are {known}"
     try:
         text.phone(row["phone"])
     except PhoneError as error:

@@ -1,4 +1,4 @@
-"""What people write, as it is kept: one Unicode form, no signs that cannot be seen, not too long."""
+"""What people write, as it is kept: one Unicode form, nothing that is not seen, not too long."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ OPEN311 = {f"/open311/v2/{page}.<any(json, xml):form>" for page in (
 OPEN_API = {f"/api/v1/{page}" for page in (
     "openapi.json", "docs", "categories", "areas", "agencies",
 )}
-CITIZENS = {"/report", "/report/done", "/status", "/results", "/results.rss"}
-SENT_OPENLY = {"/language", "/api/v1/case-status"}
+CITIZENS = {"/report", "/report/done", "/status", "/results", "/results.rss", "/call"}
+SENT_OPENLY = {"/language", "/call/line", "/api/v1/case-status"}
 TOKENS = {f"/api/v1/{page}" for page in (
     "calls", "calls/<call_id>", "cases", "cases/<code>", "reports/counts",
 )}
