@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from sqlalchemy import select
 
+from crm.models import Call
 from tests.live.browser import AGENT_HZ, PATIENCE_MS, chromium, heard_by_page, signed_in, take_calls
 from tests.live.running import Hotline, running_hotline, wait_for
 
@@ -35,12 +37,19 @@ async def in_state(page: Page, state: str) -> None:
     await expect(page.locator("#call")).to_have_attribute("data-state", state)
 
 
-def web_calls(hotline: Hotline, count: int) -> list[dict[str, object]]:
-    """The calls from the page, once there are so many."""
-    def look() -> list[dict[str, object]]:
-        found = [one for one in hotline.json("calls") if one["trunk"] == "web"]
-        return found if len(found) >= count else []
-    return wait_for(look, f"{count} calls from the page")
+def ended(hotline: Hotline) -> list[Call]:
+    """The calls from the page that have ended, the oldest first."""
+    with hotline.database.reading() as session:
+        return list(session.scalars(
+            select(Call).where(Call.trunk == "web", Call.outcome.is_not(None))
+            .order_by(Call.started_at, Call.id)
+        ))
+
+
+def web_calls(hotline: Hotline, count: int) -> list[Call]:
+    """The same, once there are so many."""
+    wait_for(lambda: len(ended(hotline)) >= count, f"{count} calls from the page")
+    return ended(hotline)
 
 
 def test_from_the_page_through_the_menu_to_an_agent(hotline: Hotline, tmp_path: Path) -> None:
@@ -70,10 +79,10 @@ def test_from_the_page_through_the_menu_to_an_agent(hotline: Hotline, tmp_path: 
 
     asyncio.run(scenario())
     calls = web_calls(hotline, 2)
-    assert sorted(str(one["outcome"]) for one in calls) == ["answered", "rejected"]
-    (call,) = [one for one in calls if one["outcome"] == "answered"]
-    assert (call["caller"], call["agent"]) == (None, "agent1")
-    assert [(step["menu"], step["key"]) for step in call["path"]] == [  # type: ignore[attr-defined]
+    assert sorted(str(one.outcome) for one in calls) == ["answered", "rejected"]
+    (call,) = [one for one in calls if one.outcome == "answered"]
+    assert (call.caller, call.agent, call.kind) == (None, "agent1", "citizen")
+    assert [(step["menu"], step["key"]) for step in call.path] == [
         ("main", "3"), ("vaccine", "0")
     ]
     assert hotline.run("ledger").returncode == 0
@@ -97,12 +106,10 @@ def test_a_token_lets_one_call_in_and_no_forged_one_any(hotline: Hotline, tmp_pa
             await citizen.click("#start")
             await in_state(citizen, "lost")
 
-    before = len([one for one in hotline.json("calls") if one["trunk"] == "web"])
+    before = len(ended(hotline))
     asyncio.run(scenario())
     calls = web_calls(hotline, before + 3)[before:]
-    assert sorted(str(one["outcome"]) for one in calls) == [
-        "abandoned_menu", "rejected", "rejected"
-    ]
+    assert [one.outcome for one in calls] == ["abandoned_menu", "rejected", "rejected"]
 
 
 def test_who_refuses_the_microphone_is_told_what_to_do(hotline: Hotline, tmp_path: Path) -> None:
