@@ -71,7 +71,7 @@ EXTENSIONS: Mapping[str, Kind] = {
 }
 PICTURES = {Kind.JPEG: "JPEG", Kind.PNG: "PNG", Kind.WEBP: "WEBP"}
 _DOCUMENTS = {Kind.DOCX: "word/document.xml", Kind.XLSX: "xl/workbook.xml"}
-_SNIFFED = {".mpga": Kind.MP3} | EXTENSIONS
+_SNIFFED = {".mpga": Kind.MP3, **EXTENSIONS}
 
 
 class Giver(StrEnum):

@@ -58,8 +58,8 @@ MODULES = (
     "app_userevent", "app_verbose",
     "func_callerid", "func_channel", "func_cut", "func_db", "func_devstate", "func_env",
     "func_global", "func_groupcount", "func_lock", "func_logic", "func_math", "func_pjsip_endpoint",
-    "func_sha1", "func_strings", "func_timeout", "func_version", "res_clioriginate", "res_pjsip_pubsub",
-    "res_cdrel_custom", "cel_custom",
+    "func_sha1", "func_strings", "func_timeout", "func_version", "res_clioriginate",
+    "res_pjsip_pubsub", "res_cdrel_custom", "cel_custom",
 )
 
 NOT_IN_EVERY_VERSION = frozenset({"res_cdrel_custom", "res_timing_pthread"})

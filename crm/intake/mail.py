@@ -18,7 +18,6 @@ from email.message import EmailMessage, Message
 from email.utils import parseaddr
 from enum import StrEnum
 from html.parser import HTMLParser
-from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -67,7 +66,7 @@ class Taken(StrEnum):
 
 def parse(raw: bytes, *, cut: bool = False) -> Mail:
     """Whatever comes is a mail: what cannot be understood of it is left out."""
-    message = cast(EmailMessage, message_from_bytes(raw, policy=policy.default))
+    message = message_from_bytes(raw, policy=policy.default)
     address = parseaddr(_header(message, "From"))[1].lower()
     key = _header(message, "Message-ID").strip() or hashlib.sha256(raw).hexdigest()
     return Mail(

@@ -24,7 +24,7 @@ from tests.crm.intake import files
 
 
 def uploaded(browser: Browser, code: str, *given: tuple[bytes, str]) -> TestResponse:
-    return browser.client.post(  # type: ignore[no-any-return]
+    return browser.client.post(
         f"/cases/{code}/files", content_type="multipart/form-data", follow_redirects=True, data={
             "csrf_token": browser.token(),
             "files": [(io.BytesIO(content), name) for content, name in given],
