@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from agent_console import (
     api_keys,
@@ -70,6 +71,11 @@ def create_app(
         settings, database, commands, Feed(database, settings.service_level_s), secure,
         secrets,
     )
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies,
+            x_host=settings.proxies,
+        )
     door.install(app)
     guard = CSRFProtect(app)
     guard.exempt(receipts.blueprint)  # providers sign instead
@@ -132,6 +138,8 @@ def _install_errors(app: Flask) -> None:
         own = error.description if type(error).description != error.description else None
         if code == 429:
             own = None  # the limiter tells its figures
+        elif code == 413 and request.blueprint == report.blueprint.name:
+            own = _("The files are too large together. Please go back and leave some out.")
         return told(code, own or sentences.get(code, _("Something went wrong on the server.")))
 
     @app.errorhandler(CSRFError)

@@ -46,6 +46,7 @@ _UNPACKING = threading.Lock()  # a large picture takes 180 MB: one at a time
 _UNPACKED = 100 * 1024 * 1024  # bytes of all that a document holds
 _RATIO = 200  # unpacked to packed; documents of words have about 10
 _PARTS = 2000  # of a document
+_LOOKED_UP = 500  # hashes in one question to the database
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -202,14 +203,18 @@ def forget_strays(home: Path, session: Session, now: datetime) -> int:
     old = [
         file for file in (home / "attachments").glob("??/*") if file.stat().st_mtime < before
     ]
-    named = set(session.scalars(
-        select(Attachment.sha256).where(Attachment.sha256.in_([file.name for file in old]))
-    )) if old else set()
-    gone = [file for file in old if file.name not in named]
-    for file in gone:
-        if file.stat().st_mtime < before:  # nobody has wanted it again meanwhile
-            file.unlink()
-    return len(gone)
+    gone = 0
+    for first in range(0, len(old), _LOOKED_UP):
+        some = old[first:first + _LOOKED_UP]
+        named = set(session.scalars(
+            select(Attachment.sha256).where(Attachment.sha256.in_([file.name for file in some]))
+        ))
+        for file in some:
+            # the second look: nobody has wanted it again meanwhile
+            if file.name not in named and file.stat().st_mtime < before:
+                file.unlink()
+                gone += 1
+    return gone
 
 
 def ending_of(content: bytes) -> str:

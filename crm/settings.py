@@ -367,6 +367,10 @@ class Settings:
     public_url: str | None = _setting(
         "", _optional(_service_url), "The console's address as people outside reach it"
     )
+    proxies: int = _setting(
+        0, _number(0, 5),
+        "Reverse proxies in front of the console, whose X-Forwarded headers are believed"
+    )
     quiet_hours: tuple[time, time] | None = _setting(
         "21:00-07:00", _quiet_hours,
         "No messages by phone in these hours but urgent ones: 21:00-07:00, or off"

@@ -58,8 +58,8 @@ def compile_dialplan(
     web_calls: int = 0, web_key: str = "",
 ) -> str:
     """The whole `extensions.conf`. `whisper`: emergency services are told the caller's number when
-    they answer. `web_calls`: from the citizens' page at once, let in by tokens of `web_key`. The global HL_MARKER is a digest of the text, so that a
-    program can see which dialplan runs."""
+    they answer. `web_calls`: from the citizens' page at once, let in by tokens of `web_key`. The
+    global HL_MARKER is a digest of the text, so that a program can see which dialplan runs."""
     values: dict[str, object] = {
         "main": menus.main,
         "menus": list(menus.menus.values()),

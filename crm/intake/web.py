@@ -28,6 +28,7 @@ CONSENT_TEXT = (
     "theo Luật Bảo vệ dữ liệu cá nhân (Luật số 91/2025/QH15). Dữ liệu được lưu trong nước, không "
     "dùng vào việc khác. Tôi có quyền xem, sửa, rút lại đồng ý hoặc yêu cầu xóa bằng cách gọi 1022."
 )
+OFFICIALS = "officials"
 # who is in danger must not write a form: the page names the telephone instead
 CHOICES: tuple[Category, ...] = tuple(one for one in CATEGORIES if one.id != "danger")
 
@@ -62,6 +63,7 @@ def take_in(session: Session, report: Report, now: datetime, general: Deadline) 
     case = cases.open_case(
         session, summary=summary, by=cases.CITIZEN, now=now, phone=report.phone, channel="web",
         identity=report.identity, public=report.public,
+        sensitive=report.category == OFFICIALS,  # which agency it is about, the desk finds out
     )
     arrival.case_id = case.id
     if report.category:

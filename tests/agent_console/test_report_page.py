@@ -7,6 +7,7 @@ import io
 import re
 import unicodedata
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +16,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from agent_console.api import limits
+from agent_console.app import create_app, feed_of
 from crm import attachments, cases
+from crm import settings as settings_room
 from crm.case_models import Case, Identity, Status
 from crm.database import Database
 from crm.intake import arrivals, forms, results, web
 from crm.intake.forms import FakeNews, Platform, VaccineRecord, Wrong
-from tests.agent_console.conftest import Browser
+from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 from tests.crm import case_factory
 from tests.crm.case_factory import NOW
 from tests.crm.intake import files
@@ -276,3 +279,29 @@ def test_results_come_in_pages(sqlite: Database) -> None:
     assert (count, newest[0].public_text, [one.public_text for one in last]) == (
         results.PAGE + 1, f"Việc {results.PAGE}", ["Việc 0"]
     )
+
+
+def test_a_report_about_officials_is_sensitive_at_once(citizen: Browser, sqlite: Database) -> None:
+    sent(citizen, category="officials", public="yes")
+    (case,) = all_cases(sqlite)
+    assert case.sensitive
+
+
+def test_files_that_are_too_large_together_are_named(citizen: Browser, sqlite: Database) -> None:
+    large = b"\0" * (attachments.LARGEST - 1000)
+    answer = sent(citizen, files=[(io.BytesIO(large), f"{n}.mp4") for n in range(4)])
+    assert (answer.status_code, "Các tệp quá lớn" in answer.text) == (413, True)
+
+
+def test_citizens_behind_the_operators_proxy_are_told_apart(
+    tmp_path: Path, sqlite: Database
+) -> None:
+    settings = settings_room.load({"HOTLINE_HOME": str(tmp_path), "HOTLINE_PROXIES": "1"})
+    app = create_app(settings, sqlite, ObedientPhones(), SECRETS)
+    with app.test_client() as client:
+        seen = set()
+        for address in ("203.0.113.7", "203.0.113.8, 203.0.113.9"):  # the last is the proxy's word
+            client.get("/status", headers={"X-Forwarded-For": address})
+            seen.add(limits.address())
+    feed_of(app).close()
+    assert seen == {"203.0.113.7", "203.0.113.9"}
