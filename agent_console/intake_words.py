@@ -36,6 +36,13 @@ def givers() -> dict[str, str]:
     }
 
 
+def by(name: str) -> str:
+    """Who did something to a case: a name or login stands for itself."""
+    return str({
+        "citizen": _("Citizen"), "system": _("System"), "email": _("E-mail"), "zalo": "Zalo",
+    }.get(name, name))
+
+
 def channels() -> dict[str, str]:
     """How a case came, of those that are entered by hand."""
     return {
