@@ -32,6 +32,7 @@ from crm import (
 from crm.api import posts, repeats, webhooks
 from crm.database import Database
 from crm.intake import mailbox, zalo
+from crm.intake.mail import Taken
 from crm.knowledge import points
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
 from crm.reports import schedule
@@ -216,6 +217,12 @@ class Jobs:
             return
         if done:
             log.info("mails: %s", ", ".join(f"{count} {what}" for what, count in done.items()))
+        if failed := done[Taken.FAILED]:
+            with self._database.transaction() as session:
+                outbox.alarm(
+                    session, self._settings, subject="mails", now=now,
+                    body=f"{failed} mails cannot be taken in, see the log",
+                )
 
     def fetch_files(self) -> None:
         """Pictures that citizens sent through Zalo."""

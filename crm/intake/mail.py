@@ -62,6 +62,7 @@ class Taken(StrEnum):
     UNCONFIRMED = "unconfirmed"
     AUTOMATIC = "automatic"
     KNOWN = "known"  # it was read before
+    FAILED = "failed"  # it stays unseen, and is tried again
 
 
 def parse(raw: bytes, *, cut: bool = False) -> Mail:

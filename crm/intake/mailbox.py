@@ -57,6 +57,7 @@ def read(
                     done[_take(settings, database, found, clock())] += 1
                 except Exception:
                     log.exception("mail %s cannot be taken in", uid)
+                    done[Taken.FAILED] += 1
                     continue
                 _mark_seen(box, uid)
     except (ImapToolsError, imaplib.IMAP4.error, OSError) as error:

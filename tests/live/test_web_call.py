@@ -109,7 +109,9 @@ def test_a_token_lets_one_call_in_and_no_forged_one_any(hotline: Hotline, tmp_pa
     before = len(ended(hotline))
     asyncio.run(scenario())
     calls = web_calls(hotline, before + 3)[before:]
-    assert [one.outcome for one in calls] == ["abandoned_menu", "rejected", "rejected"]
+    assert [(one.outcome, one.kind) for one in calls] == [
+        ("abandoned_menu", "citizen"), ("rejected", "test"), ("rejected", "test")
+    ]
 
 
 def test_who_refuses_the_microphone_is_told_what_to_do(hotline: Hotline, tmp_path: Path) -> None:

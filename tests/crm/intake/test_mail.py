@@ -110,7 +110,7 @@ def test_a_mail_that_cannot_be_taken_in_stays_unseen_and_stops_no_other(
     monkeypatch.setattr(mail, "take_in", failing)
     box.put(written(subject="hỏng"))
     box.put(written(number=2))
-    assert read(settings, sqlite) == {Taken.OPENED: 1}
+    assert read(settings, sqlite) == {Taken.OPENED: 1, Taken.FAILED: 1}
     assert box.seen == {2}
     monkeypatch.undo()
     assert read(settings, sqlite) == {Taken.OPENED: 1}
