@@ -189,6 +189,13 @@ def _expert(value: Any) -> Expert:
     return Expert(match[1], match[2], match[3] or "", match[4] or "")
 
 
+def _portal_address(value: Any) -> str:
+    portal, _, address = _text(value).partition(" ")
+    if portal not in ("phanhoi", "dichvucong"):
+        raise ValueError("must be PORTAL ADDRESS; portals are phanhoi, dichvucong")
+    return f"{portal} {_EMAIL(address.strip().lower())}"
+
+
 def _queue_limit(value: Any) -> tuple[str, int]:
     match = re.fullmatch(r"(?:([a-z]+) )?([0-9]{1,5})", str(value))
     if not match or (match[1] and match[1] not in QUEUES):
@@ -358,6 +365,10 @@ class Settings:
     )
     imap_folder: str = _setting(
         "INBOX", _matching("[!-~ ]{1,100}", "a name of a folder"), "Citizens' e-mail: folder"
+    )
+    portal_mail: tuple[str, ...] = _setting(
+        "", _list(_portal_address),
+        "Who mails tables of a portal's cases: phanhoi cong@example.vn, dichvucong ..."
     )
     zalo_media_hosts: tuple[str, ...] = _setting(
         "zadn.vn,zaloapp.com,zalo.me", _list(_matching(r"[a-z0-9.-]{1,253}(:\d{1,5})?", "a host")),

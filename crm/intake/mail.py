@@ -62,6 +62,7 @@ class Taken(StrEnum):
     UNCONFIRMED = "unconfirmed"
     AUTOMATIC = "automatic"
     KNOWN = "known"  # it was read before
+    TABLE = "table"  # cases of a portal
     FAILED = "failed"  # it stays unseen, and is tried again
 
 

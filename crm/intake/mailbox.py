@@ -24,9 +24,15 @@ from imap_tools import (
 from crm import attachments
 from crm.attachments import AttachmentError, Kept
 from crm.database import Database
+from crm.deadlines import GENERALS
 from crm.errors import HotlineError
-from crm.intake import mail
+from crm.imports import files
+from crm.imports.files import FileError
+from crm.intake import arrivals, mail, portals
 from crm.intake.mail import Mail, Taken
+from crm.intake.portals import Portal, PortalError
+from crm.notices import outbox
+from crm.notices.outbox import Channel, Purpose
 from crm.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -103,7 +109,40 @@ def _one(box: BaseMailBox, uid: str, *, headers_only: bool) -> MailMessage | Non
     return next(iter(found), None)
 
 
+def _take_table(
+    settings: Settings, database: Database, one: Mail, portal: Portal, now: datetime
+) -> Taken:
+    """Each table of a portal's mail is taken in as a whole, or not at all; whoever sent it hears
+    what became of it."""
+    sender, told = one.sender or "", []
+    with database.transaction() as session:
+        if arrivals.first(session, arrivals.EMAIL, one.key, now, sender=sender) is None:
+            return Taken.KNOWN
+        for name, content in one.files:
+            try:
+                rows = files.read_bytes(content, portals.TAKEN)
+                done = portals.take_in(
+                    session, portal, rows, by="email", now=now,
+                    general=GENERALS[settings.general_days],
+                )
+            except (FileError, PortalError) as error:
+                told.append(f"{name}: KHÔNG NHẬN\n{error}")
+            else:
+                told.append(f"{name}: {done.opened} phản ánh mới, {done.changed} đổi trạng thái")
+        if not one.automatic:
+            outbox.write(
+                session, channel=Channel.EMAIL, recipient=sender, purpose=Purpose.REPORT, now=now,
+                subject=f"1022 Thanh Hóa: {one.subject}"[:200], personal=False,
+                body="\n\n".join(told) or "Thư không có tệp CSV hoặc XLSX.",
+            )
+    return Taken.TABLE
+
+
 def _take(settings: Settings, database: Database, one: Mail, now: datetime) -> Taken:
+    known = (named.partition(" ") for named in settings.portal_mail)
+    portal = next((name for name, _, address in known if address == one.sender), None)
+    if portal is not None and (one.files or not one.automatic):
+        return _take_table(settings, database, one, Portal(portal), now)
     kept: list[Kept] = []
     refused: list[str] = []
     for name, content in [] if one.automatic else one.files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,7 +18,8 @@ from crm import attachments, cases, promises
 from crm import settings as settings_room
 from crm.case_models import Case, Status
 from crm.database import Database
-from crm.intake import arrivals, mail, mailbox
+from crm.imports import files as tables_of
+from crm.intake import arrivals, mail, mailbox, portals
 from crm.intake.mail import Taken
 from crm.notices.models import Notice
 from crm.settings import Settings, SettingsError
@@ -233,16 +235,48 @@ def test_a_wrong_password_is_one_sentence(settings: Settings, sqlite: Database, 
         read(wrong, sqlite)
 
 
-def test_a_mailbox_elsewhere_is_read_encrypted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", [
+    {"HOTLINE_IMAP_SERVER": "mail.example.vn:143", "HOTLINE_IMAP_SECURITY": "none",
+     "HOTLINE_IMAP_USER": "a", "HOTLINE_IMAP_PASSWORD": "b"},  # elsewhere it is read encrypted
+    {"HOTLINE_IMAP_SERVER": "mail.example.vn:993"},
+    {"HOTLINE_PORTAL_MAIL": "facebook a@example.vn"}, {"HOTLINE_PORTAL_MAIL": "phanhoi nobody"},
+])
+def test_settings_that_cannot_be_are_refused(tmp_path: Path, wrong: dict[str, str]) -> None:
     with pytest.raises(SettingsError):
-        settings_room.load({
-            "HOTLINE_HOME": str(tmp_path), "HOTLINE_IMAP_SERVER": "mail.example.vn:143",
-            "HOTLINE_IMAP_SECURITY": "none", "HOTLINE_IMAP_USER": "a",
-            "HOTLINE_IMAP_PASSWORD": "b",
-        })
+        settings_room.load({"HOTLINE_HOME": str(tmp_path), **wrong})
 
 
 def test_only_who_has_opened_a_case_is_believed(sqlite: Database) -> None:
     with sqlite.transaction() as session:
         case = opened(session)
         assert not arrivals.is_of(session, case, arrivals.EMAIL, SENDER)
+
+
+def test_a_portal_mails_its_tables_and_hears_what_became_of_them(
+    settings: Settings, database: Database, box: Box
+) -> None:
+    from_portal = replace(settings, portal_mail=("phanhoi cong@example.vn",))
+    good = {
+        "external_id": "PH-1", "received_on": "", "summary": "Đèn hỏng", "place": "Hàm Rồng",
+        "category": "roads", "phone": "", "status": "Mới",
+    }
+    tables = (
+        ("tot.csv", tables_of.as_csv([good], portals.TAKEN)),
+        ("xau.xlsx", tables_of.as_xlsx([good | {"external_id": "2", "phone": "1"}],
+                                       portals.TAKEN)),
+        ("anh.jpg", files.picture()),
+    )
+    for number in (1, 2):  # sent twice under two Message-IDs
+        box.put(written(sender="CONG@example.vn", added=tables, number=number))
+    assert read(from_portal, database) == {Taken.TABLE: 2}
+    (case,) = all_cases(database)
+    assert (case.channel, case.area) == ("portal", "14758")
+    with database.reading() as session:
+        first, second = session.scalars(select(Notice).order_by(Notice.id))
+    assert first.recipient == "cong@example.vn"
+    assert "tot.csv: 1 phản ánh mới" in first.body
+    assert "line 2: '1'" in first.body
+    assert "anh.jpg: KHÔNG NHẬN" in first.body
+    assert "tot.csv: 0 phản ánh mới" in second.body
+    box.put(written(sender="cong@example.vn", number=3, headers={"Auto-Submitted": "auto-replied"}))
+    assert read(from_portal, database) == {Taken.AUTOMATIC: 1}
