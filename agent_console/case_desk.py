@@ -22,6 +22,8 @@ from crm.cases import CaseError, Refusal
 from crm.categories import CATEGORIES, CategoryError
 from crm.clock import VIETNAM, vietnam_day
 from crm.deadlines import GENERALS
+from crm.intake import text
+from crm.intake.text import PhoneError
 from crm.models import Call, Role
 
 blueprint = Blueprint("case_desk", __name__, url_prefix="/cases")
@@ -68,8 +70,8 @@ def create() -> Answer:
     try:
         with console().database.transaction() as session:
             case = cases.open_case(
-                session, summary=form.get("summary", ""), by=by, now=now, phone=_phone(form),
-                identity=_identity(form), call_id=_call_id(form),
+                session, summary=text.clean(form.get("summary", "")), by=by, now=now,
+                phone=_phone(form), identity=_identity(form), call_id=_call_id(form),
                 **case_intake.how_it_came(form, now),
             )
             case_intake.note_arrival(session, case, form, now)
@@ -166,10 +168,10 @@ def _call_id(form: Mapping[str, str]) -> str | None:
 
 
 def _phone(form: Mapping[str, str]) -> str | None:
-    phone = re.sub(r"[\s.-]", "", form.get("phone", ""))
-    if phone and not _PHONE.fullmatch(phone):
-        raise CaseError(f"{phone} is no telephone number", "phone")
-    return phone or None
+    try:
+        return text.phone(form.get("phone", ""))
+    except PhoneError as error:
+        raise CaseError(str(error), "phone") from error
 
 
 def _end_of(day: date) -> datetime:

@@ -75,4 +75,5 @@ def of_sender(session: Session, source: str, sender: str, since: datetime) -> in
 
 
 def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+    # whatever bytes a key came in: headers of mails may hold any
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

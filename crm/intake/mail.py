@@ -72,7 +72,7 @@ def parse(raw: bytes, *, cut: bool = False) -> Mail:
     address = parseaddr(_header(message, "From"))[1].lower()
     key = _header(message, "Message-ID").strip() or hashlib.sha256(raw).hexdigest()
     return Mail(
-        key, address if _ADDRESS.fullmatch(address) else None,
+        key, address if address.isascii() and _ADDRESS.fullmatch(address) else None,
         text.line(_header(message, "Subject"), 200), "" if cut else _body(message),
         _is_automatic(message, address), [] if cut else _files(message), cut,
     )

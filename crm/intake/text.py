@@ -10,6 +10,7 @@ from crm.notices import numbers
 
 LONGEST = 8000  # letters of what a case is about
 LINE = 200
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co"))
 _PHONE = re.compile(r"0[0-9]{9,10}")
 
 
@@ -23,7 +24,7 @@ def clean(text: str, longest: int = LONGEST) -> str:
     text = unicodedata.normalize("NFC", text[:4 * longest].replace("\r\n", "\n"))
     text = "".join(
         one for one in text.replace("\t", " ")
-        if one == "\n" or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co")
+        if one == "\n" or not (unicodedata.category(one) in _UNSEEN or ord(one) & 0xFFFE == 0xFFFE)
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip()[:longest].strip()
 

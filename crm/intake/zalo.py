@@ -93,7 +93,7 @@ def parse(event: dict[str, Any]) -> Written:
         if one.type == "location" and isinstance(where, dict):
             lines.append(f"Vị trí: {where.get('latitude', '')}, {where.get('longitude', '')}")
         elif one.type in ("image", "file", "audio", "video") and one.payload.get("url"):
-            links.append(str(one.payload["url"])[:2000])
+            links.append(text.line(str(one.payload["url"]), 2000))
         elif one.payload.get("url"):
             lines.append(str(one.payload["url"])[:500])
     return Written(message.msg_id, person.id, text.clean("\n".join(lines)), links, is_message=True)

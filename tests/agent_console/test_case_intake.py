@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -148,6 +149,11 @@ def test_a_supervisor_writes_what_everybody_may_read(
     page = text_of(supervisor.client.get("/results"))
     assert "Đã vá mặt đường." in page
     assert "Không được thấy" not in page
+
+
+def test_what_an_agent_pastes_is_kept_in_one_form(agent: Browser, sqlite: Database) -> None:
+    opened(agent, summary=unicodedata.normalize("NFD", "Nhà hết\0 gạo\u200b"))
+    assert the_case(sqlite).summary == "Nhà hết gạo"
 
 
 def test_a_call_is_no_letter(agent: Browser, sqlite: Database) -> None:

@@ -210,9 +210,15 @@ def test_a_mail_that_is_too_large_is_a_case_that_says_so(
     assert all_cases(sqlite)[0].summary == "Đường ngập\nThư quá lớn, xin xem trong hộp thư."
 
 
-@given(st.binary(max_size=2000))
-def test_whatever_comes_is_a_mail(raw: bytes) -> None:
-    assert mail.parse(b"Subject: x\n" + raw).key
+HEADS = st.sampled_from([b"From: ", b"Subject: ", b"Message-ID: ", b"Content-Type: ", b"\n", b""])
+
+
+@given(st.lists(st.tuples(HEADS, st.binary(max_size=200)), max_size=8))
+def test_whatever_comes_is_a_mail_that_can_be_kept(lines: list[tuple[bytes, bytes]]) -> None:
+    found = mail.parse(b"\n".join(head + rest for head, rest in lines))
+    assert len(arrivals._hash(found.key)) == 64
+    for kept in (found.sender or "", found.subject, found.body):
+        assert "\0" not in kept.encode().decode()
 
 
 def test_mixed_up_headers_and_charsets_lose_nothing_else() -> None:
