@@ -190,6 +190,13 @@ def read(home: Path, attachment: Attachment) -> bytes:
     return content
 
 
+def lost(home: Path, session: Session) -> int:
+    """How many files of cases have no content any more: nobody has brought it back with the
+    database, say."""
+    hashes = session.scalars(select(Attachment.sha256).distinct().execution_options(yield_per=1000))
+    return sum(not path_of(home, one).exists() for one in hashes)
+
+
 def path_of(home: Path, sha256: str) -> Path:
     """Where content is kept. Raises ValueError for what is no hash."""
     if not _HASH.fullmatch(sha256):

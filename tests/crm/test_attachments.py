@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from crm import attachments, cases
+from crm import settings as settings_room
 from crm.attachments import AttachmentError, Giver, Kind
 from crm.case_models import Identity
 from crm.database import Database
+from ivr import doctor
 from tests.crm.case_factory import NOW, opened
 from tests.crm.intake import files
 
@@ -157,3 +159,18 @@ def test_content_that_was_changed_is_not_given_out(tmp_path: Path, sqlite: Datab
     attachments.path_of(tmp_path, kept.sha256).write_bytes(b"other")
     with pytest.raises(AttachmentError):
         attachments.read(tmp_path, row)
+
+
+def test_the_doctor_counts_files_whose_content_is_gone(tmp_path: Path, sqlite: Database) -> None:
+    settings = settings_room.load({
+        "HOTLINE_HOME": str(tmp_path), "HOTLINE_DATABASE_URL": str(sqlite.url),
+    })
+    kept = attachments.take(tmp_path, "a.pdf", files.pdf())
+    with sqlite.transaction() as session:
+        attachments.add(
+            session, opened(session), kept, giver=Giver.CITIZEN, by="citizen", now=NOW
+        )
+    assert doctor._files(settings).status == "ok"
+    attachments.path_of(tmp_path, kept.sha256).unlink()
+    found = doctor._files(settings)
+    assert (found.status, found.detail) == ("failure", "1 files of cases are gone")
