@@ -15,11 +15,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from agent_console import (
+    agency_people,
     api_keys,
     board,
     bulletin,
     case_desk,
     case_intake,
+    citizens,
     controls,
     desk,
     door,
@@ -28,10 +30,13 @@ from agent_console import (
     machines,
     messages,
     notice_desk,
+    officer_desk,
     people,
     points,
+    privacy,
     receipts,
     reports,
+    tracing,
     words,
 )
 from agent_console.api import description, limits, open311, operations, problems
@@ -83,8 +88,8 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, case_intake, knowledge, points, controls,
-        machines, bulletin, notice_desk, receipts, reports, api_keys, description, report, lookup,
-        results, call,
+        machines, bulletin, agency_people, officer_desk, citizens, tracing, privacy, notice_desk,
+        receipts, reports, api_keys, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -8,28 +8,40 @@ from datetime import date, datetime, time, timedelta
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import case_intake, places, words
 from agent_console.door import Answer, console, open_to, person, utc_now
 from agent_console.places import PlaceError
-from crm import agencies, areas, case_codes, cases
+from crm import (
+    agencies,
+    areas,
+    case_codes,
+    case_groups,
+    case_links,
+    cases,
+    dispatch,
+    drafts,
+    history,
+)
 from crm.agencies import AgencyError
 from crm.call_facts import CALL_ID
 from crm.case_models import Case, Identity, Status
 from crm.cases import CaseError, Refusal
 from crm.categories import CATEGORIES, CategoryError
+from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
 from crm.deadlines import GENERALS
 from crm.intake import text
-from crm.intake.text import PhoneError
 from crm.models import Call, Role
+from crm.notices import board
 
 blueprint = Blueprint("case_desk", __name__, url_prefix="/cases")
 
 LISTED = 200
-_PHONE = re.compile(r"0[0-9]{9,10}")
+RECENT_CALLS = 10
 
 
 @blueprint.get("")
@@ -49,6 +61,7 @@ def listing() -> Answer:
             found=cases.found_by(session, asked, LISTED) if asked else [],
             waiting=[] if asked else cases.to_dispatch(session, LISTED),
             handled=[] if asked else cases.handled(session, LISTED),
+            looks=[] if asked else dispatch.to_look_at(session, utc_now()),
         )
 
 
@@ -58,9 +71,8 @@ def new() -> Answer:
     call_id = request.args.get("call", "")
     with console().database.reading() as session:
         call = session.get(Call, call_id) if call_id else None
-        live = request.args.get("caller", "")
-        phone = (call.caller if call else None) or (live if _PHONE.fullmatch(live) else "")
-        return _new_form(session, {"call": call_id, "phone": phone or ""})
+        phone = (call.caller if call else None) or request.args.get("caller", "")[:20]
+        return _new_form(session, {"call": call_id, "phone": phone})
 
 
 @blueprint.post("")
@@ -132,6 +144,70 @@ def move(code: str) -> Answer:
     ))
 
 
+@blueprint.post("/<code>/join")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def join(code: str) -> Answer:
+    """The case is a double of another."""
+    def act(session: Session, case: Case) -> None:
+        main = cases.by_code(session, re.sub(r"\s", "", request.form.get("main", "")))
+        case_groups.join(session, case, main, by=person().login, now=utc_now())
+
+    return _changed(code, act)
+
+
+@blueprint.post("/<code>/split")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def split(code: str) -> Answer:
+    """A second trouble that was told with the first becomes a case of its own."""
+    made: list[str] = []
+
+    def act(session: Session, case: Case) -> None:
+        made.append(case_groups.split(
+            session, case, request.form.get("summary", ""), by=person().login, now=utc_now()
+        ).code)
+
+    answer = _changed(code, act)
+    if made:
+        flash(_("The second case is open. Its code, to be read to the citizen: %(code)s",
+                code=words.case_code(made[0])))
+    return answer
+
+
+@blueprint.post("/<code>/call")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def add_call(code: str) -> Answer:
+    """The case was spoken of in another call."""
+    def act(session: Session, case: Case) -> None:
+        call_id = _call_id(request.form)
+        if call_id is None or session.get(Call, call_id) is None:
+            raise CaseError("there is no such call", "call")
+        cases.add_call(session, case, call_id, by=person().login, now=utc_now())
+
+    return _changed(code, act)
+
+
+@blueprint.post("/<code>/public")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def set_public(code: str) -> Answer:
+    return _changed(code, lambda session, case: dispatch.set_public(
+        session, case, request.form.get("public_text", ""), by=person().login, now=utc_now(),
+    ))
+
+
+@blueprint.post("/<code>/links")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def links(code: str) -> Answer:
+    """End one link, or have new ones sent."""
+    def act(session: Session, case: Case) -> None:
+        by, now = person().login, utc_now()
+        if (link_id := request.form.get("end", type=int)) is not None:
+            dispatch.revoke(session, case, link_id, by=by, now=now)
+        else:
+            dispatch.send_again(session, case, by=by, now=now)
+
+    return _changed(code, act)
+
+
 def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
     """Do what was asked of a case, unless it has changed since the page was loaded."""
     try:
@@ -170,7 +246,7 @@ def _call_id(form: Mapping[str, str]) -> str | None:
 def _phone(form: Mapping[str, str]) -> str | None:
     try:
         return text.phone(form.get("phone", ""))
-    except PhoneError as error:
+    except NumberError as error:
         raise CaseError(str(error), "phone") from error
 
 
@@ -216,10 +292,29 @@ def _page(session: Session, case: Case, error: Exception | None = None) -> Answe
         units=areas.standing(day),
         suggested=cases.suggested(session, case, now),
         moves=[one for one in Status if one in cases.MOVES[Status(case.status)]
-               and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED)],
-        refusals=cases.REFUSALS, given=request.form.to_dict(), **_choices(session, error),
+               and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED,
+                               Status.DUPLICATE)],
+        alike=case_groups.alike(session, case) if at_work else [],
+        doubles=case_groups.doubles(session, case), draft=drafts.waiting(session, case),
+        links=case_links.of_case(session, case), calls=_calls(session, case),
+        notices=board.of_case(session, case.id), split_from=case.split_from,
+        may_join=Status.DUPLICATE in cases.MOVES[Status(case.status)],
+        with_agency=case.status in cases.AT_AGENCY, refusals=cases.REFUSALS,
+        given=request.form.to_dict(), **_choices(session, error),
         **case_intake.shown(session, case),
     ), status
+
+
+def _calls(session: Session, case: Case) -> list[tuple[Call, bool]]:
+    """The calls in which it was spoken of (True), and others of its number that may be (False)."""
+    spoken = cases.calls_of(session, case)
+    found = {one.id: one for one in session.scalars(select(Call).where(Call.id.in_(spoken)))}
+    recent = history.of_caller(session, case.phone, but="", limit=RECENT_CALLS) if (
+        case.phone) else []
+    return [
+        *((found[id_], True) for id_ in spoken if id_ in found),
+        *((one.call, False) for one in recent if one.call.id not in spoken),
+    ]
 
 
 def _choices(session: Session, error: Exception | None) -> dict[str, object]:

@@ -20,7 +20,7 @@ from crm.attachments import AT_ONCE, AttachmentError, Giver
 from crm.case_models import Case
 from crm.cases import CaseError
 from crm.clock import VIETNAM
-from crm.intake import arrivals, forms, hand, results
+from crm.intake import arrivals, forms, hand
 from crm.intake.forms import FieldError
 from crm.intake.hand import Channel
 from crm.intake.models import Attachment
@@ -125,21 +125,6 @@ def referral(code: str) -> Answer:
     return _back(code, "details")
 
 
-@blueprint.post("/public")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
-def publish(code: str) -> Answer:
-    """Show the result to everybody in `words`; none: no more."""
-    try:
-        with console().database.transaction() as session:
-            results.publish(
-                session, _case(session, code), request.form.get("words", ""), by=person().login,
-                now=utc_now(),
-            )
-    except CaseError as error:
-        flash(words.case_problem(error.code))
-    return _back(code, "public")
-
-
 def how_it_came(form: Mapping[str, str], now: datetime) -> dict[str, Any]:
     """`channel` and `received_at` of a case that is opened at the desk. Raises CaseError."""
     if form.get("call"):
@@ -163,7 +148,6 @@ def shown(session: Session, case: Case) -> dict[str, Any]:
         "files": attachments.of_case(session, case), "arrivals": arrivals.of_case(session, case),
         "forms": forms.FORMS, "details": forms.as_form(forms.of(session, case)),
         "health_app": console().settings.health_app_url,
-        "can_publish": results.may_be_public(case) or bool(case.public_text),
     }
 
 

@@ -29,7 +29,7 @@ from crm.models import Role, User
 blueprint = Blueprint("people", __name__)
 HOME = {
     Role.AGENT: "desk.page", Role.SUPERVISOR: "board.page", Role.ADMIN: "board.page",
-    Role.HEALTH: "reports.figures",
+    Role.HEALTH: "reports.figures", Role.OFFICER: "officer_desk.listing",
 }
 
 
@@ -103,7 +103,7 @@ def session_state() -> Answer:
 def switch_language() -> Answer:
     """Before the sign-in; afterwards the account keeps the language."""
     chosen = _chosen_language()
-    answer = make_response(redirect(url("people.login")))
+    answer = make_response(redirect(_local_path(request.form.get("next")) or url("people.login")))
     answer.set_cookie(
         LANGUAGE_COOKIE, chosen, samesite="Strict", secure=console().secure, httponly=True,
         max_age=365 * 86400,

@@ -14,8 +14,10 @@ from crm.case_models import Identity, Status
 from crm.categories import CATEGORIES
 from crm.clock import VIETNAM
 from crm.desk import PauseReason, Result
+from crm.dispatch import Why
 from crm.knowledge.models import PointKind, State
 from crm.models import AgentState, Outcome, Role
+from crm.notices.models import Purpose
 from crm.reports.document import grouped
 from crm.reports.health import Doubt
 
@@ -47,6 +49,7 @@ def roles() -> dict[str, str]:
         Role.AGENT.value: _("Agent"), Role.SUPERVISOR.value: _("Supervisor"),
         Role.ADMIN.value: _("Administrator"),
         Role.HEALTH.value: _("Health department's officer"),
+        Role.OFFICER.value: _("Agency's officer"),
     }
 
 
@@ -153,8 +156,120 @@ def case_events() -> dict[str, str]:
         "answered": _("Answer set"), "reopen": _("The citizen asked to look again"),
         "info": _("The citizen has added something"), "attached": _("File added"),
         "released": _("File released to the agency"), "details": _("Details filled in"),
-        "unconfirmed": _("Unconfirmed information"), "public": _("Public result"),
-        "referred": _("Referred"), "portal": _("State at the portal"),
+        "unconfirmed": _("Unconfirmed information"), "referred": _("Referred"),
+        "portal": _("State at the portal"),
+        "draft": _("Answer written, to be approved"), "approved": _("Answer approved"),
+        "returned": _("Answer sent back"), "joined": _("Joined with another case"),
+        "split": _("A second case made of it"), "call": _("Spoken of in a call"),
+        "reminded": _("Reminded"), "duty": _("Taken on by the telephone on duty"),
+        "rated": _("The citizen's judgement"), "public": _("Text for everybody set"),
+        "revoked": _("Link revoked"), "sent_again": _("Link sent again"),
+    }
+
+
+def link_problem(code: str) -> str:
+    """Why a link or its code is not taken (the codes of crm.case_links.LinkError)."""
+    sentences: dict[str, str] = {
+        "dead": _("This link leads nowhere any more: the case is done, or is with another agency."
+                  " A new link comes by SMS, or from the hotline."),
+        "wrong": _("The code is not right."),
+        "late": _("The code is too old: have another one sent."),
+        "soon": _("A code was sent just now: please wait a minute."),
+    }
+    return sentences[code]
+
+
+def looks() -> dict[str, str]:
+    """Why the desk should look at a case (crm.dispatch.Why)."""
+    return {
+        Why.RETURNED.value: _("given back by the agency"),
+        Why.UNDELIVERED.value: _("a message to the agency failed"),
+        Why.UNOPENED.value: _("nobody of the agency has opened it"),
+        Why.DISPLEASED.value: _("the citizen is not satisfied"),
+    }
+
+
+def contact_problem(code: str) -> str:
+    """Why a number or what is known of whoever has it is not taken."""
+    sentences: dict[str, str] = {
+        "number": _("This is nobody's telephone number: write it like 0912345678 or 02373852246."),
+        "name": _("A name has 80 letters at most."), "note": _("A note has 500 letters at most."),
+        "language": _("There is no such language."),
+        "stale": _("Somebody else has changed this meanwhile: see what it says now."),
+    }
+    return sentences[code]
+
+
+def tracing_problem(code: str) -> str:
+    """Why a request to trace a number is not entered (crm.privacy.tracing.TracingError)."""
+    sentences: dict[str, str] = {
+        "number": _("This is nobody's telephone number: write it like 0912345678 or 02373852246."),
+        "reference": _("Write the number of the authority's letter."),
+        "requester": _("Write who asks, and of which authority."),
+        "basis": _("Write by which law and for what it is asked."),
+        "days": _("A request is open for 1 to 30 days."),
+    }
+    return sentences[code]
+
+
+def tracing_refused() -> dict[str, str]:
+    """Why nothing is shown or approved (crm.privacy.tracing.Refused)."""
+    return {
+        "unknown": _("There is no such request."),
+        "unapproved": _("Nobody has approved this request yet."),
+        "same": _("Another person than who entered it must approve a request."),
+        "done": _("This request is approved already."), "expired": _("This request has expired."),
+        "ended": _("This request has been ended."),
+    }
+
+
+def tracing_deeds() -> dict[str, str]:
+    return {
+        "asked": _("entered"), "approved": _("approved"), "page": _("looked"),
+        "csv": _("took the list out"), "ended": _("ended it"),
+    }
+
+
+def privacy_kinds() -> dict[str, str]:
+    return {"see": _("see the data"), "correct": _("correct the data"),
+            "erase": _("erase the data")}
+
+
+def privacy_states() -> dict[str, str]:
+    return {"open": _("to be decided"), "agreed": _("agreed, being done"),
+            "refused": _("refused"), "done": _("done")}
+
+
+def privacy_problem(code: str) -> str:
+    """Why a request about personal data is not taken (crm.privacy.requests.RequestError)."""
+    sentences: dict[str, str] = {
+        "number": _("This is nobody's telephone number: write it like 0912345678 or 02373852246."),
+        "kind": _("Choose what is asked."), "requester": _("Say who asks."),
+        "checked": _("Say how it was made sure who asks."),
+        "same": _("Another person than who entered it decides."),
+        "decided": _("This request is decided already."),
+        "ground": _("A refusal needs its ground in law."),
+        "once": _("A request is extended once only."), "reason": _("Say why."),
+        "held": _("This number is held by order: nothing of it is erased."),
+        "until": _("Choose a day that is not over."), "unknown": _("There is no such request."),
+    }
+    return sentences[code]
+
+
+def actor(by: str) -> str:
+    """Who did something to a case: a login, a name, or none of the hotline's people."""
+    return {"citizen": str(_("the citizen")), "system": str(_("automatically"))}.get(by, by)
+
+
+def case_scores() -> dict[int, str]:
+    """What citizens think of a result (crm.cases.SCORES)."""
+    return {1: _("satisfied"), 2: _("acceptable"), 3: _("not satisfied")}
+
+
+def notice_purposes() -> dict[str, str]:
+    return {
+        Purpose.CASE.value: _("to the citizen"), Purpose.LINK.value: _("link to the officer"),
+        Purpose.REMINDER.value: _("reminder"), Purpose.CODE.value: _("one-time code"),
     }
 
 
@@ -174,6 +289,11 @@ def case_problem(code: str) -> str:
         "anonymous": _("An anonymous case keeps no number: leave it out, or hide the identity."),
         "phone": _("A telephone number has 10 or 11 digits and begins with 0."),
         "ended": _("The case has ended: it must be reopened first."),
+        "mover": _("Only the hotline's desk does this."),
+        "same": _("A case is not joined with itself."),
+        "call": _("There is no such call."),
+        "private": _("The citizen has not let the result be public."),
+        "unknown": _("There is no such case."),
         "move": _("The case cannot go there from where it is."),
         "agency": _("Choose an agency that stands today."),
         "date": _("An extension needs a date that is later than the one it has."),
@@ -187,7 +307,6 @@ def case_problem(code: str) -> str:
         "category": _("Choose what it is about."),
         "received": _("It was received on a day before now, and within a year."),
         "reference": _("There is a case under this reference already."),
-        "private": _("The result of this case is not for everybody."),
         "personal": _("A public result has no telephone or identity numbers."),
     }
     return sentences.get(code) or str(_("Something went wrong on the server."))

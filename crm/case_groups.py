@@ -85,8 +85,12 @@ def join(session: Session, case: Case, main: Case, *, by: str, now: datetime) ->
         main = main.duplicate_of
     if main.id == case.id:
         raise CaseError("a case is not a double of itself", "same")
-    cases.move(session, case, Status.DUPLICATE, by=by, now=now)
-    case.duplicate_of = main
+    before, case.duplicate_of = case.duplicate_of, main
+    try:
+        cases.move(session, case, Status.DUPLICATE, by=by, now=now)
+    except CaseError:
+        case.duplicate_of = before
+        raise
     for one in doubles(session, case):
         one.duplicate_of = main
     main.sensitive = main.sensitive or case.sensitive

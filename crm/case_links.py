@@ -36,7 +36,7 @@ def hand_out(session: Session, case: Case, officer: Officer, now: datetime) -> s
     for link in _living(session, case):
         if link.officer_id == officer.id:
             link.ended_at = now
-    token = secrets.token_urlsafe(24)
+    token = secrets.token_urlsafe(16)
     session.add(CaseLink(
         token=_hash(token), case_id=case.id, officer_id=officer.id, made_at=now, code_misses=0
     ))
@@ -65,8 +65,12 @@ def by_id(session: Session, id_: int) -> CaseLink:
 
 def still(link: CaseLink | None) -> CaseLink:
     if link is None or link.ended_at is not None:
-        raise LinkError("this link does not lead anywhere any more", "dead")
+        raise dead()
     return link
+
+
+def dead() -> LinkError:
+    return LinkError("this link does not lead anywhere any more", "dead")
 
 
 def new_code(link: CaseLink, now: datetime) -> str:

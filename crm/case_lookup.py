@@ -92,7 +92,7 @@ def forget_misses(session: Session, now: datetime) -> None:
 
 
 _OPEN_TO_NUMBER = (Case.identity == Identity.SHOWN, Case.sensitive.is_(False))
-_CASES = select(Case).options(joinedload(Case.agency))
+_CASES = select(Case).options(joinedload(Case.agency), joinedload(Case.duplicate_of))
 
 
 def _of_number(session: Session, caller: str | None, tail: str) -> Found | NotFound:

@@ -1,107 +1,74 @@
-"""What people are told of cases by SMS. Never what a case is about: only its code, agency, dates.
-
-SMS go out without accents where the setting says so; an SMS of one part has 160 letters then.
+"""What people are told of a case: which text, with what in it. Never what a case is about: only its
+code, agency and dates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from crm.case_models import Case, Status
 from crm.categories import category_named
-from crm.clock import VIETNAM
 from crm.deadlines import Clock
+from crm.notices import texts
+from crm.notices.models import Channel
+from crm.notices.texts import ByTheHour, Value
 from crm.steps import Series, Step
 
-HEAD = "1022 Thanh Hóa: "
-LOOK = "Tra cứu: gọi 02371022 phím 7."
-LONGEST_NAME = 40  # letters of an agency's name
+# to the citizen; of other moves there is nothing that they wait for
+OF_MOVES: Mapping[Status, str] = {
+    Status.ASSIGNED: "case_assigned", Status.NEED_INFO: "case_need_info",
+    Status.EXTENDED: "case_extended", Status.RESOLVED: "case_resolved",
+    Status.REJECTED: "case_rejected", Status.REOPENED: "case_reopened",
+}
+_BY_KEY = re.compile(r"(?:Để|Xin)[^.]*bấm phím 7\. ?")  # what cannot be done without a number
+OF_STEPS: Mapping[Series, str] = {  # to whoever should do something
+    Series.DISPATCH: "case_undispatched", Series.UNOPENED: "case_unopened",
+    Series.BEFORE: "case_due_soon", Series.OVERDUE: "case_overdue",
+}
 
-OfLink = Callable[[Case, str], str]
-"""A text to an officer with the address of their link."""
+
+def of_case(name: str, case: Case, *, url: str = "") -> str:
+    """The SMS of this name, filled from a case. Raises TextError."""
+    return _rendered(name, case, Channel.SMS, url=url).body
 
 
-def received(case: Case) -> str:
-    return f"{HEAD}Đã tiếp nhận phản ánh mã {case.code}. Hạn trả lời {due(case)}. {LOOK}"
-
-
-def of_move(case: Case, to: Status) -> str | None:
-    """To the citizen; None: nothing that they wait for."""
-    listen = "gọi 02371022 phím 7."
-    texts: Mapping[Status, str] = {
-        Status.ASSIGNED: f"Phản ánh {case.code} đã chuyển {_agency(case)} xử lý.",
-        Status.NEED_INFO: f"Phản ánh {case.code} cần bổ sung thông tin. Xin {listen}",
-        Status.EXTENDED:
-            f"Phản ánh {case.code} được gia hạn đến {due(case)}. Nghe lý do: {listen}",
-        Status.RESOLVED:
-            f"Phản ánh {case.code} đã có kết quả. Nghe kết quả và đánh giá: {listen}",
-        Status.REJECTED:
-            f"Phản ánh {case.code} không thuộc diện tiếp nhận. Nghe lý do: {listen}",
-        Status.REOPENED: f"Phản ánh {case.code} đã được mở lại. Hạn trả lời mới: {due(case)}.",
+def _rendered(name: str, case: Case, channel: Channel, *, url: str = "") -> texts.Text:
+    known: dict[str, Value] = {
+        "case_code": case.code, "due_date": due(case), "url": url,
+        "agency": case.agency.name if case.agency else "Cơ quan xử lý",
     }
-    return HEAD + texts[to] if to in texts else None
-
-
-def of_double(case: Case) -> str:
-    """To whose case was joined to one that has ended now."""
-    return f"{HEAD}Việc quý vị đã báo ({case.code}) đã có kết quả. Nghe: gọi 02371022 phím 7."
-
-
-def by_mail(case: Case, text: str) -> str:
-    """The same for whoever wrote by e-mail, who cannot ask by key 7: with the result itself."""
-    told = text.removesuffix(f" {LOOK}").partition(" Nghe ")[0]
-    if case.answer and case.resolved_at and not case.sensitive:
-        told += f"\n\nKết quả: {case.answer}"
-    return f"{told}\n\nĐể bổ sung, xin trả lời thư này và giữ mã {case.code} trong tiêu đề."
-
-
-def handed_over(case: Case, link: str) -> str:
-    return f"{HEAD}Phản ánh {case.code} giao {_agency(case)}, hạn {due(case)}. Xử lý: {link}"
-
-
-def to_approve(case: Case, link: str) -> str:
-    return f"{HEAD}Trả lời phản ánh {case.code} chờ phê duyệt, hạn {due(case)}. Xem: {link}"
-
-
-def sent_back(case: Case, link: str) -> str:
-    return f"{HEAD}Trả lời phản ánh {case.code} cần viết lại, hạn {due(case)}. Xem: {link}"
-
-
-def nobody_there(case: Case) -> str:
-    return (
-        f"{HEAD}{_agency(case)} chưa có cán bộ nào nhận tin. Phản ánh {case.code}, hạn {due(case)}:"
-        " xin gọi điện."
+    if name == OF_STEPS[Series.DISPATCH]:
+        known["due_date"] = ByTheHour(case.dispatch_due_at)
+    wanted = texts.TEMPLATES[name].variables
+    return texts.rendered(
+        name, channel, {key: value for key, value in known.items() if key in wanted}
     )
 
 
-def login_code(code: str) -> str:
-    return f"{HEAD}Mã vào vụ việc là {code}, dùng trong 10 phút. Không đưa mã cho người khác."
+def by_mail(name: str, case: Case) -> texts.Text:
+    """The same for whoever wrote by e-mail and cannot ask by key 7: with the result itself. Raises
+    TextError."""
+    told = _rendered(name, case, Channel.EMAIL)
+    body = _BY_KEY.sub("", told.body)
+    if case.answer and case.resolved_at and not case.sensitive:
+        body += f"\n\nKết quả: {case.answer}"
+    body += f"\n\nĐể bổ sung, xin trả lời thư này và giữ mã {case.code} trong tiêu đề."
+    return replace(told, body=body)
 
 
-def reminder(case: Case, step: Step, now: datetime) -> str:
-    """To whoever should do something."""
-    what = {
-        Series.DISPATCH: f"chưa chuyển cơ quan nào, hạn chuyển {clock(case.dispatch_due_at)}",
-        Series.UNOPENED: f"{_agency(case)} chưa tiếp nhận, hạn {due(case)}",
-        Series.BEFORE: f"sắp đến hạn {due(case)}, {_agency(case)} đang xử lý",
-        Series.OVERDUE: f"ĐÃ QUÁ HẠN {due(case)}, {_agency(case)} đang xử lý",
-    }[step.series]
-    times = f" Nhắc lần {step.number + 1}." if step.number else ""
-    return f"{HEAD}Phản ánh {case.code} {what}.{times}"
+def of_step(step: Step, case: Case) -> str:
+    return of_case(OF_STEPS[step.series], case)
 
 
-def due(case: Case) -> str:
+def one_time_code(code: str, minutes: int) -> str:
+    """The SMS with a code that opens a link. Raises TextError."""
+    return texts.rendered("one_time_code", Channel.SMS, {"otp": code, "minutes": minutes}).body
+
+
+def due(case: Case) -> datetime | ByTheHour:
     """By when, with the clock where it counts hours."""
     by_hours = case.category and category_named(case.category).deadline.clock is Clock.HOURS
-    day = f"{case.due_at.astimezone(VIETNAM):%d/%m/%Y}"
-    return f"{clock(case.due_at)} {day}" if by_hours else day
-
-
-def clock(at: datetime) -> str:
-    return f"{at.astimezone(VIETNAM):%H:%M}"
-
-
-def _agency(case: Case) -> str:
-    name = case.agency.name if case.agency else "cơ quan xử lý"
-    return name if len(name) <= LONGEST_NAME else case.agency.code  # type: ignore[union-attr]
+    return ByTheHour(case.due_at) if by_hours else case.due_at

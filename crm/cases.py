@@ -33,6 +33,8 @@ from crm.routing import Suggestion, suggest
 
 CITIZEN = "citizen"
 ASKED = ("reopen", "info")  # what a caller can ask for by key
+SCORES = (1, 2, 3)  # of a result by key: satisfied, fair, not satisfied
+CONTENT = (1, 2)
 LONGEST_ANSWER = 1200  # letters: about a minute and a half when it is read out
 ANSWERS_KEPT = timedelta(days=90)  # as sound, after the case was resolved
 _DRAWS = 20
@@ -70,11 +72,11 @@ class Mover(StrEnum):
 
 
 MAY: Mapping[Mover, frozenset[Status]] = {
-    Mover.CITIZEN: frozenset({_S.REOPENED}),
+    Mover.CITIZEN: frozenset({_S.REOPENED, _S.CLOSED}),
     Mover.DESK: frozenset(_S) - {_S.NEW},
-    # to classified: given back to the desk
+    # to classified: given back to the desk; to assigned: handed on
     Mover.OFFICER: frozenset(
-        {_S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED, _S.RESOLVED, _S.CLASSIFIED}
+        {_S.IN_PROGRESS, _S.NEED_INFO, _S.EXTENDED, _S.RESOLVED, _S.CLASSIFIED, _S.ASSIGNED}
     ),
     Mover.LEADER: frozenset({_S.RESOLVED}),
     Mover.SYSTEM: frozenset({_S.ASSIGNED, _S.CLOSED}),
@@ -107,7 +109,7 @@ REFUSALS: Mapping[Refusal, str] = {  # as citizens hear it
 class CaseError(HotlineError):
     """What was asked of a case cannot be done; one sentence for whoever asked. `code` names the
     kind: summary, anonymous, phone, unknown, ended, move, mover, agency, date, reason, once,
-    answer, about, stale, same, received, reference, private, personal."""
+    answer, about, stale, same, call, private, received, reference."""
 
     def __init__(self, sentence: str, code: str) -> None:
         super().__init__(sentence)
@@ -179,6 +181,9 @@ def classify(
     due_at = deadlines.due(deadline, case.opened_at, deadlines.working_days(session))
     case.due_at = due_at if case.assigned_at is None else min(case.due_at, due_at)
     case.category, case.area, case.about = category, area, subject
+    if subject is not None and case.agency_id == subject.id:
+        case.status = _S.CLASSIFIED  # never with the agency that it is about
+        _give_back(case, "about", now)
     case.sensitive = case.sensitive or subject is not None
     if was is _S.NEW:
         case.status = _S.CLASSIFIED
@@ -215,7 +220,7 @@ def move(
     if (refusal is not None) != (to is _S.REJECTED):
         raise CaseError(f"a refusal needs its reason: one of {', '.join(Refusal)}", "reason")
     if agency is not None:
-        details["agency"] = _hand_to(session, case, agency, reason, now)
+        details["agency"] = _hand_to(session, case, agency, reason, now, mover)
     if due_at is not None:
         details["due_at"] = _extend(session, case, due_at, reason)
     if refusal is not None:
@@ -243,13 +248,21 @@ def _check_move(case: Case, was: Status, to: Status, mover: Mover) -> None:
         raise CaseError(
             f"a case that is {was} cannot become {to}; it can become {allowed}", "move"
         )
+    if to is _S.DUPLICATE and case.duplicate_of is None:
+        raise CaseError("a duplicate is joined with the case that it is one of", "same")
     if to is _S.RESOLVED and not case.answer:
         raise CaseError(
             "a case is resolved with an answer for the citizen: answer it first", "answer"
         )
 
 
-def _hand_to(session: Session, case: Case, code: str, reason: str, now: datetime) -> str:
+def _hand_to(
+    session: Session, case: Case, code: str, reason: str, now: datetime, mover: Mover
+) -> str:
+    if mover is Mover.OFFICER and case.sensitive:
+        raise CaseError("only the desk hands on a sensitive case", "mover")
+    if mover is Mover.OFFICER and not reason:
+        raise CaseError("a case that is handed on needs the reason", "reason")
     chosen = agency_named(session, code, now)
     if case.about is not None and chosen.id == case.about.id:
         raise CaseError(f"a case about {chosen.code} is not handled by {chosen.code}", "about")
@@ -269,7 +282,7 @@ def _give_back(case: Case, reason: str, now: datetime) -> str | None:
 
 
 def _extend(session: Session, case: Case, due_at: datetime, reason: str) -> str:
-    if _was_extended(session, case):
+    if was_extended(session, case):
         raise CaseError("a case is extended once only", "once")
     if not reason:
         raise CaseError("an extension needs its reason", "reason")
@@ -376,9 +389,33 @@ def apply(session: Session, events: Sequence[JournalEvent]) -> None:
             case = session.scalar(select(Case).where(Case.code == code))
             if case is not None:
                 _asked(session, case, what, event)
+        elif event.type == "HL_CASE_RATED" and (score := event.extra.get("score", "")) in _RATED:
+            case = session.scalar(select(Case).where(Case.code == code))
+            if case is not None:
+                _rate(session, case, _RATED[score], event)
 
 
-def _was_extended(session: Session, case: Case) -> bool:
+def is_to_be_rated(case: Case) -> bool:
+    """Whether its citizen is asked what they think of the result."""
+    return case.status == _S.RESOLVED and case.satisfaction is None
+
+
+_RATED = {str(score): score for score in SCORES}
+
+
+def _rate(session: Session, case: Case, score: int, event: JournalEvent) -> None:
+    """What the citizen thinks of the result, once; whoever is content with it ends the case."""
+    if not is_to_be_rated(case):
+        return
+    case.satisfaction = score
+    note(session, case, CITIZEN, event.at, "rated", call_id=event.uniqueid,
+         details={"score": score})
+    if score in CONTENT:
+        move(session, case, _S.CLOSED, by=CITIZEN, now=event.at, mover=Mover.CITIZEN)
+
+
+def was_extended(session: Session, case: Case) -> bool:
+    """Whether its one extension is used up."""
     found = select(CaseEvent.id).where(
         CaseEvent.case_id == case.id, CaseEvent.what == "moved", CaseEvent.after == _S.EXTENDED
     )
@@ -408,7 +445,8 @@ def _renew(session: Session, case: Case, now: datetime) -> None:
     due_at = deadlines.due(kind, now, deadlines.working_days(session))
     case.due_at = max(case.due_at, due_at)
     case.dispatch_due_at = now + deadlines.DISPATCH
-    case.resolved_at = None
+    case.resolved_at, case.satisfaction = None, None  # another result, another judgement
+    case.duplicate_of = None
 
 
 def agencies_of(session: Session, case: Case) -> list[str]:
@@ -475,11 +513,13 @@ def as_json(case: Case) -> dict[str, Any]:
 def spoken_texts(session: Session, now: datetime) -> list[str]:
     """What callers may hear: names of agencies, communes and wards, and the answers of cases that
     are not long over."""
-    answers = select(Case.answer).where(
-        Case.answer.is_not(None),
-        or_(Case.resolved_at.is_(None), Case.resolved_at >= now - ANSWERS_KEPT),
-    )
-    texts = [*session.scalars(select(Agency.name)), *session.scalars(answers)]
+    told = [
+        select(text).where(
+            text.is_not(None),
+            or_(Case.resolved_at.is_(None), Case.resolved_at >= now - ANSWERS_KEPT),
+        ) for text in (Case.answer, Case.public_text)
+    ]
+    texts = [text for of in (select(Agency.name), *told) for text in session.scalars(of)]
     return [
         *(text for text in texts if text),
         *(area.name for area in standing(vietnam_day(now)).values()),

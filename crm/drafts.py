@@ -49,10 +49,12 @@ def send_back(
 
 
 def waiting(session: Session, case: Case) -> Draft | None:
-    """The answer that waits for the leader."""
-    return session.scalar(
-        select(Draft).where(Draft.case_id == case.id, Draft.decided_at.is_(None))
-    )
+    """The answer that waits for the leader; not what an agency wrote that had the case before."""
+    if case.assigned_at is None:
+        return None
+    return session.scalar(select(Draft).where(
+        Draft.case_id == case.id, Draft.decided_at.is_(None), Draft.at >= case.assigned_at
+    ).order_by(Draft.id.desc()).limit(1))
 
 
 def _decided(

@@ -42,6 +42,7 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     ADMIN = "admin"
     HEALTH = "health"  # the health department's officer: enters the figures of the day
+    OFFICER = "officer"  # of an agency: handles its cases
 
 
 class AgentState(StrEnum):

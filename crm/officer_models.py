@@ -33,6 +33,7 @@ class Officer(Base):
     email: Mapped[str | None] = mapped_column(String(120))
     valid_from: Mapped[date | None] = mapped_column(Date)
     valid_to: Mapped[date | None] = mapped_column(Date)
+    login: Mapped[str | None] = mapped_column(String(32), unique=True)  # of their account
     agency: Mapped[Agency] = relationship()
 
     __table_args__ = (Index("officer_agency", "agency_id", "post"),)
@@ -50,6 +51,7 @@ class Delegation(Base):
     to_day: Mapped[date] = mapped_column(Date)
     by: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime]
+    leader: Mapped[Officer] = relationship(foreign_keys=[leader_id])
     to: Mapped[Officer] = relationship(foreign_keys=[to_id])
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
+from crm import users
 from crm.agencies import agency_named
 from crm.case_models import Agency
+from crm.citizens import numbers
+from crm.citizens.numbers import NumberError
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
 from crm.imports import files
+from crm.models import Role
 from crm.officer_models import Delegation, Officer, Post
 
+log = logging.getLogger(__name__)
+
 COLUMNS = ("agency", "name", "post", "phone", "email", "valid_from", "valid_to")
-_PHONE = re.compile(r"0[0-9]{9,10}")
 _EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+")
 
 
@@ -36,6 +42,49 @@ def of_agency(session: Session, agency: Agency, post: Post, now: datetime) -> li
     if post is Post.LEADER:
         found += [one for one in _delegates(session, found, now) if one not in found]
     return found
+
+
+def all_of(session: Session, agency: Agency) -> list[Officer]:
+    """Everybody who is or was of an agency, by post."""
+    found = select(Officer).where(Officer.agency_id == agency.id)
+    return list(session.scalars(found.order_by(Officer.post, Officer.id)))
+
+
+def counted(session: Session, now: datetime) -> dict[tuple[int, str], int]:
+    """How many people serve today, by the agency's id and post."""
+    found = session.execute(
+        select(Officer.agency_id, Officer.post, func.count()).where(*_on(vietnam_day(now)))
+        .group_by(Officer.agency_id, Officer.post)
+    )
+    return {(agency, post): number for agency, post, number in found}
+
+
+def delegations_of(session: Session, agency: Agency, now: datetime) -> list[Delegation]:
+    """Who stands in for a leader of an agency, today or later."""
+    found = session.scalars(
+        select(Delegation).join(Officer, Officer.id == Delegation.leader_id).where(
+            Officer.agency_id == agency.id, Delegation.to_day >= vietnam_day(now)
+        ).order_by(Delegation.from_day)
+    )
+    return list(found)
+
+
+def let_approve(
+    session: Session, agency: Agency, approves: bool, *, by: str, now: datetime
+) -> None:
+    """Whether answers of an agency wait for its leader from now on; kept who said so."""
+    if agency.approves != approves:
+        log.info("%s: answers of %s %s a leader's approval", by, agency.code,
+                 "need" if approves else "need no")
+    agency.approves = approves
+
+
+def serves(officer: Officer, now: datetime) -> bool:
+    """Whether somebody is of their agency today."""
+    day = vietnam_day(now)
+    return (officer.valid_from is None or officer.valid_from <= day) and (
+        officer.valid_to is None or day <= officer.valid_to
+    )
 
 
 def may_approve(session: Session, officer: Officer, agency: Agency, now: datetime) -> bool:
@@ -68,6 +117,25 @@ def officer_of(session: Session, id_: int) -> Officer:
     if found is None:
         raise OfficerError(f"there is no officer {id_} (see hotline officer list)")
     return found
+
+
+def of_login(session: Session, login: str, now: datetime) -> Officer | None:
+    """Whose account this is, while they are of their agency."""
+    found = session.scalar(select(Officer).where(Officer.login == login))
+    return found if found is not None and serves(found, now) else None
+
+
+def give_account(
+    session: Session, officer: Officer, login: str, password: str, now: datetime
+) -> None:
+    """Let somebody sign in to see their agency's cases. Raises OfficerError, UserError."""
+    if officer.login is not None:
+        raise OfficerError(f"{officer.name} has an account: {officer.login}")
+    users.create_user(
+        session, login=login, name=officer.name, role=Role.OFFICER, password=password, now=now
+    )
+    officer.login = login
+    session.flush()
 
 
 def take_in(session: Session, rows: Sequence[Mapping[str, str]], now: datetime) -> int:
@@ -111,10 +179,11 @@ def _on(day: date) -> tuple[ColumnElement[bool], ...]:
 
 def _put(session: Session, row: Mapping[str, str], now: datetime) -> None:
     agency = agency_named(session, row["agency"], now)
+    phone = numbers.parse(row["phone"]).dialled
     known = session.scalar(select(Officer).where(
-        Officer.agency_id == agency.id, Officer.post == row["post"], Officer.phone == row["phone"]
+        Officer.agency_id == agency.id, Officer.post == row["post"], Officer.phone == phone
     ))
-    officer = known or Officer(agency_id=agency.id, post=row["post"], phone=row["phone"])
+    officer = known or Officer(agency_id=agency.id, post=row["post"], phone=phone)
     officer.name, officer.email = row["name"].strip(), row["email"] or None
     officer.valid_from, officer.valid_to = _day(row["valid_from"]), _day(row["valid_to"])
     session.add(officer)
@@ -129,8 +198,11 @@ def _faults(session: Session, row: Mapping[str, str], now: datetime) -> Iterator
         yield "a name has 1 to 80 letters"
     if row["post"] not in list(Post):
         yield f"there is no post {row['post']!r}; there are {', '.join(Post)}"
-    if not _PHONE.fullmatch(row["phone"]):
-        yield f"{row['phone']!r} is no telephone number (0912345678)"
+    try:
+        if not numbers.parse(row["phone"]).can_be_called_back:
+            yield f"{row['phone']!r} is nobody's telephone"
+    except NumberError as error:
+        yield str(error)
     if row["email"] and not (_EMAIL.fullmatch(row["email"]) and len(row["email"]) <= 120):
         yield f"{row['email']!r} is no e-mail address"
     try:

@@ -19,7 +19,7 @@ from crm import case_links, case_texts, cases, deadlines, duty, officers
 from crm.agencies import standing
 from crm.case_groups import doubles
 from crm.case_models import Agency, Case, CaseEvent, Identity, Status
-from crm.cases import AT_DESK, ENDED, Mover
+from crm.cases import AT_AGENCY, AT_DESK, ENDED, Mover
 from crm.categories import category_named
 from crm.deadlines import Clock
 from crm.intake import mail
@@ -137,11 +137,15 @@ class _Follower:
     def _tell(self, event: CaseEvent) -> None:
         case, key = self._case, f"event:{event.id}"
         if event.what == "opened":
-            self._citizen(case, case_texts.received(case), key)
+            self._citizen(case, "case_received", key)
+        elif event.what == "classified" and case.assigned_at is None:
+            self._end_hands()  # taken from the agency that it is about
         elif event.what == "draft":
-            self._hand_out(Post.LEADER, case_texts.to_approve, key)
+            self._hand_out(Post.LEADER, "officer_approve", key)
         elif event.what == "returned":
-            self._hand_out(Post.OFFICER, case_texts.sent_back, key)
+            self._hand_out(Post.OFFICER, "officer_rewrite", key)
+        elif event.what == "sent_again" and case.status in AT_AGENCY:
+            self._hand_out(Post.OFFICER, "officer_link", key)
         elif event.what == "joined" and case.status in ENDED:
             self._tell_doubles()
         elif event.after and event.after != event.before and event.what in ("moved", "reopen"):
@@ -152,20 +156,23 @@ class _Follower:
     def _moved(self, to: Status, key: str) -> None:
         case = self._case
         if to not in (Status.IN_PROGRESS, Status.NEED_INFO, Status.EXTENDED):
-            case_links.end_all(self._session, case, self._now)
-            duty.end(self._session, case)
+            self._end_hands()
         if to is Status.IN_PROGRESS:
             duty.end(self._session, case)
         if to is Status.ASSIGNED and case.agency is not None and case.status == to:
-            self._hand_out(Post.OFFICER, case_texts.handed_over, key)
+            self._hand_out(Post.OFFICER, "officer_link", key)
             if self._by_the_hour() and not deadlines.in_office_hours(
                 self._now, deadlines.working_days(self._session)
             ):
                 duty.begin(self._session, case, self._now)
-        if (text := case_texts.of_move(case, to)) is not None:
-            self._citizen(case, text, key)
+        if to in case_texts.OF_MOVES:
+            self._citizen(case, case_texts.OF_MOVES[to], key)
         if to in _RESULTS:
             self._tell_doubles()
+
+    def _end_hands(self) -> None:
+        case_links.end_all(self._session, self._case, self._now)
+        duty.end(self._session, self._case)
 
     def _tell_doubles(self) -> None:
         """Each once of each result, whether it was joined before or after."""
@@ -173,33 +180,36 @@ class _Follower:
             CaseEvent.case_id == self._case.id, CaseEvent.after.in_(_RESULTS)
         ))
         for double in doubles(self._session, self._case):
-            self._citizen(double, case_texts.of_double(double), f"result:{result}")
+            self._citizen(double, "double_ended", f"result:{result}")
 
-    def _citizen(self, case: Case, text: str, key: str) -> None:
-        """To whoever the case was opened with, where that is a telephone that shows messages, or
-        an e-mail address."""
-        phone = case.phone
+    def _citizen(self, case: Case, name: str, key: str) -> None:
+        """The text of this name to whoever the case was opened with, where that is a telephone that
+        shows messages, or an e-mail address."""
+        phone, key = case.phone, f"{key}:citizen:{case.id}"
         if phone and case.identity != Identity.ANONYMOUS and phone.startswith(_MOBILE):
-            self._sms([phone], text, f"{key}:citizen:{case.id}", Purpose.CASE, urgent=False)
+            text = case_texts.of_case(name, case)
+            self._sms([phone], text, key, Purpose.CASE, urgent=False)
         elif address := mail.answers_to(self._session, case, self._now):
+            told = case_texts.by_mail(name, case)
             outbox.write(
                 self._session, channel=Channel.EMAIL, recipient=address, now=self._now,
-                subject=f"Phản ánh {case.code}", body=case_texts.by_mail(case, text),
-                purpose=Purpose.CASE, case_id=case.id, key=f"{key}:citizen:{case.id}",
+                subject=told.subject, body=told.body, purpose=Purpose.CASE, case_id=case.id,
+                key=key,
             )
 
-    def _hand_out(self, post: Post, text: case_texts.OfLink, key: str) -> None:
-        """A link of their own to everybody with this post in the agency."""
+    def _hand_out(self, post: Post, text: str, key: str) -> None:
+        """A link of their own, in this text, to everybody with this post in the agency."""
         case = self._case
         people = self._of(case.agency, post)
         for officer in people:
             token = case_links.hand_out(self._session, case, officer, self._now)
             link = f"{self._people.address}/o/{token}"
-            self._sms([officer.phone], text(case, link), f"{key}:{officer.id}", Purpose.LINK)
+            said = case_texts.of_case(text, case, url=link)
+            self._sms([officer.phone], said, f"{key}:{officer.id}", Purpose.LINK)
         if not people and case.agency is not None:
             self._sms(
-                self._people.dispatchers, case_texts.nobody_there(case), f"{key}:desk",
-                Purpose.REMINDER,
+                self._people.dispatchers, case_texts.of_case("case_nobody", case),
+                f"{key}:desk", Purpose.REMINDER,
             )
 
     def _remind(self, step: Step) -> int:
@@ -217,7 +227,7 @@ class _Follower:
             if step.series is Series.OVERDUE:
                 numbers += self._phones(self._office(), Post.LEADER)
         numbers = list(dict.fromkeys(numbers)) or list(self._people.dispatchers)
-        text = case_texts.reminder(case, step, self._now)
+        text = case_texts.of_step(step, case)
         return self._sms(numbers, text, f"{key}:{step.number}", Purpose.REMINDER)
 
     def _sent_on(self) -> bool:

@@ -16,6 +16,7 @@ class Secrets:
     ami_events: str
     ami_command: str
     console_key: str
+    privacy_key: str  # of the hashes by which erased numbers are known; must outlive the database
     phones: dict[str, str]  # SIP secret of each seat and desk phone, by endpoint name
     web_phone: str = ""  # SIP secret of calls from the citizens' page
     web_key: str = ""  # what the tokens of such calls are made with (crm.intake.web_calls)
@@ -23,7 +24,8 @@ class Secrets:
 
 def load(home: Path) -> Secrets:
     """Read the secrets. Raises FileNotFoundError where the hotline was never set up."""
-    return Secrets(**json.loads((home / "secrets.json").read_text(encoding="utf-8")))
+    known = json.loads((home / "secrets.json").read_text(encoding="utf-8"))
+    return Secrets(**{"privacy_key": ""} | known)  # made before there was one
 
 
 def ensure(home: Path, phones: list[str]) -> Secrets:
@@ -37,6 +39,7 @@ def ensure(home: Path, phones: list[str]) -> Secrets:
         console_key=known.get("console_key") or secrets.token_urlsafe(32),
         web_phone=known.get("web_phone") or secrets.token_urlsafe(18),
         web_key=known.get("web_key") or secrets.token_hex(24),
+        privacy_key=known.get("privacy_key") or secrets.token_urlsafe(32),
         phones={name: kept.get(name) or secrets.token_urlsafe(18) for name in phones},
     )
     if asdict(made) != known:

@@ -143,6 +143,14 @@ def _service_url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _outside_url(value: Any) -> str:
+    """Short enough for a link of 25 letters more in one SMS."""
+    url = _service_url(value)
+    if len(url) > 44:
+        raise ValueError("is written into SMS and has 44 letters at most")
+    return url
+
+
 def _quiet_hours(value: Any) -> tuple[time, time] | None:
     if _text(value) == "off":
         return None
@@ -374,9 +382,15 @@ class Settings:
         "zadn.vn,zaloapp.com,zalo.me", _list(_matching(r"[a-z0-9.-]{1,253}(:\d{1,5})?", "a host")),
         "Zalo: hosts that citizens' pictures are fetched from, with those under them"
     )
+    backup_key: Path | None = _setting(
+        "", _optional(_path), "File with the passphrase of backups; keep a copy of it elsewhere"
+    )
+    privacy_phones: tuple[str, ...] = _setting(
+        "", _list(_PHONE), "Told by SMS of requests about personal data that are nearly due"
+    )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(
-        "", _optional(_service_url), "The console's address as people outside reach it"
+        "", _optional(_outside_url), "The console's address as people outside reach it"
     )
     proxies: int = _setting(
         0, _number(0, 5),

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from crm import switches
 from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES, SERVICES, Language
 from crm.call_facts import SCORES
+from crm.cases import SCORES as CASE_SCORES
 from crm.settings import Expert
 from crm.working_days import holidays_of
 from ivr.menu import Hours, Menus
@@ -78,7 +79,7 @@ def compile_dialplan(
         "queue_timeout_s": queue_timeout_s,
         "wrapup_s": wrapup_s,
         "services": SERVICES,
-        "scores": SCORES,
+        "scores": SCORES, "case_scores": CASE_SCORES,
         # without a carrier nobody outside can be rung
         "emergency_targets": emergency_targets if carrier else dict.fromkeys(emergency_targets, ()),
         "whisper": whisper,

@@ -22,7 +22,7 @@ PROMPTS = (
     "status_extended", "status_overdue", "status_resolved", "status_closed", "status_rejected",
     "status_duplicate", "status_reopened", "status_due", "status_days_left", "status_due_today",
     "duty_case", "duty_taken", "agency_general", "lookup_answer", "lookup_next", "lookup_reopen",
-    "lookup_add", "leaf_end",
+    "lookup_add", "leaf_end", "survey_case", "survey_thanks",
     "o_1", "o_4", "year",
     *(f"day_{day}" for day in range(1, 32)), *(f"month_{month}" for month in range(1, 13)),
 )
@@ -96,10 +96,14 @@ class Phrases:
         return "".join(there), (*there.values(), "leaf_end")
 
     def answer(self, case: Case) -> str | None:
-        """The sound of a case's answer, once it is resolved and the sound has been made."""
-        if Status(case.status) not in _ENDED or not case.answer:
+        """The sound of a case's answer, once it is resolved and the sound has been made; of a
+        double, of what is told to everybody."""
+        if Status(case.status) not in _ENDED:
             return None
-        return self._said.sound_of(case.answer)
+        text = case.answer
+        if case.duplicate_of is not None:  # of the other's, what is meant for everybody
+            text = case.duplicate_of.public_text
+        return self._said.sound_of(text) if text else None
 
     def _status(self, case: Case, status: Status, today: date) -> Files:
         match status:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from crm import case_lookup
+from crm import case_lookup, cases
 from crm.case_lookup import Found, Locked, NotFound, TailNeeded
 from crm.database import Database
 from crm.settings import Settings
@@ -26,7 +26,8 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
         locked                  too many wrong codes
         tail                    type the last four digits of your number too
         none|SOUNDS             nothing fits
-        found|CODE|KEYS|ANSWER|STATUS SOUNDS|SOUNDS THAT NAME THE KEYS
+        found|CODE|KEYS|ANSWER|STATUS SOUNDS|SOUNDS THAT NAME THE KEYS|rate, where the citizen is
+                                asked after the answer whether they are satisfied with it
 
     It raises SQLAlchemyError where the database does not answer in time.
     """
@@ -54,14 +55,14 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
                     with database.transaction() as session:  # counted before it is told
                         case_lookup.note_miss(session, asked.caller, found.code, now)
                 return f"none|{_sounds(phrases.code_unknown(asked.digits))}"
-            case Found(cases):
-                number = min(max(asked.index, 1), len(cases))
-                one = cases[number - 1]
-                keys, named = phrases.case_keys(one, is_last=number == len(cases))
-                status = phrases.case_status(one, number, len(cases), now)
+            case Found(those):
+                number = min(max(asked.index, 1), len(those))
+                one = those[number - 1]
+                keys, named = phrases.case_keys(one, is_last=number == len(those))
+                status = phrases.case_status(one, number, len(those), now)
                 return "|".join((
                     "found", one.code, keys, phrases.answer(one) or "", _sounds(status),
-                    _sounds(named),
+                    _sounds(named), "rate" if cases.is_to_be_rated(one) else "",
                 ))
 
     return reply

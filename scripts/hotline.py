@@ -22,6 +22,7 @@ from crm.errors import HotlineError
 from crm.settings import PROJECT, Settings
 from scripts import (
     PROCESSES,
+    backup_commands,
     bulletin_commands,
     case_commands,
     import_commands,
@@ -82,6 +83,7 @@ main.add_command(bulletin_commands.bulletin)
 main.add_command(incident_commands.incident)
 main.add_command(report_commands.report)
 main.add_command(notice_commands.notice)
+main.add_command(backup_commands.backup)
 main.add_command(program_commands.token)
 main.add_command(program_commands.webhook)
 main.add_command(program_commands.open311)

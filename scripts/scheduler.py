@@ -42,7 +42,7 @@ from ivr.tls import console_address
 from prompts.catalogue import Catalogue
 from prompts.phrases import Phrases
 from prompts.said import FOLDER, Said
-from scripts import reports, speech
+from scripts import privacy, reports, speech
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +62,14 @@ def main(settings: Settings, stop: threading.Event) -> None:
     # it would log each failure with a page of its own
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
-    scheduler.add_job(jobs.send_notices, "interval", seconds=15, id="notices")
+    scheduler.add_job(jobs.send_notices, "interval", seconds=3, id="notices")
     scheduler.add_job(jobs.follow_cases, "interval", seconds=5, id="promises")
     scheduler.add_job(jobs.ring_duty, "interval", seconds=10, id="duty telephones")
     scheduler.add_job(jobs.attend_notices, "interval", seconds=5, id="reports on notices")
     scheduler.add_job(jobs.watch_notices, "interval", minutes=5, id="undelivered notices",
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
+    scheduler.add_job(jobs.do_privacy_requests, "interval", minutes=1, id="personal data")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
@@ -234,6 +235,12 @@ class Jobs:
             gone = attachments.forget_strays(self._settings.home, session, self._clock())
         if gone:
             log.info("%d files without a case are deleted", gone)
+
+    def do_privacy_requests(self) -> None:
+        """Erase and write out what was agreed to; remind of what is nearly due. Files come first:
+        whatever dies in between, it is done again."""
+        privacy.fulfil(self._database, self._settings, self._clock())
+        privacy.remind(self._database, self._settings, self._clock())
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""

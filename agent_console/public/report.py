@@ -21,10 +21,10 @@ from crm.attachments import AT_ONCE, AttachmentError, Kept, Kind
 from crm.case_models import Case, Identity
 from crm.cases import CaseError
 from crm.categories import CategoryError
+from crm.citizens.numbers import NumberError
 from crm.deadlines import GENERALS
 from crm.intake import forms, text, web
 from crm.intake.forms import FieldError
-from crm.intake.text import PhoneError
 from crm.intake.web import Report
 
 blueprint = Blueprint("report", __name__, url_prefix="/report")
@@ -111,7 +111,7 @@ def _parsed(form: Mapping[str, str], files: list[Kept], faults: dict[str, str]) 
         told["place"] = words.case_problem("sides" if sides else "place")
     try:
         phone = text.phone(form.get("phone", ""))
-    except PhoneError:
+    except NumberError:
         told["phone"] = words.case_problem("phone")
     try:
         identity = Identity(form.get("identity", ""))

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from crm import calls, cases
+from crm import calls, cases, disguise
 from crm.call_rows import iso
 from crm.case_models import Case, CaseCall, Identity
 from crm.errors import HotlineError
@@ -100,6 +100,7 @@ def case_json(case: Case, version: int, *, personal: bool) -> dict[str, Any]:
         told |= {"phone": None, "summary": None, "answer": None, "about": None}
     if case.identity != Identity.SHOWN:
         told["phone"] = None
+        told |= {key: disguise.nameless(told[key]) for key in ("summary", "answer") if told[key]}
     return told
 
 

@@ -24,7 +24,7 @@ from crm.imports import accounts, files
 from crm.imports.files import Row
 from crm.knowledge import articles, points
 from crm.knowledge.models import Article, ContactPoint
-from crm.models import User
+from crm.models import Role, User
 from crm.officer_models import Officer
 
 
@@ -132,7 +132,10 @@ _KEPT: Mapping[Kind, tuple[Select[Any], Callable[[Any], dict[str, str]]]] = {
     Kind.AGENCIES: (select(Agency).order_by(Agency.code), agencies.as_row),
     Kind.ROUTES: (select(Route).order_by(Route.id), routing.as_row),
     Kind.OFFICERS: (select(Officer).order_by(Officer.id), officers.as_row),
-    Kind.USERS: (select(User).order_by(User.login), accounts.as_row),
+    # officers get theirs with their agency
+    Kind.USERS: (
+        select(User).where(User.role != Role.OFFICER).order_by(User.login), accounts.as_row
+    ),
     Kind.POINTS: (select(ContactPoint).order_by(ContactPoint.code), points.as_row),
     Kind.ARTICLES: (select(Article).order_by(Article.code), articles.as_row),
 }

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, joinedload
 from crm import areas, cases
 from crm.case_models import Case, Status
 from crm.categories import CATEGORIES
+from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
 from crm.deadlines import Deadline
 from crm.errors import HotlineError
@@ -25,7 +26,6 @@ from crm.imports import files
 from crm.intake import text
 from crm.intake.hand import LONGEST_AGO
 from crm.intake.models import PortalCase
-from crm.intake.text import PhoneError
 from crm.open311.mapping import STATUSES
 from crm.vietnamese import folded
 
@@ -166,7 +166,7 @@ def _faults(row: Mapping[str, str], now: datetime) -> Iterator[str]:
         yield f"there is no category {row['category']!r}; there are {known}"
     try:
         text.phone(row["phone"])
-    except PhoneError as error:
+    except NumberError as error:
         yield f"{row['phone']!r}: {error}"
     try:
         day = _day(row["received_on"])

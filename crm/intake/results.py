@@ -1,45 +1,17 @@
 """What everybody may read of cases that have ended: of those whose citizen agrees, in words that a
-supervisor has written without persons. Nothing of hidden, sensitive or private
-ones, and of no case about an agency or its staff.
+supervisor has written without persons (crm.dispatch). Nothing of hidden, sensitive or private ones,
+and of no case about an agency or its staff.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
-
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from crm import cases
 from crm.case_models import Case, Identity, Status
-from crm.cases import CaseError
-from crm.intake import text
 
-LONGEST = 1000
 PAGE = 20
-_DIGITS = re.compile(r"(?:\d[\s.-]?){9,}")  # a telephone number, or that of an identity card
 _ENDED = (Status.RESOLVED, Status.CLOSED)
-
-
-def may_be_public(case: Case) -> bool:
-    """Whether a result of this case may be shown to everybody."""
-    return (
-        case.public and not case.sensitive and case.about_id is None
-        and case.identity != Identity.HIDDEN and case.status in _ENDED
-        and case.resolved_at is not None
-    )
-
-
-def publish(session: Session, case: Case, words: str, *, by: str, now: datetime) -> None:
-    """Show the result to everybody in these words; none: show it no more. Raises CaseError."""
-    words = text.clean(words, LONGEST)
-    if words and not may_be_public(case):
-        raise CaseError("the result of this case is not for everybody", "private")
-    if _DIGITS.search(words):
-        raise CaseError("a public result has no telephone or identity numbers", "personal")
-    case.public_text = words or None
-    cases.note(session, case, by, now, "public", text=words)
 
 
 def find(

@@ -5,17 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from crm.errors import HotlineError
-from crm.notices import numbers
+from crm.citizens import contacts
 
 LONGEST = 8000  # letters of what a case is about
 LINE = 200
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co"))
-_PHONE = re.compile(r"0[0-9]{9,10}")
-
-
-class PhoneError(HotlineError):
-    """This is no telephone number of Vietnam."""
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
@@ -35,12 +29,6 @@ def line(text: str, longest: int = LINE) -> str:
 
 
 def phone(text: str) -> str | None:
-    """0912345678 of what people write: 0912 345 678, +84 912.345.678; None of nothing. Raises
-    PhoneError."""
-    digits = re.sub(r"[\s.()\u00a0-]", "", unicodedata.normalize("NFKC", text))
-    if not digits:
-        return None
-    digits = numbers.domestic(digits)
-    if not _PHONE.fullmatch(digits):
-        raise PhoneError("a telephone number has 10 or 11 digits and begins with 0")
-    return digits
+    """The number of what people write, as it is dialled at home; None of nothing. Raises
+    crm.citizens.numbers.NumberError."""
+    return contacts.parsed(text).dialled if text.strip() else None

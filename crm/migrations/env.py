@@ -3,10 +3,13 @@
 from alembic import context
 
 import crm.api.models
+import crm.citizens.models
 import crm.intake.models
 import crm.knowledge.models
 import crm.notices.models
 import crm.open311.models
+import crm.privacy.models
+import crm.privacy.trace_models
 import crm.reports.models  # noqa: F401
 from crm import case_models, officer_models  # noqa: F401
 from crm.models import Base

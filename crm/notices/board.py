@@ -17,6 +17,7 @@ from crm.notices.states import StateError, move
 from crm.settings import Settings
 
 LATE = timedelta(minutes=10)
+MOST_OF_CASE = 100
 RECENT = timedelta(days=7)  # what failed before that troubles nobody any more
 
 
@@ -26,6 +27,12 @@ class Trouble:
 
     late: int  # wait for longer than LATE, quiet hours left out
     failed: int  # for good, in the last week
+
+
+def of_case(session: Session, case_id: int) -> list[Notice]:
+    """The messages that were written of a case, oldest first."""
+    found = select(Notice).where(Notice.case_id == case_id).order_by(Notice.id).limit(MOST_OF_CASE)
+    return list(session.scalars(found))
 
 
 def trouble(session: Session, settings: Settings, now: datetime) -> Trouble:

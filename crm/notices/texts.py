@@ -21,7 +21,16 @@ from crm.notices.models import Channel
 
 SMS_LENGTH = sms.GSM_ONE
 SHORTEST_NAME = 6
-Value = str | int | date | datetime
+
+
+@dataclass(frozen=True)
+class ByTheHour:
+    """A moment that is told with its clock, where hours count."""
+
+    at: datetime
+
+
+Value = str | int | date | datetime | ByTheHour
 
 
 class TextError(HotlineError):
@@ -32,7 +41,7 @@ class Kind(StrEnum):
     """What a variable may be."""
 
     CODE = "code"  # of a case: 48302915
-    DAY = "day"  # a date or a moment: 17/02/2026
+    DAY = "day"  # a date or a moment: 17/02/2026; by the hour: 04:00 17/02/2026
     NAME = "name"  # of an agency or place; cut where an SMS has no room
     URL = "url"
     DIGITS = "digits"  # a one-time code
@@ -106,6 +115,13 @@ TEMPLATES: Mapping[str, Template] = {
         f"Phản ánh mã {{case_code}} đã được mở lại. Hạn trả lời mới: {{due_date}}. {_SIGNED}",
         "Phản ánh {case_code} đã được mở lại",
     ),
+    "double_ended": Template(
+        "1022 Thanh Hoa: Viec quy vi da bao ({case_code}) da co ket qua. Nghe: goi 02371022 phim "
+        "7.",
+        "Việc quý vị đã báo, mã {case_code}, đã có kết quả. Để nghe, xin gọi 02371022, bấm phím "
+        f"7. {_SIGNED}",
+        "Việc {case_code} đã có kết quả",
+    ),
     "incident_closed": Template(
         "1022 Thanh Hoa: Su co quy vi da bao ({case_code}) da duoc khac phuc. Neu chua, goi "
         "02371022 phim 6.",
@@ -169,6 +185,35 @@ TEMPLATES: Mapping[str, Template] = {
         f"{_SIGNED}",
         "Nhắc lịch trực ngày {date}",
     ),
+    "officer_approve": Template(
+        "1022 Thanh Hoa: Tra loi phan anh {case_code} cho phe duyet, han {due_date}. Xem: {url}",
+        "Trả lời phản ánh mã {case_code} chờ phê duyệt, hạn {due_date}. Xem và phê duyệt: {url} . "
+        f"Đường dẫn này chỉ dành cho người phê duyệt. {_SIGNED}",
+        "Trả lời phản ánh {case_code} chờ phê duyệt",
+    ),
+    "officer_rewrite": Template(
+        "1022 Thanh Hoa: Tra loi phan anh {case_code} can viet lai, han {due_date}. Xem: {url}",
+        "Trả lời phản ánh mã {case_code} cần viết lại, hạn {due_date}. Xem ý kiến: {url} . "
+        f"Đường dẫn này chỉ dành cho cán bộ được giao. {_SIGNED}",
+        "Trả lời phản ánh {case_code} cần viết lại",
+    ),
+    "case_nobody": Template(
+        "1022 Thanh Hoa: {agency} chua co can bo nhan tin. Phan anh {case_code}, han {due_date}: "
+        "xin goi dien.",
+        "{agency} chưa có cán bộ nào nhận tin. Phản ánh mã {case_code}, hạn {due_date}: xin gọi "
+        f"điện cho cơ quan này. {_SIGNED}",
+        "{agency} chưa có cán bộ nhận phản ánh {case_code}",
+    ),
+    "case_undispatched": Template(
+        "1022 Thanh Hoa: Phan anh {case_code} chua chuyen co quan nao, han chuyen {due_date}.",
+        f"Phản ánh mã {{case_code}} chưa chuyển cơ quan nào, hạn chuyển {{due_date}}. {_SIGNED}",
+        "Phản ánh {case_code} chưa được chuyển",
+    ),
+    "case_unopened": Template(
+        "1022 Thanh Hoa: Phan anh {case_code}: {agency} chua tiep nhan, han {due_date}.",
+        f"Phản ánh mã {{case_code}}: {{agency}} chưa tiếp nhận, hạn {{due_date}}. {_SIGNED}",
+        "Phản ánh {case_code} chưa được tiếp nhận",
+    ),
     "case_due_soon": Template(
         "1022 Thanh Hoa: Phan anh {case_code} giao {agency} den han {due_date}. Xin xu ly dung "
         "han.",
@@ -231,6 +276,8 @@ def rendered(name: str, channel: Channel, values: Mapping[str, Value]) -> Text:
 
 def _shown(kind: Kind, name: str, value: Value) -> str:
     """A variable as text. Raises TextError where it is of another kind."""
+    if kind is Kind.DAY and isinstance(value, ByTheHour):
+        return f"{value.at.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
     if kind is Kind.DAY and isinstance(value, datetime):
         return f"{value.astimezone(VIETNAM):%d/%m/%Y}"
     if kind is Kind.DAY and isinstance(value, date):

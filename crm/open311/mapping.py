@@ -8,7 +8,6 @@ read it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from crm.areas import Area
 from crm.case_models import Status
 from crm.categories import CATEGORIES, Category
 from crm.clock import VIETNAM
+from crm.disguise import without_personal
 from crm.open311.models import Open311Request
 
 OPEN, CLOSED = "open", "closed"
@@ -25,7 +25,6 @@ OPEN, CLOSED = "open", "closed"
 SERVICES: Mapping[str, Category] = {
     one.id: one for one in CATEGORIES if one.id not in ("danger", "officials")
 }
-_PERSONAL = re.compile(r"\+?\d(?:[\s.-]?\d){7,14}|[^\s@]+@[^\s@]+\.[^\s@]+")
 
 
 @dataclass(frozen=True)
@@ -96,8 +95,3 @@ def request(
         "address": area.name if area else None, "address_id": case.area, "zipcode": None,
         "lat": found.lat, "long": found.long, "media_url": None,
     }
-
-
-def without_personal(text: str) -> str:
-    """A text without telephone numbers, numbers of papers and e-mail addresses."""
-    return _PERSONAL.sub("…", text)

@@ -22,7 +22,8 @@ from crm.settings import Settings
 from ivr.commands import Outcome, Result
 from tests.accounts import PASSWORD, hash_quickly
 
-SECRETS = Secrets(ami_events="e", ami_command="c", console_key="k" * 32, phones={})
+SECRETS = Secrets(ami_events="e", ami_command="c", console_key="k" * 32,
+                  privacy_key="p" * 32, phones={})
 
 
 class ObedientPhones:

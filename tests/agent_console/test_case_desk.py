@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from werkzeug.test import TestResponse
 
-from crm import agencies, cases, routing
+from crm import agencies, case_links, cases, dispatch, promises, routing
 from crm.case_models import Case, Status
 from crm.database import Database
 from tests.agent_console.conftest import Browser
+from tests.agent_console.factories import add_call
+from tests.crm import case_factory as factory
 from tests.crm.case_factory import NOW
 
 CALL = "th1.b1-1795383584.7"
@@ -178,3 +181,123 @@ def test_a_case_is_found_by_words_with_or_without_accents(agent: Browser, sqlite
     assert "Nhà tôi hết gạo" in page
     assert "Mất điện" not in page
     assert "<script>" not in text_of(agent.client.get('/cases?q="<script>* OR'))
+
+
+def a_case(database: Database, **told: object) -> str:
+    with database.transaction() as session:
+        case = factory.opened(session, now=datetime.now(UTC), **told)
+        cases.classify(session, case, "environment", by="huy", now=datetime.now(UTC),
+                       area="14758")
+        return case.code
+
+
+def changed(browser: Browser, code: str, what: str, **form: str) -> TestResponse:
+    return browser.submit(f"/cases/{code}/{what}", seen=seen(browser, code), **form)  # type: ignore[no-any-return]
+
+
+def test_a_double_is_shown_with_why_and_joined(supervisor: Browser, sqlite: Database) -> None:
+    first = a_case(sqlite, summary="Bãi rác tự phát ở đầu cầu Hàm Rồng", phone="0912345671")
+    second = a_case(sqlite, summary="bai rac tu phat dau cau ham rong", phone="0912345672")
+    page = text_of(supervisor.client.get(f"/cases/{second}"))
+    assert f"{first[:4]} {first[4:]}" in page
+    assert "cùng địa bàn" in page
+    assert changed(supervisor, second, "join", main=second).status_code == 400
+    assert changed(supervisor, second, "join", main="00000000").status_code == 400
+    assert changed(supervisor, second, "join", main=f"{first[:4]} {first[4:]}").status_code == 302
+    with sqlite.reading() as session:
+        double = cases.by_code(session, second)
+        assert (double.status, double.duplicate_of and double.duplicate_of.code) == (
+            "duplicate", first
+        )
+    assert f"{second[:4]} {second[4:]}" in text_of(supervisor.client.get(f"/cases/{first}"))
+
+
+def test_two_troubles_of_one_call_become_two_cases(agent: Browser, sqlite: Database) -> None:
+    call = add_call(sqlite).id
+    code = a_case(sqlite, call_id=call)
+    assert changed(agent, code, "split", summary=" ").status_code == 400
+    answer = changed(agent, code, "split", summary="Đèn đường hỏng")
+    assert answer.status_code == 302
+    with sqlite.reading() as session:
+        other = cases.latest(session, 1)[0]
+        assert other.summary == "Đèn đường hỏng"
+        assert cases.calls_of(session, other) == [call]
+        told = f"{other.code[:4]} {other.code[4:]}"
+    assert told in text_of(agent.client.get(answer.location))
+
+
+def test_another_call_of_the_same_number_is_added(agent: Browser, sqlite: Database) -> None:
+    code = a_case(sqlite, phone="0912345678")
+    call = add_call(sqlite, caller="0912345678").id
+    assert call in text_of(agent.client.get(f"/cases/{code}"))
+    assert changed(agent, code, "call", call="th1.b1-1.999").status_code == 400
+    assert changed(agent, code, "call", call=call).status_code == 302
+    with sqlite.reading() as session:
+        assert cases.calls_of(session, cases.by_code(session, code)) == [call]
+
+
+def test_the_desk_sees_what_is_not_opened_revokes_a_link_and_sends_new_ones(
+    supervisor: Browser, sqlite: Database
+) -> None:
+    code, now = a_case(sqlite), datetime.now(UTC)
+    people = promises.People((), (), "https://h.example", timedelta(days=7))
+    with sqlite.transaction() as session:
+        case = cases.by_code(session, code)
+        factory.officer(session, agency=COMMITTEE)
+        cases.move(session, case, Status.ASSIGNED, by="huy", now=now, agency=COMMITTEE)
+        promises.follow(session, case.id, now, people)
+        (link,) = case_links.of_case(session, case)
+        assert not dispatch.to_look_at(session, now)
+        (look,) = dispatch.to_look_at(session, now + dispatch.UNOPENED_AFTER)
+        assert (look.case.code, look.why) == (code, "unopened")
+        link_id = link.id
+    assert "chưa mở" in text_of(supervisor.client.get(f"/cases/{code}"))
+    assert changed(supervisor, code, "links", end=str(link_id)).status_code == 302
+    assert changed(supervisor, code, "links", end=str(link_id)).status_code == 400  # has ended
+    assert changed(supervisor, code, "links").status_code == 302
+    with sqlite.transaction() as session:
+        case = cases.by_code(session, code)
+        promises.follow(session, case.id, datetime.now(UTC), people)
+        assert [one.ended_at is None for one in case_links.of_case(session, case)] == [False, True]
+
+
+def test_what_was_given_back_or_displeased_stands_in_the_list(
+    supervisor: Browser, sqlite: Database
+) -> None:
+    back, bad, now = a_case(sqlite), a_case(sqlite), datetime.now(UTC)
+    with sqlite.transaction() as session:
+        for code in (back, bad):
+            cases.move(session, cases.by_code(session, code), Status.ASSIGNED, by="huy", now=now,
+                       agency=COMMITTEE)
+        cases.move(session, cases.by_code(session, back), Status.CLASSIFIED, by="an", now=now,
+                   reason="việc của sở")
+        case = cases.by_code(session, bad)
+        cases.set_answer(session, case, "Đã xong.", by="huy", now=now)
+        cases.move(session, case, Status.RESOLVED, by="huy", now=now)
+        case.satisfaction = 3
+    page = text_of(supervisor.client.get("/cases"))
+    assert "cơ quan trả lại" in page
+    assert "người dân chưa hài lòng" in page
+
+
+def test_a_result_is_made_public_only_where_the_citizen_lets_it_be(
+    supervisor: Browser, sqlite: Database
+) -> None:
+    open_, private, now = a_case(sqlite, public=True), a_case(sqlite), datetime.now(UTC)
+    with sqlite.transaction() as session:
+        for code in (open_, private):
+            case = cases.by_code(session, code)
+            cases.set_answer(session, case, "Đã xong.", by="huy", now=now)
+            cases.move(session, case, Status.RESOLVED, by="huy", now=now)
+    assert "public_text" not in text_of(supervisor.client.get(f"/cases/{private}"))
+    assert changed(supervisor, open_, "public", public_text="Đã dọn rác.").status_code == 302
+    assert "Đã dọn rác." in text_of(supervisor.client.get(f"/cases/{open_}"))
+    refused = supervisor.submit(
+        f"/cases/{private}/public", seen=str(last_event(sqlite, private)), public_text="Đã dọn."
+    )
+    assert refused.status_code == 400
+
+
+def last_event(database: Database, code: str) -> int:
+    with database.reading() as session:
+        return cases.events_of(session, cases.by_code(session, code))[-1].id

@@ -13,14 +13,13 @@ from werkzeug.test import TestResponse
 
 from crm import agencies, attachments, cases
 from crm.attachments import Giver
-from crm.case_models import Case, Identity, Status
+from crm.case_models import Case
 from crm.clock import VIETNAM
 from crm.database import Database
 from crm.intake import arrivals, forms
 from crm.settings import Settings
 from tests.agent_console.conftest import Browser
 from tests.agent_console.test_case_desk import opened, text_of, the_case
-from tests.crm import case_factory
 from tests.crm.intake import files
 
 
@@ -135,20 +134,6 @@ def test_the_script_for_vaccination_records_leads_to_the_page_of_its_owner(
     with sqlite.reading() as session:
         kept = forms.as_form(forms.of(session, the_case(sqlite)))
     assert (kept["wrong"], kept["given_on"]) == ("date", "2021-09-01")
-
-
-def test_a_supervisor_writes_what_everybody_may_read(
-    supervisor: Browser, sqlite: Database
-) -> None:
-    with sqlite.transaction() as session:
-        case = case_factory.answered(session, "Đã sửa.", public=True)
-        secret = case_factory.opened(session, public=True, identity=Identity.HIDDEN)
-        secret.status = Status.RESOLVED
-    supervisor.submit(f"/cases/{case.code}/public", words="Đã vá mặt đường.")
-    supervisor.submit(f"/cases/{secret.code}/public", words="Không được thấy.")
-    page = text_of(supervisor.client.get("/results"))
-    assert "Đã vá mặt đường." in page
-    assert "Không được thấy" not in page
 
 
 def test_what_an_agent_pastes_is_kept_in_one_form(agent: Browser, sqlite: Database) -> None:

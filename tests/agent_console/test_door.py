@@ -11,12 +11,13 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from agent_console.app import create_app
-from crm import users
+from crm import officers, users
 from crm.database import Database
 from crm.models import Role, User, UserSession
 from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
+from tests.crm.case_factory import officer, with_agencies
 
 BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
 OPEN_DATA = {f"/open-data/contact-points.{form}" for form in ("json", "csv")}
@@ -29,13 +30,16 @@ OPEN_API = {f"/api/v1/{page}" for page in (
     "openapi.json", "docs", "categories", "areas", "agencies",
 )}
 CITIZENS = {"/report", "/report/done", "/status", "/results", "/results.rss", "/call"}
-SENT_OPENLY = {"/language", "/call/line", "/api/v1/case-status"}
+LINKS = {"/o/<token>"}  # to officers: a code to their telephone opens them
+SENT_OPENLY = {
+    "/language", "/api/v1/case-status", "/o/<token>/code", "/o/<token>/enter", "/call/line",
+}
 TOKENS = {f"/api/v1/{page}" for page in (
     "calls", "calls/<call_id>", "cases", "cases/<code>", "reports/counts",
 )}
 PUBLIC = {
     "/login", "/healthz", "/readyz", "/static/<path:filename>",
-} | BULLETIN | CITIZENS | OPEN_DATA | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
+} | BULLETIN | CITIZENS | LINKS | OPEN_DATA | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
 LOCAL = {"/metrics"}
 AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
@@ -43,15 +47,18 @@ BOARDS = {
     "/points/<code>",
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
-    "/reports/period.<kind>",
+    "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy",
+    "/privacy/<int:request_id>/export",
 }
+OFFICES = {"/agency", "/agency/<code>"}  # of the people of agencies
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
 MESSAGES = {"/messages"}  # of whoever does what callers ask for
 ADMINS = {"/users", "/api-keys"}
 CASES = {
     "/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>", "/knowledge",
     "/cases/<code>/files/<int:number>",
-    "/knowledge/search", "/knowledge/<code>", "/points",
+    "/knowledge/search", "/knowledge/<code>", "/points", "/citizens", "/citizens/known",
+    "/citizens/call/<call_id>", "/citizens/case/<code>",
 }
 ALL = {"/", "/session", "/account", "/events"}
 
@@ -61,11 +68,11 @@ def readable(app: Flask) -> set[str]:
 
 
 def filled(rule: str) -> str:
-    return re.sub(r"<[^>]+>", "x", rule.replace("<int:number>", "1"))
+    return re.sub(r"<[^>]+>", "x", re.sub(r"<int:[^>]+>", "1", rule))
 
 
 def test_every_page_is_named_in_this_file(app: Flask) -> None:
-    known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL | CASES | FIGURES | TOKENS
+    known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL | CASES | FIGURES | OFFICES | TOKENS
     assert readable(app) == PUBLIC - SENT_OPENLY - HOOKS | known
 
 
@@ -83,12 +90,17 @@ def test_strangers_are_sent_to_the_sign_in_or_refused(app: Flask, people: None) 
 
 
 @pytest.mark.parametrize(("login", "closed"), [
-    ("lan", BOARDS | ADMINS | FIGURES), ("huy", AGENTS | ADMINS), ("quan", AGENTS | MESSAGES),
-    ("yte", BOARDS | ADMINS | AGENTS | MESSAGES | CASES),
+    ("lan", BOARDS | ADMINS | FIGURES | OFFICES), ("huy", AGENTS | ADMINS | OFFICES),
+    ("quan", AGENTS | MESSAGES | OFFICES),
+    ("yte", BOARDS | ADMINS | AGENTS | MESSAGES | CASES | OFFICES),
+    ("canbo", BOARDS | ADMINS | AGENTS | MESSAGES | CASES | FIGURES),
 ])
 def test_each_role_sees_its_own_pages_only(
-    browser: Browser, app: Flask, login: str, closed: set[str]
+    browser: Browser, app: Flask, sqlite: Database, login: str, closed: set[str]
 ) -> None:
+    with sqlite.transaction() as session:
+        with_agencies(session)
+        officers.give_account(session, officer(session), "canbo", PASSWORD, datetime.now(UTC))
     browser.sign_in(login)
     for rule in readable(app) - PUBLIC - LOCAL - {"/events"}:
         code = browser.client.get(filled(rule)).status_code
@@ -273,4 +285,6 @@ def test_the_administrator_makes_resets_and_switches_off(admin: Browser, app: Fl
 
 
 def test_roles_are_the_ones_this_file_knows() -> None:
-    assert set(Role) == {Role.AGENT, Role.SUPERVISOR, Role.ADMIN, Role.HEALTH}
+    assert set(Role) == {
+        Role.AGENT, Role.SUPERVISOR, Role.ADMIN, Role.HEALTH, Role.OFFICER,
+    }

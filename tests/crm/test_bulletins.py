@@ -55,5 +55,5 @@ def test_what_is_refused_says_why(sqlite: Database) -> None:
                 bulletins.approve(session, text, by=by, now=NOW)
         with pytest.raises(BulletinError, match="there is no bulletin 7"):
             bulletins.go_live(session, 7, ONE, by="lan", now=NOW)
-        with pytest.raises(switches.SwitchError, match="publish one"):
+        with pytest.raises(switches.SwitchError, match="its sound is set"):
             switches.want(session, "bulletin", "../../etc/passwd", by="lan", now=NOW)

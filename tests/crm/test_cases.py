@@ -1,5 +1,6 @@
 """Cases: how they go on, what is kept of it, and what callers ask for by key."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +26,37 @@ def wish(code: str, what: str, call: str = "th1.b1-1.1", second: int = 0) -> Jou
         linkedid=call, peer="",
         extra={"code": code, "what": what},
     )
+
+
+def rating(code: str, score: int, call: str = "th1.b1-1.1", second: int = 0) -> JournalEvent:
+    return replace(
+        wish(code, "", call, second), type="HL_CASE_RATED",
+        extra={"code": code, "score": str(score)},
+    )
+
+
+@pytest.mark.parametrize(("score", "then"), [
+    (1, Status.CLOSED), (2, Status.CLOSED), (3, Status.RESOLVED),
+])
+def test_whoever_is_content_with_the_result_ends_the_case(
+    sqlite: Database, score: int, then: Status
+) -> None:
+    with sqlite.transaction() as session:
+        case = answered(session, "Trạm y tế đã đến nhà.")
+        assert cases.is_to_be_rated(case)
+        cases.apply(session, [rating(case.code, score), rating(case.code, 2, "th1.b1-1.2")])
+        assert (case.status, case.satisfaction) == (then, score)  # the first counts
+        assert not cases.is_to_be_rated(case)
+        cases.apply(session, [rating(case.code, 1), wish(case.code, "reopen", second=9)])
+        assert (case.status, case.satisfaction) == (Status.REOPENED, None)
+
+
+def test_a_rating_that_is_none_or_comes_before_a_result_is_no_rating(sqlite: Database) -> None:
+    with sqlite.transaction() as session:
+        early, case = at_agency(session), answered(session, "Xong.")
+        cases.apply(session, [rating(early.code, 1), rating(case.code, 0), rating(case.code, 7)])
+        assert (early.status, early.satisfaction) == (Status.ASSIGNED, None)
+        assert (case.status, case.satisfaction) == (Status.RESOLVED, None)
 
 
 def test_a_case_goes_to_an_agency_is_answered_and_closed_and_all_of_it_is_kept(
@@ -97,12 +129,13 @@ def test_the_events_tell_the_whole_way_of_any_case(
     databases: Databases, wanted: list[Status]
 ) -> None:
     with databases.new("sqlite") as database, database.transaction() as session:
-        case = opened(session)
+        case, other = opened(session), opened(session)
         with_agencies(session)
         cases.set_answer(session, case, "Xong.", by="lan", now=NOW)
         due, extended = case.due_at, False
         for to in wanted:
             due += timedelta(days=1)
+            case.duplicate_of = other  # as crm.case_groups.join does
             try:
                 cases.move(
                     session, case, to, by="lan", now=NOW, reason="vì vậy",

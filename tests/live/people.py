@@ -46,6 +46,14 @@ class Console:
         answer.raise_for_status()
         return answer.json()
 
+    def submit(self, path: str, **form: str) -> str:
+        """Send a form; the page that it leads to."""
+        answer = self._http.post(
+            self._url + path, data={"csrf_token": self._csrf, **form}, timeout=PATIENCE_S
+        )
+        answer.raise_for_status()
+        return answer.text
+
     def page(self, path: str) -> str:
         answer = self._http.get(self._url + path, timeout=PATIENCE_S)
         answer.raise_for_status()

@@ -14,16 +14,20 @@ from crm.notices.models import Channel
 from crm.notices.texts import Kind, Text, TextError, rendered
 
 DUE = datetime(2026, 11, 17, 16, 59, tzinfo=UTC)  # 23:59 in Vietnam
+LONGEST_OUTSIDE = "https://1022-tong-dai.thanhhoa.gov.vn:28022"
 CODE = "48302916"
 LONGEST: dict[Kind, texts.Value] = {
-    Kind.CODE: CODE, Kind.DAY: DUE, Kind.DIGITS: "12345678", Kind.NUMBER: 99,
+    Kind.CODE: CODE, Kind.DAY: texts.ByTheHour(DUE), Kind.DIGITS: "12345678", Kind.NUMBER: 99,
     Kind.NAME: "Ban Quản lý Khu kinh tế Nghi Sơn và các khu công nghiệp tỉnh Thanh Hóa",
-    Kind.URL: "https://1022.thanhhoa.gov.vn/vt/AbCdEf23", Kind.TEXT: "Trạm y tế 02371022.",
+    Kind.URL: LONGEST_OUTSIDE + "/o/" + "x" * 22, Kind.TEXT: "Trạm y tế 02371022.",
 }
 
 
 def filled(name: str) -> dict[str, texts.Value]:
-    return {key: LONGEST[texts._VARIABLES[key]] for key in texts.TEMPLATES[name].variables}
+    values = {key: LONGEST[texts._VARIABLES[key]] for key in texts.TEMPLATES[name].variables}
+    return values | {"url": "https://1022.thanhhoa.gov.vn/vt/AbCdEf23"} if name == "location" else (
+        values
+    )
 
 
 def test_a_case_that_was_received() -> None:

@@ -1,0 +1,111 @@
+"""Whoever has a number: what is known of them, their calls and cases.
+
+A number never stands in an address: pages are found by a call, by a case, or by a form.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _  # type: ignore[import-untyped]
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import BadRequest, NotFound
+
+from agent_console import words
+from agent_console.door import Answer, console, open_to, person, utc_now
+from crm import cases
+from crm.branches import LANGUAGES
+from crm.cases import CaseError
+from crm.citizens import contacts
+from crm.citizens.contacts import ContactError
+from crm.citizens.numbers import Number, NumberError
+from crm.models import Call, Role
+
+blueprint = Blueprint("citizens", __name__, url_prefix="/citizens")
+_DESKS = (Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+
+
+@blueprint.get("")
+@open_to(*_DESKS)
+def search() -> Answer:
+    return render_template("citizens.html", written="", problem=None)
+
+
+@blueprint.post("")
+@open_to(*_DESKS)
+def find() -> Answer:
+    written = request.form.get("number", "")
+    try:
+        number = contacts.parsed(written)
+    except NumberError:
+        return render_template(
+            "citizens.html", written=written[:40], problem=words.contact_problem("number")
+        ), 400
+    with console().database.reading() as session:
+        return _page(session, number)
+
+
+@blueprint.get("/call/<call_id>")
+@open_to(*_DESKS)
+def of_call(call_id: str) -> Answer:
+    with console().database.reading() as session:
+        call = session.get(Call, call_id)
+        return _page(session, _number(call.caller if call else None))
+
+
+@blueprint.get("/case/<code>")
+@open_to(*_DESKS)
+def of_case(code: str) -> Answer:
+    with console().database.reading() as session:
+        try:
+            case = cases.by_code(session, code)
+        except CaseError as error:
+            raise NotFound() from error
+        return _page(session, _number(case.phone))
+
+
+@blueprint.post("/known")
+@open_to(*_DESKS)
+def keep() -> Answer:
+    """What is known of whoever has a number."""
+    form = request.form
+    number = _number(form.get("number"))
+    try:
+        seen = datetime.fromisoformat(form["seen"]) if form.get("seen") else None
+    except ValueError as error:
+        raise BadRequest() from error
+    try:
+        with console().database.transaction() as session:
+            contacts.keep(
+                session, number, name=form.get("name", ""), language=form.get("language", ""),
+                note=form.get("note", ""), by=person().login, now=utc_now(), seen=seen,
+            )
+    except ContactError as error:
+        with console().database.reading() as session:
+            return _page(session, number, error.code)
+    flash(_("Saved."))
+    with console().database.reading() as session:
+        return _page(session, number)
+
+
+@blueprint.get("/known")
+@open_to(*_DESKS)
+def kept() -> Answer:
+    """A reload of what is only reached by a form."""
+    return redirect(url_for(".search"))
+
+
+def _page(session: Session, number: Number, problem: str | None = None) -> Answer:
+    return render_template(
+        "citizen.html", contact=contacts.of_number(session, number), languages=LANGUAGES,
+        listed=contacts.LISTED, now=utc_now(), given=request.form if problem else None,
+        problem=words.contact_problem(problem) if problem else None, ended=cases.ENDED,
+    ), 409 if problem == "stale" else 400 if problem else 200
+
+
+def _number(written: str | None) -> Number:
+    try:
+        return contacts.parsed(written or "")
+    except NumberError as error:
+        raise NotFound() from error

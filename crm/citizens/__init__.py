@@ -1,0 +1,1 @@
+"""Who calls and writes: numbers, and what is known of whoever has one."""

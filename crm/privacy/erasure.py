@@ -1,0 +1,288 @@
+"""Erasing what the hotline has of a number: in the database, in the journal, as sound, in the logs.
+
+Calls and cases themselves stay, without anything of whoever they were with, so that what is counted
+stays true. In files that others write to, the number is overwritten in its place with as many other
+signs, so that whoever reads on from an offset reads on. What was erased is kept as a keyed hash, by
+which a backup that is brought back loses it again.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import JSON, Column, String, Table, delete, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from crm import cases, search
+from crm.case_models import Case, CaseEvent, Identity
+from crm.database import Database
+from crm.errors import HotlineError
+from crm.intake.models import Arrival, Attachment, CaseDetails
+from crm.models import Base, Call, CallNote
+from crm.notices.models import Notice, NoticeFile
+from crm.officer_models import Draft
+from crm.privacy.models import Erased, LegalHold, PrivacyRequest
+
+log = logging.getLogger(__name__)
+
+SIGN = "x"
+GONE = "(đã xóa theo yêu cầu)"
+# what citizens' numbers may stand in; officers' and agencies' own are kept for their work
+_TABLES = (
+    "call", "leg", "callback", "call_note", "live_call", "live_agent", "api_answer",
+    "webhook_delivery", "citizen_case", "draft", "notice", "open311_request", "stray_receipt",
+    "journal_gap", "trace_request", "legal_hold", "arrival", "case_details",
+)
+_OF_NUMBERS = (  # rows that mean nothing without the number
+    ("citizen", "phone"), ("opt_out", "recipient"), ("restriction", "number"),
+    ("affected", "number"), ("lookup_miss", "caller"),
+)
+_LOGS = ("journal", "log", "asterisk/log")
+_ANY = re.compile(rb"(?<!\d)(?:00)?(0[1-9]\d{8,9}|84[1-9]\d{8,9})(?!\d)")
+_SOUNDS = ("recordings", "voicemail")
+
+
+class HeldError(HotlineError):
+    """A legal hold keeps what should be erased."""
+
+
+@dataclass
+class Counts:
+    """How many of what were erased."""
+
+    calls: int = 0
+    cases: int = 0
+    notices: int = 0
+    places: int = 0  # where else the number stood
+
+    def as_json(self) -> dict[str, int]:
+        return dict(vars(self))
+
+
+def key_of(secret: str, phone: str) -> str:
+    """A number as it is kept after its erasure."""
+    return hmac.new(secret.encode(), phone.encode(), "sha256").hexdigest()
+
+
+def forms_of(phone: str) -> tuple[str, ...]:
+    """The number as the network and programs write it: 0912345678, and 84912345678 behind + or 00.
+    """
+    return (phone, f"84{phone[1:]}") if phone.startswith("0") else (phone,)
+
+
+def held(session: Session, phone: str, now: datetime) -> LegalHold | None:
+    return session.scalar(select(LegalHold).where(
+        LegalHold.phone == phone, LegalHold.until > now, LegalHold.ended_at.is_(None)
+    ).limit(1))
+
+
+def sounds_of(session: Session, phone: str) -> list[str]:
+    """The names of recordings and messages of a number. Files are erased before rows: whatever dies
+    in between, the rows still say what is to be done."""
+    found = session.execute(select(Call.recording, Call.voicemail).where(Call.caller == phone))
+    return [name for pair in found for name in pair if name]
+
+
+def erase_rows(session: Session, phone: str, secret: str, now: datetime) -> Counts:
+    """Erase a number, and what its owner said, from the database. Raises HeldError."""
+    if (hold := held(session, phone, now)) is not None:
+        raise HeldError(f"kept by order: {hold.reason}")
+    counts = Counts()
+    own_calls = list(session.scalars(select(Call).where(Call.caller == phone)))
+    own_cases = list(session.scalars(select(Case).where(Case.phone == phone)))
+    counts.calls, counts.cases = len(own_calls), len(own_cases)
+    for call in own_calls:
+        call.caller, call.recording, call.voicemail = None, None, None
+    ids = [one.id for one in own_calls]
+    for some in _portions(ids):
+        session.execute(update(CallNote).where(CallNote.call_id.in_(some)).values(text=""))
+    for case in own_cases:
+        _empty(session, case)
+    session.flush()
+    counts.notices = _drop_notices(session, phone, [one.id for one in own_cases])
+    for table, column in _OF_NUMBERS:
+        of = Base.metadata.tables[table]
+        session.execute(delete(of).where(of.c[column].in_(forms_of(phone))))
+    named = list(session.scalars(select(Case).where(or_(*(
+        column.contains(form) for column in (Case.summary, Case.answer)
+        for form in forms_of(phone)
+    )))))
+    counts.places = _sweep(session, phone)
+    for case in named:  # of others, who spoke of the number
+        session.refresh(case)
+        cases.index(session, case)
+    session.execute(update(PrivacyRequest).where(PrivacyRequest.phone == phone).values(
+        phone=None, requester=GONE, checked=""
+    ))
+    session.merge(Erased(phone_key=key_of(secret, phone), at=now, counts=counts.as_json()))
+    session.flush()
+    return counts
+
+
+def erase_files(home: Path, phone: str, sounds: Iterable[str]) -> tuple[int, int]:
+    """Delete the sounds, overwrite the number in journal and logs, and forget it in Asterisk's own
+    database; how many sounds, and places. What another program removes meanwhile is gone as well.
+    """
+    removed = 0
+    for name in sounds:
+        for folder in _SOUNDS:
+            for file in (home / folder).glob(f"{Path(name).stem}*"):
+                file.unlink(missing_ok=True)
+                removed += 1
+    places = sum(_overwrite(file, phone) for file in logs_of(home))
+    return removed, places + _forget_in_asterisk(home, phone)
+
+
+def logs_of(home: Path) -> Iterator[Path]:
+    """The files that numbers may stand in as text."""
+    for folder in _LOGS:
+        for file in sorted((home / folder).rglob("*")):
+            if file.is_file() and not file.is_symlink():
+                yield file
+
+
+def scrub(database: Database) -> None:
+    """Overwrite what the database still has of deleted rows in its files."""
+    if database.is_sqlite:
+        connection = sqlite3.connect(str(database.url.database), timeout=120, isolation_level=None)
+        try:
+            connection.execute("INSERT INTO search_text (search_text) VALUES ('optimize')")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+        return
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as server:
+        for table in (*_TABLES, "search_text"):
+            server.execute(text(f'VACUUM "{table}"'))
+
+
+def numbers_of(session: Session) -> set[str]:
+    """Every number that the database has of citizens."""
+    found: set[str] = set()
+    for column in (Call.caller, Case.phone, Notice.recipient):
+        found.update(one for one in session.scalars(select(column).distinct()) if one)
+    return found
+
+
+def _empty(session: Session, case: Case) -> None:
+    """Leave of a case what is counted. Its chain of events stays whole without the notes."""
+    case.phone, case.identity = None, Identity.ANONYMOUS
+    case.summary, case.answer, case.public_text = GONE, GONE if case.answer else None, None
+    session.execute(update(CaseEvent).where(CaseEvent.case_id == case.id).values(
+        note="", salt=None
+    ))
+    session.execute(update(Draft).where(Draft.case_id == case.id).values(text=GONE))
+    # the content of files goes with the next clean-up of what no row names
+    session.execute(delete(Attachment).where(Attachment.case_id == case.id))
+    session.execute(delete(CaseDetails).where(CaseDetails.case_id == case.id))
+    session.execute(update(Arrival).where(Arrival.case_id == case.id).values(
+        sender=None, reference=None, link=None
+    ))
+    search.remove(session, search.Kind.CASE, case.id)
+
+
+def _drop_notices(session: Session, phone: str, cases: list[int]) -> int:
+    """Messages to the number, and those about its cases to anybody."""
+    found = set(session.scalars(select(Notice.id).where(Notice.recipient.in_(forms_of(phone)))))
+    for some in _portions(cases):
+        found.update(session.scalars(select(Notice.id).where(Notice.case_id.in_(some))))
+    for batch in _portions(sorted(found)):
+        session.execute(delete(NoticeFile).where(NoticeFile.notice_id.in_(batch)))
+        session.execute(delete(Notice).where(Notice.id.in_(batch)))
+    return len(found)
+
+
+def _sweep(session: Session, phone: str) -> int:
+    """Overwrite the number wherever else it stands in a citizen's table; in how many rows."""
+    places = 0
+    for name in _TABLES:
+        table = Base.metadata.tables[name]
+        for column in table.columns:
+            if _is_text(column):
+                places += sum(_replace(session, table, column, form) for form in forms_of(phone))
+    for form in forms_of(phone):  # notes of other cases: the chain allows an erased note
+        session.execute(update(CaseEvent).where(CaseEvent.note.contains(form)).values(
+            note="", salt=None
+        ))
+    return places
+
+
+def _is_text(column: Column[object]) -> bool:
+    return isinstance(column.type, String | JSON) and not column.foreign_keys
+
+
+def _replace(session: Session, table: Table, column: Column[object], form: str) -> int:
+    """In the database, whatever the column's type: as text and back."""
+    bind = session.get_bind()
+    kind = column.type.compile(bind.dialect)
+    as_text = f'CAST("{column.name}" AS TEXT)'
+    done = session.execute(text(
+        f'UPDATE "{table.name}" SET "{column.name}" ='  # noqa: S608 - names of our own tables
+        + (f" CAST(replace({as_text}, :form, :signs) AS {kind})" if bind.dialect.name != "sqlite"
+           else f' replace("{column.name}", :form, :signs)')
+        + f" WHERE {as_text} LIKE :like"
+    ), {"form": form, "signs": SIGN * len(form), "like": f"%{form}%"})
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _overwrite(file: Path, phone: str) -> int:
+    """As many other signs in place of the number, where it stands by itself."""
+    forms = b"|".join(re.escape(one.encode()) for one in forms_of(phone))
+    wanted = re.compile(rb"(?<!\d)(?:00)?(" + forms + rb")(?!\d)")
+    places = 0
+    try:
+        with file.open("r+b") as opened:
+            data = opened.read()
+            for found in wanted.finditer(data):
+                opened.seek(found.start(1))
+                opened.write(SIGN.encode() * len(found[1]))
+                places += 1
+    except FileNotFoundError:
+        return 0
+    return places
+
+
+def _forget_in_asterisk(home: Path, phone: str) -> int:
+    """Places that are kept, and blocks, in Asterisk's own small database."""
+    places = 0
+    for file in (home / "asterisk").rglob("astdb.sqlite3"):
+        connection = sqlite3.connect(file, timeout=10)
+        try:
+            with connection:
+                for form in forms_of(phone):
+                    places += connection.execute(
+                        "DELETE FROM astdb WHERE key LIKE ? OR value LIKE ?",
+                        (f"%{form}%", f"%{form}%"),
+                    ).rowcount
+            connection.execute("VACUUM")
+        finally:
+            connection.close()
+    return places
+
+
+def _portions(ids: list[str] | list[int]) -> Iterator[list[str] | list[int]]:
+    for start in range(0, len(ids), 500):
+        yield ids[start:start + 500]
+
+
+def erased(session: Session) -> dict[str, datetime]:
+    """When which number was erased, by its key."""
+    return {one.phone_key: one.at for one in session.scalars(select(Erased))}
+
+
+def numbers_in(home: Path) -> set[str]:
+    """Every number that stands in the journal and the logs, as it is dialled at home."""
+    found: set[str] = set()
+    for file in logs_of(home):
+        for match in _ANY.finditer(file.read_bytes()):
+            digits = match[1].decode()
+            found.add(f"0{digits[2:]}" if digits.startswith("84") else digits)
+    return found

@@ -1,0 +1,301 @@
+"""Backups: everything that a hotline cannot make anew, in one sealed file.
+
+    make(settings, folder, passphrase, now)      -> folder/hotline-20261124T031500Z.backup
+    restore(file, settings, passphrase, erased)  into a state folder that is empty
+
+The file is a gzipped tar in pieces of 1 MiB, each sealed by AES-256-GCM with a number of its own
+and a mark on the last, so that a file that was cut, or whose pieces were changed or moved, does not
+open. The key is made of the passphrase by scrypt (RFC 7914).
+
+Beside the backups stands `erased.jsonl`: the keyed hashes of numbers that were erased. A backup
+that comes back loses them again before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets as random
+import shutil
+import sqlite3
+import struct
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from sqlalchemy import URL, inspect
+
+from crm import secrets
+from crm.call_rows import iso
+from crm.database import Database
+from crm.errors import HotlineError
+from crm.privacy import erasure
+from crm.settings import Settings
+
+MAGIC = b"HL1022B1"
+PIECE = 1 << 20
+SHORTEST = 20  # letters of a passphrase
+KEPT = (
+    "journal", "recordings", "voicemail", "attachments", "bulletins", "templates",
+    "recordings-vi", "tls", "areas.csv", "hotline.toml", "secrets.json",
+)
+ERASED = "erased.jsonl"
+_SQLITE, _DUMP = "database.sqlite", "database.dump"
+_MORE, _LAST = b"more", b"last"
+
+
+class BackupError(HotlineError):
+    """A backup cannot be made, opened or brought back; the message says why and what to do."""
+
+
+def passphrase_of(settings: Settings) -> str:
+    """Raises BackupError: there is none, or one that can be guessed."""
+    if settings.backup_key is None:
+        raise BackupError(
+            f"set backup_key to a file with a passphrase of {SHORTEST} letters or more, and keep a"
+            " copy of it where the backups are not"
+        )
+    try:
+        found = settings.backup_key.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BackupError(f"backup_key: {error}") from error
+    if len(found) < SHORTEST:
+        raise BackupError(f"{settings.backup_key}: a passphrase has {SHORTEST} letters or more")
+    return found
+
+
+def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Path:
+    """A backup in this folder, made while the hotline runs. Raises BackupError, and leaves nothing
+    that looks like one."""
+    target = folder / f"hotline-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.backup"
+    draft = target.with_suffix(".part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as work:
+            database = _dumped(Database(settings.database_url), Path(work))
+            with draft.open("wb") as out, _Sealing(out, passphrase) as sealed:
+                with tarfile.open(fileobj=sealed, mode="w|gz") as tar:
+                    tar.add(database, database.name)
+                    for name in KEPT:
+                        if (settings.home / name).exists():
+                            tar.add(settings.home / name, name, filter=_files_alone)
+                sealed.end()
+                out.flush()
+                os.fsync(out.fileno())
+        note_erased(settings, folder)
+        draft.replace(target)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise BackupError(f"no backup was made: {error}") from error
+    return target
+
+
+def note_erased(settings: Settings, folder: Path) -> None:
+    """Write down beside the backups which numbers were erased; those known there stay."""
+    with Database(settings.database_url).reading() as session:
+        known = {key: iso(at) for key, at in erasure.erased(session).items()}
+    known = _erased_in(folder / ERASED) | known
+    draft = folder / f"{ERASED}.new"
+    draft.write_text("".join(
+        f"{json.dumps({'key': key, 'at': at})}\n" for key, at in sorted(known.items())
+    ), encoding="utf-8")
+    draft.replace(folder / ERASED)
+
+
+def restore(file: Path, settings: Settings, passphrase: str, erased: Path | None = None) -> int:
+    """Bring a backup back into a state folder that is empty, without the numbers that were erased
+    since; how many were. `erased` stands beside the backup unless it is named. Raises BackupError:
+    nothing is changed then."""
+    if settings.home.exists() and any(settings.home.iterdir()):
+        raise BackupError(f"{settings.home} is not empty: a backup is brought back into a new one")
+    keys = _erased_in(erased or file.parent / ERASED)
+    settings.home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.home.parent, prefix="restoring-") as work:
+        new = Path(work) / "home"
+        try:
+            with (
+                file.open("rb") as source,
+                tarfile.open(fileobj=_Opening(source, passphrase), mode="r|gz") as tar,
+            ):
+                tar.extractall(new, filter="data")
+        except (OSError, tarfile.TarError, EOFError) as error:
+            raise BackupError(f"{file} cannot be read: {error}") from error
+        database = _brought_back(settings, new)
+        database.migrate()
+        again = _erase_again(database, new, keys)
+        database.engine.dispose()
+        if settings.home.exists():
+            settings.home.rmdir()
+        new.replace(settings.home)
+        return again
+
+
+def _erase_again(database: Database, home: Path, keys: dict[str, str]) -> int:
+    """Erase every number of the backup whose key is known."""
+    secret = secrets.load(home).privacy_key
+    with database.reading() as session:
+        candidates = erasure.numbers_of(session) | erasure.numbers_in(home)
+        keys = {key: iso(at) for key, at in erasure.erased(session).items()} | keys
+    found = [one for one in candidates if erasure.key_of(secret, one) in keys]
+    for phone in found:
+        with database.transaction() as session:
+            erasure.erase_files(home, phone, erasure.sounds_of(session, phone))
+            at = datetime.fromisoformat(keys[erasure.key_of(secret, phone)])
+            erasure.erase_rows(session, phone, secret, at)
+    if found:
+        erasure.scrub(database)
+    return len(found)
+
+
+def _erased_in(file: Path) -> dict[str, str]:
+    """When which number was erased, by its key. Raises BackupError where the file is damaged: what
+    was erased must not come back."""
+    if not file.exists():
+        return {}
+    try:
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        return {str(line["key"]): str(line["at"]) for line in lines}
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise BackupError(f"{file}: {error}") from error
+
+
+def _dumped(database: Database, folder: Path) -> Path:
+    """The database as it is at one moment."""
+    if database.is_sqlite:
+        target = folder / _SQLITE
+        source = sqlite3.connect(str(database.url.database), timeout=60)
+        copy = sqlite3.connect(target)
+        try:
+            source.backup(copy, pages=4096, sleep=0.01)
+        finally:
+            copy.close()
+            source.close()
+        return target
+    target = folder / _DUMP
+    _run("pg_dump", "--format=custom", "--no-owner", f"--file={target}", _plain(database.url))
+    return target
+
+
+def _brought_back(settings: Settings, home: Path) -> Database:
+    """The backup's database where the settings want it."""
+    wanted = Database(settings.database_url)
+    if wanted.is_sqlite != (home / _SQLITE).exists():
+        kind = "SQLite" if (home / _SQLITE).exists() else "PostgreSQL"
+        raise BackupError(f"this backup is of {kind}: set database_url to one")
+    if wanted.is_sqlite:
+        place = Path(str(wanted.url.database))
+        inside = place.is_relative_to(settings.home)
+        if not inside and place.exists():
+            raise BackupError(f"{place} is there already: move it away first")
+        target = home / place.relative_to(settings.home) if inside else place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(home / _SQLITE, target)
+        return Database(f"sqlite:///{target}")
+    if inspect(wanted.engine).get_table_names():
+        raise BackupError("the database of database_url is not empty: name a new one")
+    _run("pg_restore", "--no-owner", "--single-transaction", "--exit-on-error",
+         f"--dbname={_plain(wanted.url)}", str(home / _DUMP))
+    (home / _DUMP).unlink()
+    return wanted
+
+
+def _plain(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _run(program: str, *words: str) -> None:
+    found = shutil.which(program)
+    if found is None:
+        raise BackupError(f"{program} is not on PATH: install the PostgreSQL client")
+    done = subprocess.run([found, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BackupError(f"{program}: {done.stderr.strip()[:500]}")
+
+
+def _files_alone(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return entry if entry.isfile() or entry.isdir() else None
+
+
+def _key(passphrase: str, salt: bytes) -> AESGCM:
+    return AESGCM(Scrypt(salt=salt, length=32, n=2**15, r=8, p=1).derive(passphrase.encode()))
+
+
+class _Sealing(io.RawIOBase):
+    """Seals what is written to it. `end` writes the last piece: without it nothing opens."""
+
+    def __init__(self, out: io.BufferedWriter, passphrase: str) -> None:
+        salt, self._prefix = random.token_bytes(16), random.token_bytes(8)
+        self._key, self._out = _key(passphrase, salt), out
+        self._waiting, self._number = bytearray(), 0
+        out.write(MAGIC + salt + self._prefix)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        piece = bytes(data)  # type: ignore[call-overload]
+        self._waiting += piece
+        while len(self._waiting) >= PIECE:
+            self._seal(bytes(self._waiting[:PIECE]), _MORE)
+            del self._waiting[:PIECE]
+        return len(piece)
+
+    def end(self) -> None:
+        self._seal(bytes(self._waiting), _LAST)
+
+    def _seal(self, piece: bytes, mark: bytes) -> None:
+        nonce = self._prefix + struct.pack(">I", self._number)
+        sealed = self._key.encrypt(nonce, piece, mark)
+        self._out.write(struct.pack(">I", len(sealed)) + sealed)
+        self._number += 1
+
+
+class _Opening(io.RawIOBase):
+    """Reads what was sealed. Raises BackupError where it was changed, cut, or of another key."""
+
+    def __init__(self, source: io.BufferedReader, passphrase: str) -> None:
+        head = source.read(len(MAGIC) + 24)
+        if not head.startswith(MAGIC) or len(head) < len(MAGIC) + 24:
+            raise BackupError("this is no backup of a hotline")
+        salt, self._prefix = head[len(MAGIC):][:16], head[len(MAGIC) + 16:]
+        self._key, self._source = _key(passphrase, salt), source
+        self._ready, self._number, self._ended = b"", 0, False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._ended and (size < 0 or len(self._ready) < size):
+            self._ready += self._open()
+        taken = self._ready if size < 0 else self._ready[:size]
+        self._ready = self._ready[len(taken):]
+        return taken
+
+    def _open(self) -> bytes:
+        head = self._source.read(4)
+        length = struct.unpack(">I", head)[0] if len(head) == 4 else 0
+        if not 16 <= length <= PIECE + 16:
+            raise BackupError("the backup was cut off or changed")
+        sealed = self._source.read(length)
+        nonce = self._prefix + struct.pack(">I", self._number)
+        self._number += 1
+        for mark in (_MORE, _LAST):
+            try:
+                piece = self._key.decrypt(nonce, sealed, mark)
+            except InvalidTag:
+                continue
+            self._ended = mark == _LAST
+            return piece
+        raise BackupError("the passphrase is not this backup's, or the backup was changed")
+
+
+def listed(folder: Path) -> Iterable[Path]:
+    """The backups of a folder, oldest first."""
+    return sorted(folder.glob("hotline-*.backup"))

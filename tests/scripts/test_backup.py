@@ -1,0 +1,188 @@
+"""Backups come back whole or not at all, and without who was erased."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from crm import secrets
+from crm import settings as configuration
+from crm.database import Database
+from crm.privacy import erasure, requests
+from crm.privacy.requests import Kind
+from crm.settings import Settings
+from scripts import backup, privacy
+from scripts.backup import BackupError
+from tests.crm.privacy.test_erasure import NUMBER, OTHER, SAID, with_everything
+from tests.databases import BARE, KINDS, Databases
+
+NOW = datetime(2026, 11, 24, 3, 15, tzinfo=UTC)
+PASSPHRASE = "mười hai con giáp và một con mèo"
+TOLD = (NUMBER, NUMBER[1:], "Tám", "thôn Đông", "voice of Tam")
+
+
+def settings_of(home: Path, database: Database) -> Settings:
+    return configuration.load({
+        "HOTLINE_HOME": str(home),
+        "HOTLINE_DATABASE_URL": database.url.render_as_string(hide_password=False),
+    })
+
+
+@pytest.fixture(params=KINDS)
+def hotline(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path: Path
+) -> Iterator[Settings]:
+    """A state folder with a citizen in every place, and a second one."""
+    home = tmp_path / "home"
+    home.mkdir()
+    secrets.ensure(home, [])
+    with databases.new(request.param) as database:
+        if database.is_sqlite:
+            shutil.copy(str(database.url.database), home / "hotline.db")
+            own = Database(f"sqlite:///{home / 'hotline.db'}")
+        else:
+            own = database
+        with_everything(own, home)
+        yield settings_of(home, own)
+        own.engine.dispose()
+
+
+@pytest.fixture
+def again(hotline: Settings, databases: Databases, tmp_path: Path) -> Iterator[Settings]:
+    """Where a backup can come back to; on a server, a new database."""
+    home = tmp_path / "again" / "home"
+    if Database(hotline.database_url).is_sqlite:
+        yield settings_of(home, Database(f"sqlite:///{home / 'hotline.db'}"))
+    else:
+        with databases.new("postgresql", BARE) as new:
+            yield settings_of(home, new)
+
+
+def found_in(settings: Settings) -> set[str]:
+    """Which of TOLD stand anywhere in the state folder, or in what the database server has."""
+    database = Database(settings.database_url)
+    if database.is_sqlite:
+        everything = b""
+    else:
+        url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        everything = subprocess.run(["pg_dump", url], capture_output=True, check=True).stdout
+    database.engine.dispose()
+    for file in settings.home.rglob("*"):
+        if file.is_file():
+            everything += file.read_bytes()
+    texts = [everything.decode(code, errors="replace").lower() for code in ("utf-8", "utf-16-le")]
+    return {one for one in TOLD if any(one.lower() in text for text in texts)}
+
+
+def erase(settings: Settings) -> None:
+    """As people do it: entered by one, agreed to by another, done by the scheduler."""
+    database = Database(settings.database_url)
+    with database.transaction() as session:
+        request = requests.enter(
+            session, kind=Kind.ERASE, number=NUMBER, requester="Lê Văn Tám", by="quan", now=NOW,
+            checked="gọi lại số đó", secret=secrets.load(settings.home).privacy_key,
+        )
+        requests.agree(session, request, by="huy", now=NOW)
+    assert privacy.fulfil(database, settings, NOW) == 1
+    assert privacy.fulfil(database, settings, NOW) == 0
+    database.engine.dispose()
+
+
+def test_after_an_erasure_nothing_is_found_in_the_state_folder_nor_in_a_backup_that_comes_back(
+    hotline: Settings, again: Settings, tmp_path: Path
+) -> None:
+    before = backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+    assert found_in(hotline) == set(TOLD)
+    erase(hotline)
+    assert found_in(hotline) == set()
+    backup.note_erased(hotline, tmp_path / "backups")
+    assert backup.restore(before, again, PASSPHRASE) == 1
+    assert found_in(again) == set()
+    with Database(again.database_url).reading() as session:
+        assert OTHER in erasure.numbers_of(session)  # the others are there
+    assert (again.home / "recordings/th1.b1-1.2.wav").read_bytes() == b"another voice"
+
+
+def test_a_backup_brings_everything_back(
+    hotline: Settings, again: Settings, tmp_path: Path
+) -> None:
+    made = backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+    assert made.name == "hotline-20261124T031500Z.backup"
+    assert SAID.encode() not in made.read_bytes()
+    assert list(backup.listed(tmp_path / "backups")) == [made]
+    assert backup.restore(made, again, PASSPHRASE) == 0
+    assert found_in(again) == set(TOLD)
+    assert secrets.load(again.home) == secrets.load(hotline.home)
+
+
+def sealed(hotline: Settings, tmp_path: Path) -> Path:
+    (hotline.home / "recordings/long.wav").write_bytes(bytes(range(256)) * 12_000)  # 3 pieces
+    return backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+
+
+@pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("harm", ["cut", "changed", "longer", "other", "key"])
+def test_what_was_harmed_does_not_come_back_by_half(
+    hotline: Settings, again: Settings, tmp_path: Path, harm: str
+) -> None:
+    made = sealed(hotline, tmp_path)
+    data = bytearray(made.read_bytes())
+    if harm == "changed":
+        data[len(data) // 2] ^= 1
+    made.write_bytes(bytes({
+        "cut": data[:-200], "other": b"PK" + data, "longer": data[:40] + data[44:],
+    }.get(harm, data)))
+    with pytest.raises(BackupError):
+        backup.restore(made, again, PASSPHRASE if harm != "key" else "another passphrase here")
+    assert not again.home.exists()
+    assert list(again.home.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
+def test_a_folder_that_is_not_empty_is_left_alone(hotline: Settings, tmp_path: Path) -> None:
+    made = sealed(hotline, tmp_path)
+    with pytest.raises(BackupError, match="not empty"):
+        backup.restore(made, hotline, PASSPHRASE)
+    assert found_in(hotline) == set(TOLD)
+
+
+@pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
+def test_a_damaged_list_of_the_erased_brings_nobody_back(
+    hotline: Settings, again: Settings, tmp_path: Path
+) -> None:
+    made = sealed(hotline, tmp_path)
+    (made.parent / backup.ERASED).write_text('{"key": ')
+    with pytest.raises(BackupError, match="erased"):
+        backup.restore(made, again, PASSPHRASE)
+
+
+@pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
+def test_no_half_backup_looks_whole(
+    hotline: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backup._Sealing, "end", full)
+    with pytest.raises(BackupError, match="No space left"):
+        backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_a_passphrase_is_wanted_and_long(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    for written in (None, "short", "   \n"):
+        if written is not None:
+            key.write_text(written)
+        told = configuration.load({"HOTLINE_HOME": str(tmp_path), "HOTLINE_BACKUP_KEY": str(key)})
+        with pytest.raises(BackupError):
+            backup.passphrase_of(told)
+    with pytest.raises(BackupError, match="set backup_key"):
+        backup.passphrase_of(configuration.load({"HOTLINE_HOME": str(tmp_path)}))
+    key.write_text(f"{PASSPHRASE}\n", encoding="utf-8")
+    assert backup.passphrase_of(told) == PASSPHRASE
