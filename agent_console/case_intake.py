@@ -4,7 +4,7 @@ its result everybody may read."""
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,15 @@ SANDBOX = "default-src 'none'; sandbox"
 @open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
 @long_body(AT_ONCE * attachments.LARGEST)
 def upload(code: str) -> Answer:
-    """Add `files`. What is wrong with one keeps no other from being added."""
+    add_files(lambda session: (_case(session, code), person().login), Giver.DESK)
+    return _back(code, "files")
+
+
+def add_files(whose: Callable[[Session], tuple[Case, str]], giver: Giver) -> None:
+    """Add the `files` of this request to a case; `whose`: the case, and who adds them. What is
+    wrong with one keeps no other from being added, and is told on the next page."""
+    with console().database.reading() as session:
+        whose(session)  # before anything is kept
     given = [one for one in request.files.getlist("files") if one.filename]
     for number, one in enumerate(given):
         name = attachments.shown_name(one.filename or "")
@@ -44,13 +52,10 @@ def upload(code: str) -> Answer:
             content = one.stream.read(attachments.LARGEST + 1)
             kept = attachments.take(console().settings.home, name, content)
             with console().database.transaction() as session:
-                attachments.add(
-                    session, _case(session, code), kept, giver=Giver.DESK, by=person().login,
-                    now=utc_now(),
-                )
+                case, by = whose(session)
+                attachments.add(session, case, kept, giver=giver, by=by, now=utc_now())
         except AttachmentError as error:
             flash(intake_words.file_problem(error.code, error.name))
-    return _back(code, "files")
 
 
 @blueprint.get("/files/<int:number>")

@@ -30,9 +30,11 @@ OPEN_API = {f"/api/v1/{page}" for page in (
     "openapi.json", "docs", "categories", "areas", "agencies",
 )}
 CITIZENS = {"/report", "/report/done", "/status", "/results", "/results.rss", "/call"}
-LINKS = {"/o/<token>"}  # to officers: a code to their telephone opens them
+# to officers: a code to their telephone opens them
+LINKS = {"/o/<token>", "/o/<token>/files/<int:number>"}
 SENT_OPENLY = {
     "/language", "/api/v1/case-status", "/o/<token>/code", "/o/<token>/enter", "/call/line",
+    "/o/<token>/files",
 }
 TOKENS = {f"/api/v1/{page}" for page in (
     "calls", "calls/<call_id>", "cases", "cases/<code>", "reports/counts",
@@ -50,7 +52,8 @@ BOARDS = {
     "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy",
     "/privacy/<int:request_id>/export",
 }
-OFFICES = {"/agency", "/agency/<code>"}  # of the people of agencies
+# of the people of agencies
+OFFICES = {"/agency", "/agency/<code>", "/agency/<code>/files/<int:number>"}
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
 MESSAGES = {"/messages"}  # of whoever does what callers ask for
 ADMINS = {"/users", "/api-keys"}
