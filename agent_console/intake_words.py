@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 
 from crm.attachments import AT_ONCE, LARGEST, MOST, Giver
-from crm.intake.forms import Platform, Wrong
+from crm.intake.forms import FakeNews, Fields, Platform, Wrong
 from crm.intake.hand import Channel
 
 FILE_ENDINGS = ".jpg,.jpeg,.png,.webp,.pdf,.docx,.xlsx,.mp3,.wav,.m4a,.mp4"
@@ -27,6 +27,24 @@ def wrongs() -> dict[str, str]:
         Wrong.PERSON.value: _("Name, date of birth or identity papers"),
         Wrong.DOUBLE.value: _("A dose stands there twice"), Wrong.OTHER.value: _("Something else"),
     }
+
+
+def details(fields: Fields | None) -> list[tuple[str, str]]:
+    """The fields of a case that are filled in: what they are called, and what they say."""
+    if isinstance(fields, FakeNews):
+        found = [(_("Where it is spread"), platforms()[fields.platform]),
+                 (_("Addresses where it stands"), "\n".join(fields.links))]
+    elif fields is not None:
+        day = fields.given_on
+        found = [
+            (_("What is wrong in the record"), wrongs()[fields.wrong]),
+            (_("Dose"), str(fields.dose or "")), (_("Vaccine"), fields.vaccine),
+            (_("Day of the dose"), f"{day:%d/%m/%Y}" if day else ""),
+            (_("Where it was given"), fields.clinic), (_("Lot number"), fields.lot),
+        ]
+    else:
+        return []
+    return [(str(label), value) for label, value in found if value]
 
 
 def givers() -> dict[str, str]:

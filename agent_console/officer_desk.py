@@ -14,7 +14,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Forbidden, Gone, NotFound
 
-from agent_console import case_intake, words
+from agent_console import case_intake, intake_words, words
 from agent_console.door import Answer, console, long_body, open_to, person, public, utc_now
 from crm import (
     agencies,
@@ -31,9 +31,11 @@ from crm.agencies import AgencyError
 from crm.agency_view import Act
 from crm.attachments import AT_ONCE, LARGEST, Giver
 from crm.case_links import CODE_LASTS, LinkError
-from crm.case_models import Case, Status
+from crm.case_models import Case, Identity, Status
 from crm.cases import CaseError, Mover
 from crm.clock import VIETNAM, vietnam_day
+from crm.disguise import nameless
+from crm.intake import forms
 from crm.models import Role
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
@@ -296,6 +298,8 @@ def _page(
     return render_template(
         "officer_case.html", case=view, action=action, now=now, officer=officer,
         files=attachments.of_case(session, case, for_agency=True),
+        details=[(label, value if case.identity == Identity.SHOWN else nameless(value))
+                 for label, value in intake_words.details(forms.of(session, case))],
         given=request.form.to_dict(), problem=words.case_problem(code) if error else None,
         area=areas.standing(vietnam_day(now)).get(case.area or ""), others=others,
         tomorrow=vietnam_day(now) + timedelta(days=1),

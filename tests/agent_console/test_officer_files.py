@@ -13,6 +13,7 @@ from crm import attachments, officers
 from crm.attachments import Giver, Kept
 from crm.case_models import Case, Identity
 from crm.database import Database
+from crm.intake import forms
 from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import Browser
@@ -65,6 +66,22 @@ def test_a_link_leads_to_the_files_that_the_agency_may_see_and_takes_theirs(
     uploaded(telephone, f"{path}/files", files.PROGRAM, "x.pdf")
     assert of_case(sqlite, case)[2:] == [("biên bản.pdf", "officer", True)]
     assert "Không nhận được x.pdf" in telephone.client.get(path).text
+
+
+def test_the_agency_sees_the_fields_of_a_case_without_who_told_them(
+    telephone: Browser, sqlite: Database
+) -> None:
+    told = {"wrong": "date", "dose": "2", "given_on": "2021-09-15", "lot": "FG3716",
+            "clinic": "Trạm y tế, gặp ông Lê Văn Tám 0912 345 678"}
+    fields = forms.parse(forms.VACCINE_RECORD, told, now())
+    assert fields is not None
+    with sqlite.transaction() as session:
+        case, _who, path = handed_out(session, identity=Identity.HIDDEN)
+        forms.put(session, case, fields, by="lan", now=now())
+    page = come_in(telephone, sqlite, path)
+    assert "FG3716" in page
+    assert "15/09/2021" in page
+    assert "0912 345 678" not in page
 
 
 def test_by_account_files_of_other_agencies_are_not_there(
