@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from agent_console import (
     agency_people,
@@ -19,10 +20,12 @@ from agent_console import (
     board,
     bulletin,
     case_desk,
+    case_intake,
     citizens,
     controls,
     desk,
     door,
+    intake_words,
     knowledge,
     machines,
     messages,
@@ -40,11 +43,13 @@ from agent_console.api import description, limits, open311, operations, problems
 from agent_console.catalogues import TRANSLATIONS
 from agent_console.door import Answer, Console, PhoneCommands
 from agent_console.feed import Feed
+from agent_console.public import call, lookup, report, results
 from crm.database import Database
 from crm.secrets import Secrets
 from crm.settings import Settings
 
 LONGEST_BODY = 64 * 1024
+CITIZENS = {one.blueprint.name for one in (report, lookup, results, call)}
 
 
 def create_app(
@@ -68,22 +73,33 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # choices keep their order
     app.jinja_env.policies["json.dumps_kwargs"] = {}
     app.extensions["console"] = Console(
-        settings, database, commands, Feed(database, settings.service_level_s), secure
+        settings, database, commands, Feed(database, settings.service_level_s), secure,
+        secrets,
     )
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies,
+            x_host=settings.proxies,
+        )
     door.install(app)
     guard = CSRFProtect(app)
     guard.exempt(receipts.blueprint)  # providers sign instead
+    guard.exempt(call.blueprint)  # within another site's page a browser sends no cookie
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
-        agency_people, officer_desk, citizens, tracing, privacy, notice_desk, receipts, reports,
-        api_keys, description,
+        people, desk, board, messages, case_desk, case_intake, knowledge, points, controls,
+        machines, bulletin, agency_people, officer_desk, citizens, tracing, privacy, notice_desk,
+        receipts, reports, api_keys, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):
         guard.exempt(blueprint)  # they take no cookie
         app.register_blueprint(blueprint)
-    limits.install(app, operations.blueprint, operations.open_blueprint, open311.blueprint)
+    limits.install(
+        app, operations.blueprint, operations.open_blueprint, open311.blueprint,
+        report.blueprint, lookup.blueprint, results.blueprint,
+        sent=(report.blueprint, call.blueprint),
+    )
     _install_errors(app)
     _install_templates(app)
     return app
@@ -107,7 +123,9 @@ def _install_errors(app: Flask) -> None:
             return open311.faults(code, HTTPStatus(code).phrase)
         if door.for_script():
             return door.refusal(code, sentence)
-        return render_template("problem.html", code=code, sentence=sentence), code
+        outside = request.blueprint in CITIZENS
+        page = "public/problem.html" if outside else "problem.html"
+        return render_template(page, code=code, sentence=sentence), code
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Answer:
@@ -118,10 +136,15 @@ def _install_errors(app: Flask) -> None:
             404: _("There is no such page."),
             405: _("This cannot be done here."),
             413: _("This is too long."),
+            429: _("Too much was sent from here. Please try again later, or call 1022."),
             503: _("Too many pages are open. Please try again in a moment."),
         }
         code = error.code or 500
         own = error.description if type(error).description != error.description else None
+        if code == 429:
+            own = None  # the limiter tells its figures
+        elif code == 413 and request.blueprint == report.blueprint.name:
+            own = _("The files are too large together. Please go back and leave some out.")
         return told(code, own or sentences.get(code, _("Something went wrong on the server.")))
 
     @app.errorhandler(CSRFError)
@@ -163,5 +186,8 @@ def _install_templates(app: Flask) -> None:
             hashes[name] = changed, hashlib.sha256(file.read_bytes()).hexdigest()[:12]
         return f"/static/{name}?v={hashes[name][1]}"
 
-    app.jinja_env.globals.update(asset=asset, words=words, language=door.language)
+    app.jinja_env.globals.update(
+        asset=asset, words=words, intake=intake_words, language=door.language,
+        web_calls=app.extensions["console"].settings.web_calls,
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

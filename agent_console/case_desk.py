@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
-from agent_console import words
+from agent_console import case_intake, places, words
 from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.places import PlaceError
 from crm import (
     agencies,
     areas,
@@ -26,15 +27,14 @@ from crm import (
     history,
 )
 from crm.agencies import AgencyError
-from crm.areas import Area
 from crm.call_facts import CALL_ID
 from crm.case_models import Case, Identity, Status
 from crm.cases import CaseError, Refusal
 from crm.categories import CATEGORIES, CategoryError
-from crm.citizens import contacts
 from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
 from crm.deadlines import GENERALS
+from crm.intake import text
 from crm.models import Call, Role
 from crm.notices import board
 
@@ -42,13 +42,6 @@ blueprint = Blueprint("case_desk", __name__, url_prefix="/cases")
 
 LISTED = 200
 RECENT_CALLS = 10
-
-
-class _PlaceError(Exception):
-    """The commune that was typed is unknown (no `sides`), or must be chosen among several."""
-
-    def __init__(self, sides: Mapping[str, Area]) -> None:
-        self.sides = sides
 
 
 @blueprint.get("")
@@ -89,14 +82,15 @@ def create() -> Answer:
     try:
         with console().database.transaction() as session:
             case = cases.open_case(
-                session, summary=form.get("summary", ""), by=by, now=now, phone=_phone(form),
-                identity=_identity(form), channel="call" if form.get("call") else "hand",
-                call_id=_call_id(form),
+                session, summary=text.clean(form.get("summary", "")), by=by, now=now,
+                phone=_phone(form), identity=_identity(form), call_id=_call_id(form),
+                **case_intake.how_it_came(form, now),
             )
+            case_intake.note_arrival(session, case, form, now)
             if form.get("category"):
                 _classify(session, case, now)
             code = case.code
-    except (CaseError, AgencyError, CategoryError, _PlaceError) as error:
+    except (CaseError, AgencyError, CategoryError, PlaceError) as error:
         with console().database.reading() as session:
             return _new_form(session, form.to_dict(), error)
     flash(_("The case is open. Its code, to be read to the citizen: %(code)s",
@@ -221,7 +215,7 @@ def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
             case = _case(session, code)
             cases.unchanged_since(session, case, request.form.get("seen", type=int))
             act(session, case)
-    except (CaseError, AgencyError, CategoryError, _PlaceError) as error:
+    except (CaseError, AgencyError, CategoryError, PlaceError) as error:
         with console().database.reading() as session:
             return _page(session, _case(session, code), error)
     return redirect(url_for(".page", code=code))
@@ -230,25 +224,9 @@ def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
 def _classify(session: Session, case: Case, now: datetime) -> None:
     cases.classify(
         session, case, request.form.get("category", ""), by=person().login, now=now,
-        area=_area(request.form, now), about=request.form.get("about") or None,
+        area=places.area_of(request.form, now), about=request.form.get("about") or None,
         general=GENERALS[console().settings.general_days],
     )
-
-
-def _area(form: Mapping[str, str], now: datetime) -> str | None:
-    """The commune of today that was chosen, or typed in words. Raises _PlaceError."""
-    typed = form.get("place", "").strip()
-    if not typed:
-        return None
-    day = vietnam_day(now)
-    found = areas.find(typed, day)
-    exact = [one for one in found if one.named.name == typed] or found
-    sides = {area.code: area for one in exact for area in one.today}
-    if (chosen := form.get("area", "")) in sides:
-        return chosen
-    if len(sides) == 1:
-        return next(iter(sides))
-    raise _PlaceError(sides)
 
 
 def _identity(form: Mapping[str, str]) -> Identity:
@@ -266,11 +244,8 @@ def _call_id(form: Mapping[str, str]) -> str | None:
 
 
 def _phone(form: Mapping[str, str]) -> str | None:
-    written = form.get("phone", "").strip()
-    if not written:
-        return None
     try:
-        return contacts.parsed(written).dialled
+        return text.phone(form.get("phone", ""))
     except NumberError as error:
         raise CaseError(str(error), "phone") from error
 
@@ -290,7 +265,7 @@ def _code_of(error: Exception) -> str:
     match error:
         case CaseError(code=code):
             return code
-        case _PlaceError(sides=sides):
+        case PlaceError(sides=sides):
             return "sides" if sides else "place"
         case AgencyError():
             return "agency"
@@ -326,6 +301,7 @@ def _page(session: Session, case: Case, error: Exception | None = None) -> Answe
         may_join=Status.DUPLICATE in cases.MOVES[Status(case.status)],
         with_agency=case.status in cases.AT_AGENCY, refusals=cases.REFUSALS,
         given=request.form.to_dict(), **_choices(session, error),
+        **case_intake.shown(session, case),
     ), status
 
 
@@ -343,7 +319,7 @@ def _calls(session: Session, case: Case) -> list[tuple[Call, bool]]:
 
 def _choices(session: Session, error: Exception | None) -> dict[str, object]:
     now = utc_now()
-    sides = error.sides if isinstance(error, _PlaceError) else {}
+    sides = error.sides if isinstance(error, PlaceError) else {}
     return {
         "problem": words.case_problem(_code_of(error)) if error else None, "sides": sides,
         "categories": CATEGORIES, "identities": Identity,

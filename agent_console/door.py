@@ -21,6 +21,7 @@ from agent_console.feed import Feed
 from crm import users
 from crm.database import Database
 from crm.models import Role
+from crm.secrets import Secrets
 from crm.settings import Address, Settings
 from ivr.commands import Result
 
@@ -52,6 +53,7 @@ class Console:
     commands: PhoneCommands
     feed: Feed
     secure: bool  # served over TLS
+    secrets: Secrets
 
     @property
     def cookie(self) -> str:
@@ -106,7 +108,7 @@ def local(view: View) -> View:
 
 
 def long_body(limit: int) -> Callable[[View], View]:
-    """Mark a view that takes files: `limit` bytes instead of what others take, for whom it is open
+    """Mark a view that takes files: `limit` bytes instead of what others take, from whom it is open
     to."""
     def mark(view: View) -> View:
         view.long_body = limit  # type: ignore[attr-defined]
@@ -138,7 +140,9 @@ def _admit() -> Answer | None:
         if not _from_this_machine():
             raise Forbidden()
         return None
+    view = current_app.view_functions[request.endpoint]
     if marked == "everybody":
+        _let_files_in(view)
         return None
     g.person = _recognise(token)
     if g.person is None:
@@ -147,10 +151,13 @@ def _admit() -> Answer | None:
         return redirect(url_for("people.login", next=request.full_path.rstrip("?")))
     if not marked or g.person.role not in marked:
         raise Forbidden()
-    view = current_app.view_functions[request.endpoint]
+    _let_files_in(view)
+    return None
+
+
+def _let_files_in(view: Callable[..., Any]) -> None:
     if longest := getattr(view, "long_body", None):
         request.max_content_length = longest
-    return None
 
 
 def _recognise(token: str) -> Person | None:
@@ -187,6 +194,11 @@ def phone_server(bind: Address) -> str:
     return f"{named[1] if named else console().settings.console_bind.host}:{bind.port}"
 
 
+def citizens_socket() -> str:
+    """The same for the browser of a citizen, who may come through a door of their own."""
+    return console().settings.web_call_socket or phone_socket()
+
+
 def phone_socket() -> str:
     """Address of the SIP WebSocket for this browser."""
     return f"{'wss' if console().secure else 'ws'}://{phone_server(console().settings.ws_bind)}/ws"
@@ -195,11 +207,11 @@ def phone_socket() -> str:
 def _strict_headers(response: Response) -> Response:
     headers = response.headers
     socket = phone_socket().removesuffix("/ws")
-    headers["Content-Security-Policy"] = "; ".join((
+    headers.setdefault("Content-Security-Policy", "; ".join((
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
         "media-src 'self' blob:", "worker-src 'self'", f"connect-src 'self' {socket}",
         "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
-    ))
+    )))
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "microphone=(self), camera=(), geolocation=()"

@@ -14,15 +14,28 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Forbidden, Gone, NotFound
 
-from agent_console import words
-from agent_console.door import Answer, console, open_to, person, public, utc_now
-from crm import agencies, agency_view, areas, case_links, case_texts, cases, drafts, officers
+from agent_console import case_intake, intake_words, words
+from agent_console.door import Answer, console, long_body, open_to, person, public, utc_now
+from crm import (
+    agencies,
+    agency_view,
+    areas,
+    attachments,
+    case_links,
+    case_texts,
+    cases,
+    drafts,
+    officers,
+)
 from crm.agencies import AgencyError
 from crm.agency_view import Act
+from crm.attachments import AT_ONCE, LARGEST, Giver
 from crm.case_links import CODE_LASTS, LinkError
-from crm.case_models import Case, Status
+from crm.case_models import Case, Identity, Status
 from crm.cases import CaseError, Mover
 from crm.clock import VIETNAM, vietnam_day
+from crm.disguise import nameless
+from crm.intake import forms
 from crm.models import Role
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
@@ -63,6 +76,23 @@ def act(code: str) -> Answer:
         return _case(session, code), _signed_in(session)
 
     return _done(found, url_for(".page", code=code), url_for(".listing"))
+
+
+@blueprint.get("/agency/<code>/files/<int:number>")
+@open_to(Role.OFFICER)
+def file(code: str, number: int) -> Answer:
+    with console().database.reading() as session:
+        return _file(session, _case(session, code), _signed_in(session), number)
+
+
+@blueprint.post("/agency/<code>/files")
+@open_to(Role.OFFICER)
+@long_body(AT_ONCE * LARGEST)
+def add_files(code: str) -> Answer:
+    def found(session: Session) -> tuple[Case, Officer]:
+        return _case(session, code), _signed_in(session)
+
+    return _add_files(found, url_for(".page", code=code))
 
 
 # ------------------------------------------------------------------ by a link
@@ -126,6 +156,43 @@ def act_by_link(token: str) -> Answer:
         raise Forbidden()
     here = url_for(".link", token=token)
     return _done(lambda session: _of_link(session, token), here, here)
+
+
+@blueprint.get("/o/<token>/files/<int:number>")
+@public
+def file_by_link(token: str, number: int) -> Answer:
+    if not _is_in(token):
+        raise Forbidden()
+    with console().database.reading() as session:
+        return _file(session, *_of_link(session, token), number)
+
+
+@blueprint.post("/o/<token>/files")
+@public
+@long_body(AT_ONCE * LARGEST)
+def add_files_by_link(token: str) -> Answer:
+    if not _is_in(token):
+        raise Forbidden()
+    return _add_files(lambda session: _of_link(session, token), url_for(".link", token=token))
+
+
+# ------------------------------------------------------------------ files
+def _file(session: Session, case: Case, officer: Officer, number: int) -> Answer:
+    found = attachments.one_of(session, case, number, for_agency=True)
+    if found is None or not agency_view.may_see(session, case, officer, utc_now()):
+        raise NotFound()
+    return case_intake.served(found)
+
+
+def _add_files(found: Callable[[Session], tuple[Case, Officer]], here: str) -> Answer:
+    def whose(session: Session) -> tuple[Case, str]:
+        case, officer = found(session)
+        if not agency_view.may_see(session, case, officer, utc_now()):
+            raise NotFound()
+        return case, officer.name
+
+    case_intake.add_files(whose, Giver.OFFICER)
+    return redirect(here)
 
 
 # ------------------------------------------------------------------ what they do
@@ -230,6 +297,9 @@ def _page(
               if one.id not in (case.agency_id, case.about_id)]
     return render_template(
         "officer_case.html", case=view, action=action, now=now, officer=officer,
+        files=attachments.of_case(session, case, for_agency=True),
+        details=[(label, value if case.identity == Identity.SHOWN else nameless(value))
+                 for label, value in intake_words.details(forms.of(session, case))],
         given=request.form.to_dict(), problem=words.case_problem(code) if error else None,
         area=areas.standing(vietnam_day(now)).get(case.area or ""), others=others,
         tomorrow=vietnam_day(now) + timedelta(days=1),

@@ -18,6 +18,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 from werkzeug.exceptions import BadRequest, Forbidden, NotFound
 
 from agent_console.door import Answer, console, public, utc_now
+from crm.intake import zalo as messages
 from crm.notices import optout, receipts
 from crm.notices.receipts import Receipt
 
@@ -102,8 +103,9 @@ def gateway() -> Answer:
 @blueprint.post("/zalo")
 @public
 def zalo() -> Answer:
-    """Zalo's event user_received_message, which brings back the tracking id. Signed: X-ZEvent-
-    Signature is `mac=` and the SHA-256 of app id, body, timestamp and the account's key."""
+    """Zalo's event user_received_message, which brings back the tracking id, and what citizens
+    write to the account. Signed: X-ZEvent-Signature is `mac=` and the SHA-256 of app id, body,
+    timestamp and the account's key."""
     settings = console().settings
     if not settings.zalo_app:
         raise NotFound()
@@ -122,6 +124,13 @@ def zalo() -> Answer:
     message = told.get("message")
     if told.get("event_name") == "user_received_message" and isinstance(message, dict):
         _take(Receipt("zalo", str(message.get("tracking_id", ""))[:100], delivered=True))
+    elif told.get("event_name") in messages.EVENTS:
+        try:
+            written = messages.parse(told)
+        except ValidationError as error:
+            raise BadRequest() from error
+        with console().database.transaction() as session:
+            messages.take_in(session, written, utc_now())
     return "", 204
 
 

@@ -154,7 +154,10 @@ def case_events() -> dict[str, str]:
     return {
         "opened": _("Opened"), "classified": _("Classified"), "moved": _("Moved on"),
         "answered": _("Answer set"), "reopen": _("The citizen asked to look again"),
-        "info": _("The citizen has added something"),
+        "info": _("The citizen has added something"), "attached": _("File added"),
+        "released": _("File released to the agency"), "details": _("Details filled in"),
+        "unconfirmed": _("Unconfirmed information"), "referred": _("Referred"),
+        "portal": _("State at the portal"),
         "draft": _("Answer written, to be approved"), "approved": _("Answer approved"),
         "returned": _("Answer sent back"), "joined": _("Joined with another case"),
         "split": _("A second case made of it"), "call": _("Spoken of in a call"),
@@ -302,6 +305,9 @@ def case_problem(code: str) -> str:
         "place": _("There is no such commune or ward."),
         "sides": _("There are several: choose one."),
         "category": _("Choose what it is about."),
+        "received": _("It was received on a day before now, and within a year."),
+        "reference": _("There is a case under this reference already."),
+        "personal": _("A public result has no telephone or identity numbers."),
     }
     return sentences.get(code) or str(_("Something went wrong on the server."))
 

@@ -4,7 +4,9 @@ code, agency and dates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from crm.case_models import Case, Status
@@ -21,6 +23,7 @@ OF_MOVES: Mapping[Status, str] = {
     Status.EXTENDED: "case_extended", Status.RESOLVED: "case_resolved",
     Status.REJECTED: "case_rejected", Status.REOPENED: "case_reopened",
 }
+_BY_KEY = re.compile(r"(?:Để|Xin)[^.]*bấm phím 7\. ?")  # what cannot be done without a number
 OF_STEPS: Mapping[Series, str] = {  # to whoever should do something
     Series.DISPATCH: "case_undispatched", Series.UNOPENED: "case_unopened",
     Series.BEFORE: "case_due_soon", Series.OVERDUE: "case_overdue",
@@ -29,6 +32,10 @@ OF_STEPS: Mapping[Series, str] = {  # to whoever should do something
 
 def of_case(name: str, case: Case, *, url: str = "") -> str:
     """The SMS of this name, filled from a case. Raises TextError."""
+    return _rendered(name, case, Channel.SMS, url=url).body
+
+
+def _rendered(name: str, case: Case, channel: Channel, *, url: str = "") -> texts.Text:
     known: dict[str, Value] = {
         "case_code": case.code, "due_date": due(case), "url": url,
         "agency": case.agency.name if case.agency else "Cơ quan xử lý",
@@ -37,8 +44,19 @@ def of_case(name: str, case: Case, *, url: str = "") -> str:
         known["due_date"] = ByTheHour(case.dispatch_due_at)
     wanted = texts.TEMPLATES[name].variables
     return texts.rendered(
-        name, Channel.SMS, {key: value for key, value in known.items() if key in wanted}
-    ).body
+        name, channel, {key: value for key, value in known.items() if key in wanted}
+    )
+
+
+def by_mail(name: str, case: Case) -> texts.Text:
+    """The same for whoever wrote by e-mail and cannot ask by key 7: with the result itself. Raises
+    TextError."""
+    told = _rendered(name, case, Channel.EMAIL)
+    body = _BY_KEY.sub("", told.body)
+    if case.answer and case.resolved_at and not case.sensitive:
+        body += f"\n\nKết quả: {case.answer}"
+    body += f"\n\nĐể bổ sung, xin trả lời thư này và giữ mã {case.code} trong tiêu đề."
+    return replace(told, body=body)
 
 
 def of_step(step: Step, case: Case) -> str:

@@ -109,7 +109,7 @@ REFUSALS: Mapping[Refusal, str] = {  # as citizens hear it
 class CaseError(HotlineError):
     """What was asked of a case cannot be done; one sentence for whoever asked. `code` names the
     kind: summary, anonymous, phone, unknown, ended, move, mover, agency, date, reason, once,
-    answer, about, stale, same, call, private."""
+    answer, about, stale, same, call, private, received, reference."""
 
     def __init__(self, sentence: str, code: str) -> None:
         super().__init__(sentence)
@@ -120,9 +120,11 @@ def open_case(
     session: Session, *, summary: str, by: str, now: datetime, phone: str | None = None,
     channel: str = "hand", call_id: str | None = None, identity: Identity = Identity.SHOWN,
     sensitive: bool = False, due_at: datetime | None = None, kind: Kind = Kind.REPORT,
-    public: bool = False,
+    public: bool = False, received_at: datetime | None = None,
 ) -> Case:
-    """A new case, due as a general one unless told otherwise. Raises CaseError."""
+    """A new case, due as a general one unless told otherwise. `received_at`: when the hotline got
+    it, where it is entered later; its deadline counts from then. Raises CaseError."""
+    opened_at = received_at or now
     if not summary.strip():
         raise CaseError("a case says what it is about", "summary")
     if identity is Identity.ANONYMOUS and phone:
@@ -132,9 +134,9 @@ def open_case(
     for _ in range(_DRAWS):
         case = Case(
             code=new_code(), status=_S.NEW, identity=identity, sensitive=sensitive, phone=phone,
-            channel=channel, kind=kind, public=public, summary=summary.strip(), opened_at=now,
+            channel=channel, kind=kind, public=public, summary=summary.strip(), opened_at=opened_at,
             dispatch_due_at=now + deadlines.DISPATCH,
-            due_at=due_at or deadlines.due(GENERAL, now, deadlines.working_days(session)),
+            due_at=due_at or deadlines.due(GENERAL, opened_at, deadlines.working_days(session)),
         )
         try:
             with session.begin_nested():

@@ -4,6 +4,7 @@ reached, or ended to the citizen's displeasure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ UNDELIVERED_KEPT = timedelta(days=3)
 DISPLEASED_KEPT = timedelta(days=7)
 NOT_CONTENT = 3
 LISTED = 100
+_PERSONAL = re.compile(r"(?:\d[\s.-]?){9,}")  # a telephone number, or that of an identity card
 
 
 class Why(StrEnum):
@@ -72,6 +74,8 @@ def set_public(session: Session, case: Case, text: str, *, by: str, now: datetim
     if not case.public:
         raise CaseError("the citizen has not let the result be public", "private")
     text = " ".join(text.split())
+    if _PERSONAL.search(text):
+        raise CaseError("a public result has no telephone or identity numbers", "personal")
     if len(text) > cases.LONGEST_ANSWER:
         raise CaseError(f"a text has {cases.LONGEST_ANSWER} letters at most", "answer")
     case.public_text = text or None

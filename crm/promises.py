@@ -22,6 +22,7 @@ from crm.case_models import Agency, Case, CaseEvent, Identity, Status
 from crm.cases import AT_AGENCY, AT_DESK, ENDED, Mover
 from crm.categories import category_named
 from crm.deadlines import Clock
+from crm.intake import mail
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
 from crm.officer_models import Officer, Post
@@ -136,7 +137,7 @@ class _Follower:
     def _tell(self, event: CaseEvent) -> None:
         case, key = self._case, f"event:{event.id}"
         if event.what == "opened":
-            self._citizen(case, case_texts.of_case("case_received", case), key)
+            self._citizen(case, "case_received", key)
         elif event.what == "classified" and case.assigned_at is None:
             self._end_hands()  # taken from the agency that it is about
         elif event.what == "draft":
@@ -165,7 +166,7 @@ class _Follower:
             ):
                 duty.begin(self._session, case, self._now)
         if to in case_texts.OF_MOVES:
-            self._citizen(case, case_texts.of_case(case_texts.OF_MOVES[to], case), key)
+            self._citizen(case, case_texts.OF_MOVES[to], key)
         if to in _RESULTS:
             self._tell_doubles()
 
@@ -179,14 +180,22 @@ class _Follower:
             CaseEvent.case_id == self._case.id, CaseEvent.after.in_(_RESULTS)
         ))
         for double in doubles(self._session, self._case):
-            text = case_texts.of_case("double_ended", double)
-            self._citizen(double, text, f"result:{result}")
+            self._citizen(double, "double_ended", f"result:{result}")
 
-    def _citizen(self, case: Case, text: str, key: str) -> None:
-        """To whoever the case was opened with, where that is a telephone that shows messages."""
-        phone = case.phone
+    def _citizen(self, case: Case, name: str, key: str) -> None:
+        """The text of this name to whoever the case was opened with, where that is a telephone that
+        shows messages, or an e-mail address."""
+        phone, key = case.phone, f"{key}:citizen:{case.id}"
         if phone and case.identity != Identity.ANONYMOUS and phone.startswith(_MOBILE):
-            self._sms([phone], text, f"{key}:citizen:{case.id}", Purpose.CASE, urgent=False)
+            text = case_texts.of_case(name, case)
+            self._sms([phone], text, key, Purpose.CASE, urgent=False)
+        elif address := mail.answers_to(self._session, case, self._now):
+            told = case_texts.by_mail(name, case)
+            outbox.write(
+                self._session, channel=Channel.EMAIL, recipient=address, now=self._now,
+                subject=told.subject, body=told.body, purpose=Purpose.CASE, case_id=case.id,
+                key=key,
+            )
 
     def _hand_out(self, post: Post, text: str, key: str) -> None:
         """A link of their own, in this text, to everybody with this post in the agency."""

@@ -19,6 +19,8 @@ class Secrets:
     privacy_key: str  # of the hashes by which erased numbers are known; must outlive the database
     journal_key: str  # of the journal's sealed segments
     phones: dict[str, str]  # SIP secret of each seat and desk phone, by endpoint name
+    web_phone: str = ""  # SIP secret of calls from the citizens' page
+    web_key: str = ""  # what the tokens of such calls are made with (crm.intake.web_calls)
 
 
 def load(home: Path) -> Secrets:
@@ -36,6 +38,8 @@ def ensure(home: Path, phones: list[str]) -> Secrets:
         ami_events=known.get("ami_events") or secrets.token_urlsafe(24),
         ami_command=known.get("ami_command") or secrets.token_urlsafe(24),
         console_key=known.get("console_key") or secrets.token_urlsafe(32),
+        web_phone=known.get("web_phone") or secrets.token_urlsafe(18),
+        web_key=known.get("web_key") or secrets.token_hex(24),
         privacy_key=known.get("privacy_key") or secrets.token_urlsafe(32),
         journal_key=known.get("journal_key") or secrets.token_urlsafe(32),
         phones={name: kept.get(name) or secrets.token_urlsafe(18) for name in phones},

@@ -197,6 +197,13 @@ def _expert(value: Any) -> Expert:
     return Expert(match[1], match[2], match[3] or "", match[4] or "")
 
 
+def _portal_address(value: Any) -> str:
+    portal, _, address = _text(value).partition(" ")
+    if portal not in ("phanhoi", "dichvucong"):
+        raise ValueError("must be PORTAL ADDRESS; portals are phanhoi, dichvucong")
+    return f"{portal} {_EMAIL(address.strip().lower())}"
+
+
 def _queue_limit(value: Any) -> tuple[str, int]:
     match = re.fullmatch(r"(?:([a-z]+) )?([0-9]{1,5})", str(value))
     if not match or (match[1] and match[1] not in QUEUES):
@@ -358,6 +365,44 @@ class Settings:
     keep_journal_days: int = _setting(
         90, _number(1, 3650), "Segments of the journal: kept so long"
     )
+    web_calls: int = _setting(
+        0, _number(0, 500), "Calls from the citizens' page at once (0: the page is closed)"
+    )
+    web_call_origins: tuple[str, ...] = _setting(
+        "", _list(_matching(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?", "https://HOST")),
+        "Sites that may show the page for calls inside theirs"
+    )
+    web_call_socket: str | None = _setting(
+        "", _optional(_matching(r"wss://[A-Za-z0-9.-]{1,253}(:\d{1,5})?(/[!-~]*)?", "wss://HOST")),
+        "Address of the SIP WebSocket as citizens' browsers reach it, if not ws_bind"
+    )
+    health_app_url: str | None = _setting(
+        "", _optional(_service_url),
+        "Address at which citizens report errors in their vaccination record to its owner"
+    )
+    imap_server: str | None = _setting(
+        "", _optional(_matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")),
+        "Citizens' e-mail: IMAP server"
+    )
+    imap_security: str = _setting(
+        "tls", _matching("tls|starttls|none", "tls, starttls or none"),
+        "Citizens' e-mail: encryption; none only on this machine"
+    )
+    imap_user: str | None = _setting("", _optional(_text), "Citizens' e-mail: user")
+    imap_password: str | None = _setting(
+        "", _optional(_text), "Citizens' e-mail: password", secret=True
+    )
+    imap_folder: str = _setting(
+        "INBOX", _matching("[!-~ ]{1,100}", "a name of a folder"), "Citizens' e-mail: folder"
+    )
+    portal_mail: tuple[str, ...] = _setting(
+        "", _list(_portal_address),
+        "Who mails tables of a portal's cases: phanhoi cong@example.vn, dichvucong ..."
+    )
+    zalo_media_hosts: tuple[str, ...] = _setting(
+        "zadn.vn,zaloapp.com,zalo.me", _list(_matching(r"[a-z0-9.-]{1,253}(:\d{1,5})?", "a host")),
+        "Zalo: hosts that citizens' pictures are fetched from, with those under them"
+    )
     backup_key: Path | None = _setting(
         "", _optional(_path), "File with the passphrase of backups; keep a copy of it elsewhere"
     )
@@ -367,6 +412,10 @@ class Settings:
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
     public_url: str | None = _setting(
         "", _optional(_outside_url), "The console's address as people outside reach it"
+    )
+    proxies: int = _setting(
+        0, _number(0, 5),
+        "Reverse proxies in front of the console, whose X-Forwarded headers are believed"
     )
     quiet_hours: tuple[time, time] | None = _setting(
         "21:00-07:00", _quiet_hours,
@@ -542,6 +591,10 @@ class Settings:
             self._need("mail_server", ("mail_from",))
             if self.mail_security == "none" and not self.mail_server.startswith("127.0.0."):
                 raise SettingsError("mail_security = none is for a mail_server on 127.0.0.1 only")
+        if self.imap_server:
+            self._need("imap_server", ("imap_user", "imap_password"))
+            if self.imap_security == "none" and not self.imap_server.startswith("127.0.0."):
+                raise SettingsError("imap_security = none is for an imap_server on 127.0.0.1 only")
         if self.zalo_app:
             self._need("zalo_app", ("zalo_app_secret", "zalo_oa_secret", "zalo_refresh_token"))
         if self.foreign_personal != "no":

@@ -33,7 +33,7 @@ from ivr.live_events import INTERFACE, LOGIN
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 3.0
-_CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-[0-9a-f]{1,12}")
+_CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
 _ANSWER = re.compile(r"HL_ANSWER_[0-9]{1,2}")
 _ANSWER_VALUE = re.compile(r"[A-Za-z0-9_.|&/-]{1,2000}")
 _SOUNDS = re.compile(r"[a-z0-9_.]+(&[a-z0-9_.]+){0,40}")

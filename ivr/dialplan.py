@@ -56,10 +56,11 @@ def compile_dialplan(
     callback_again_s: tuple[int, ...] = (), callback_legs: int | None = None,
     queue_limits: Mapping[str, int] | None = None, duty_phones: tuple[str, ...] = (),
     experts: tuple[Expert, ...] = (), languages: tuple[Language, ...] = (),
+    web_calls: int = 0, web_key: str = "",
 ) -> str:
     """The whole `extensions.conf`. `whisper`: emergency services are told the caller's number when
-    they answer. The global HL_MARKER is a digest of the text, so that a
-    program can see which dialplan runs."""
+    they answer. `web_calls`: from the citizens' page at once, let in by tokens of `web_key`. The
+    global HL_MARKER is a digest of the text, so that a program can see which dialplan runs."""
     values: dict[str, object] = {
         "main": menus.main,
         "menus": list(menus.menus.values()),
@@ -88,6 +89,8 @@ def compile_dialplan(
         "queue_limits": dict.fromkeys(ALL_QUEUES, NO_LIMIT) | dict(queue_limits or {}),
         "duty_phones": duty_phones,
         "experts": experts,
+        "web_calls": web_calls,
+        "web_key": web_key,
         # what whoever is called back sees, and forms of it that nobody can be called back at
         "shown_number": next((one for one in numbers if LANDLINE.fullmatch(one)), numbers[0]),
         "own_numbers": [one for one in numbers if LANDLINE.fullmatch(one)],

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import emergency, secrets
+from crm import attachments, emergency, secrets
 from crm.branches import SERVICES
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
@@ -67,6 +67,7 @@ def examine(
     found.append(_voice(settings, unready_prompts))
     found += _emergency(settings)
     found.append(_notices(settings))
+    found.append(_files(settings))
     found.append(_disk(settings.home))
     found.append(_clock())
     found.append(_beat())
@@ -282,6 +283,20 @@ def _notices(settings: Settings) -> Check:
             "notices", WARNING, "alarm_phones is set, and nobody takes SMS", "set sms_provider"
         )
     return Check("notices", OK, f"delivered; {strays} reports of the week fit none")
+
+
+def _files(settings: Settings) -> Check:
+    try:
+        with Database(settings.database_url).reading() as session:
+            lost = attachments.lost(settings.home, session)
+    except (DatabaseError, SQLAlchemyError):
+        return Check("files", FAILURE, "cannot be counted", "see database")
+    if lost:
+        return Check(
+            "files", FAILURE, f"{lost} files of cases are gone",
+            f"bring back {settings.home / 'attachments'} from the backup",
+        )
+    return Check("files", OK, "of cases are there")
 
 
 def _prompts(missing: Callable[[], list[str]]) -> Check:

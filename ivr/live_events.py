@@ -36,7 +36,7 @@ INTERFACE = re.compile(r"PJSIP/(seat|desk)-\d{1,4}")
 LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
 _PLACE = re.compile(r"Local/(0[0-9]{9,10})@hl-callback-place-[0-9a-f]{1,8};2")
-_CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-[0-9a-f]{1,12}")
+_CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 

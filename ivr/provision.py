@@ -58,8 +58,8 @@ MODULES = (
     "app_userevent", "app_verbose",
     "func_callerid", "func_channel", "func_cut", "func_db", "func_devstate", "func_env",
     "func_global", "func_groupcount", "func_lock", "func_logic", "func_math", "func_pjsip_endpoint",
-    "func_strings", "func_timeout", "func_version", "res_clioriginate", "res_pjsip_pubsub",
-    "res_cdrel_custom", "cel_custom",
+    "func_sha1", "func_strings", "func_timeout", "func_version", "res_clioriginate",
+    "res_pjsip_pubsub", "res_cdrel_custom", "cel_custom",
 )
 
 NOT_IN_EVERY_VERSION = frozenset({"res_cdrel_custom", "res_timing_pthread"})
@@ -208,7 +208,8 @@ def files(
         "from_pattern": FROM_PATTERN, "trunk_match": settings.trunk_match,
         "trunk_server": settings.trunk_server, "trunk_user": settings.trunk_user,
         "trunk_identity": settings.trunk_identity, "trunk_password": settings.trunk_password,
-        "numbers": settings.numbers, "phones": made.phones, "queues": ALL_QUEUES,
+        "numbers": settings.numbers, "phones": made.phones,
+        "web_calls": settings.web_calls, "web_phone": made.web_phone, "queues": ALL_QUEUES,
         "ring_s": settings.ring_s, "callback_offer_s": settings.callback_offer_s,
         "languages": [one.id for one in spoken], "hold_music": partial(_hold_music, home),
         "music": MUSIC, "emergency_stay_s": EMERGENCY_STAY_S,
@@ -235,6 +236,7 @@ def files(
         callback_again_s=settings.callback_again_s, callback_legs=settings.callback_legs,
         queue_limits={queue: settings.queue_limit(queue) for queue in QUEUES},
         duty_phones=settings.duty_phones, experts=settings.experts, languages=spoken,
+        web_calls=settings.web_calls, web_key=made.web_key,
     )
     return made_files
 

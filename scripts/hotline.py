@@ -29,6 +29,7 @@ from scripts import (
     incident_commands,
     notice_commands,
     nuisance_commands,
+    portal_commands,
     privacy_commands,
     program_commands,
     report_commands,
@@ -78,6 +79,7 @@ main.add_command(case_commands.route_)
 main.add_command(import_commands.import_)
 main.add_command(import_commands.export)
 main.add_command(nuisance_commands.nuisance)
+main.add_command(portal_commands.portal)
 main.add_command(bulletin_commands.bulletin)
 main.add_command(incident_commands.incident)
 main.add_command(report_commands.report)

@@ -16,6 +16,7 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
 from crm import (
+    attachments,
     audit,
     bulletins,
     case_lookup,
@@ -30,6 +31,8 @@ from crm import (
 )
 from crm.api import posts, repeats, webhooks
 from crm.database import Database
+from crm.intake import mailbox, zalo
+from crm.intake.mail import Taken
 from crm.knowledge import points
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
 from crm.reports import schedule
@@ -84,6 +87,10 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.publish_figures, "interval", seconds=30, id="figures for key 8")
     scheduler.add_job(jobs.count_days, "interval", minutes=10, id="counts by day",
                       next_run_time=datetime.now(UTC))
+    if settings.imap_server:
+        scheduler.add_job(jobs.read_mail, "interval", minutes=1, id="citizens' mail")
+    scheduler.add_job(jobs.fetch_files, "interval", seconds=20, id="files of messages")
+    scheduler.add_job(jobs.forget_files, "cron", hour=3, minute=40, id="files without a case")
     if settings.voice != "espeak":
         scheduler.add_job(jobs.better_voice, "interval", minutes=10, id="voice",
                           next_run_time=datetime.now(UTC))
@@ -198,6 +205,38 @@ class Jobs:
     def tell_webhooks(self) -> None:
         """Tell other programs what happened to cases."""
         posts.deliver(self._database, self._settings, self._clock())
+
+    def read_mail(self) -> None:
+        """Citizens' mails become cases."""
+        now = self._clock()
+        try:
+            done = mailbox.read(self._settings, self._database, self._clock)
+        except mailbox.MailboxError as error:
+            log.error("%s", error)
+            with self._database.transaction() as session:
+                outbox.alarm(
+                    session, self._settings, subject="mailbox", body=str(error), now=now
+                )
+            return
+        if done:
+            log.info("mails: %s", ", ".join(f"{count} {what}" for what, count in done.items()))
+        if failed := done[Taken.FAILED]:
+            with self._database.transaction() as session:
+                outbox.alarm(
+                    session, self._settings, subject="mails", now=now,
+                    body=f"{failed} mails cannot be taken in, see the log",
+                )
+
+    def fetch_files(self) -> None:
+        """Pictures that citizens sent through Zalo."""
+        zalo.fetch_files(self._database, self._settings, self._clock)
+
+    def forget_files(self) -> None:
+        """Delete files that belong to no case."""
+        with self._database.reading() as session:
+            gone = attachments.forget_strays(self._settings.home, session, self._clock())
+        if gone:
+            log.info("%d files without a case are deleted", gone)
 
     def do_privacy_requests(self) -> None:
         """Erase and write out what was agreed to; remind of what is nearly due. Files come first:

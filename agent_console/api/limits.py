@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from collections.abc import Sequence
 
 from flask import Blueprint, Flask, Response, request
 from flask_limiter import HeaderNames, Limiter
@@ -13,9 +14,13 @@ ADDRESS_LIMIT = "1200 per minute"  # of the API, whatever is shown
 TOKEN_LIMIT = "600 per minute"  # noqa: S105
 REFUSED_LIMIT = "30 per minute"  # tokens that are none, of one address
 OPEN_LIMIT = "120 per minute"  # of what needs no token
+# of what citizens send; many telephones share one address of a mobile network
+SENT_LIMIT = "30 per hour"
 
 
-def install(app: Flask, api: Blueprint, *without_token: Blueprint) -> Limiter:
+def install(
+    app: Flask, api: Blueprint, *without_token: Blueprint, sent: Sequence[Blueprint] = ()
+) -> Limiter:
     """Count what is asked of these rooms, and tell it in the headers of each answer."""
     limiter = Limiter(
         address, app=app, storage_uri="memory://", headers_enabled=True,
@@ -29,6 +34,8 @@ def install(app: Flask, api: Blueprint, *without_token: Blueprint) -> Limiter:
     limiter.limit(REFUSED_LIMIT, key_func=lambda: f"refused {address()}", deduct_when=_refused)(api)
     for room in without_token:
         limiter.limit(OPEN_LIMIT)(room)
+    for room in sent:
+        limiter.limit(SENT_LIMIT, methods=["POST"])(room)
     return limiter
 
 
@@ -40,6 +47,11 @@ def address() -> str:
             return str(given.ipv4_mapped)
         return str(ipaddress.ip_network((given, 64), strict=False))
     return str(given)
+
+
+def stranger() -> str:
+    """Whoever asks, as wrong codes of theirs are counted: their address stands for a telephone."""
+    return "ip:" + hashlib.sha256(address().encode()).hexdigest()[:16]
 
 
 def _token() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from sqlalchemy import func, select
@@ -112,7 +111,7 @@ def count(asked: Asked, session: Session) -> dict[str, Any]:
            answer=shapes.StatusTold)
 def case_status(asked: Asked, session: Session) -> dict[str, Any]:
     """With the rules and the lock of key 7; the address stands for the telephone."""
-    who = "ip:" + hashlib.sha256(limits.address().encode()).hexdigest()[:16]
+    who = limits.stranger()
     found = case_lookup.look_up(
         session, who, asked.body.code, asked.body.phone_end, asked.now
     )

@@ -4,6 +4,7 @@ from alembic import context
 
 import crm.api.models
 import crm.citizens.models
+import crm.intake.models
 import crm.knowledge.models
 import crm.notices.models
 import crm.open311.models

@@ -24,6 +24,7 @@ from crm import cases, search
 from crm.case_models import Case, CaseEvent, Identity
 from crm.database import Database
 from crm.errors import HotlineError
+from crm.intake.models import Arrival, Attachment, CaseDetails
 from crm.models import Base, Call, CallNote
 from crm.notices.models import Notice, NoticeFile
 from crm.officer_models import Draft
@@ -39,7 +40,7 @@ GONE = "(đã xóa theo yêu cầu)"
 _TABLES = (
     "call", "leg", "callback", "call_note", "live_call", "live_agent", "api_answer",
     "webhook_delivery", "citizen_case", "draft", "notice", "open311_request", "stray_receipt",
-    "journal_gap", "trace_request", "legal_hold",
+    "journal_gap", "trace_request", "legal_hold", "arrival", "case_details",
 )
 _OF_NUMBERS = (  # rows that mean nothing without the number
     ("citizen", "phone"), ("opt_out", "recipient"), ("restriction", "number"),
@@ -190,6 +191,12 @@ def _empty(session: Session, case: Case) -> None:
         note="", salt=None
     ))
     session.execute(update(Draft).where(Draft.case_id == case.id).values(text=GONE))
+    # the content of files goes with the next clean-up of what no row names
+    session.execute(delete(Attachment).where(Attachment.case_id == case.id))
+    session.execute(delete(CaseDetails).where(CaseDetails.case_id == case.id))
+    session.execute(update(Arrival).where(Arrival.case_id == case.id).values(
+        sender=None, reference=None, link=None
+    ))
     search.remove(session, search.Kind.CASE, case.id)
 
 

@@ -20,6 +20,8 @@ LONGEST = timedelta(days=366)
 CHANNELS = {
     "call": "Điện thoại", "voicemail": "Lời nhắn thoại", "hand": "Điện thoại viên nhập",
     "web": "Trang web", "email": "Thư điện tử", "zalo": "Zalo", "api": "Hệ thống khác",
+    "counter": "Tại quầy", "letter": "Thư, công văn", "facebook": "Facebook", "press": "Báo, đài",
+    "portal": "Cổng thông tin", "open311": "Open311",
 }
 FEW = f"Các địa bàn dưới {work.SMALL} phản ánh"
 

@@ -29,14 +29,19 @@ OPEN311 = {f"/open311/v2/{page}.<any(json, xml):form>" for page in (
 OPEN_API = {f"/api/v1/{page}" for page in (
     "openapi.json", "docs", "categories", "areas", "agencies",
 )}
-LINKS = {"/o/<token>"}  # to officers: a code to their telephone opens them
-SENT_OPENLY = {"/language", "/api/v1/case-status", "/o/<token>/code", "/o/<token>/enter"}
+CITIZENS = {"/report", "/report/done", "/status", "/results", "/results.rss", "/call"}
+# to officers: a code to their telephone opens them
+LINKS = {"/o/<token>", "/o/<token>/files/<int:number>"}
+SENT_OPENLY = {
+    "/language", "/api/v1/case-status", "/o/<token>/code", "/o/<token>/enter", "/call/line",
+    "/o/<token>/files",
+}
 TOKENS = {f"/api/v1/{page}" for page in (
     "calls", "calls/<call_id>", "cases", "cases/<code>", "reports/counts",
 )}
 PUBLIC = {
     "/login", "/healthz", "/readyz", "/static/<path:filename>",
-} | BULLETIN | LINKS | OPEN_DATA | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
+} | BULLETIN | CITIZENS | LINKS | OPEN_DATA | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
 LOCAL = {"/metrics"}
 AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
@@ -47,12 +52,14 @@ BOARDS = {
     "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy",
     "/privacy/<int:request_id>/export",
 }
-OFFICES = {"/agency", "/agency/<code>"}  # of the people of agencies
+# of the people of agencies
+OFFICES = {"/agency", "/agency/<code>", "/agency/<code>/files/<int:number>"}
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
 MESSAGES = {"/messages"}  # of whoever does what callers ask for
 ADMINS = {"/users", "/api-keys"}
 CASES = {
     "/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>", "/knowledge",
+    "/cases/<code>/files/<int:number>",
     "/knowledge/search", "/knowledge/<code>", "/points", "/citizens", "/citizens/known",
     "/citizens/call/<call_id>", "/citizens/case/<code>",
 }

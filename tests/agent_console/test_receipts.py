@@ -15,6 +15,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from agent_console.app import create_app, feed_of
+from crm import cases
 from crm.database import Database
 from crm.notices import receipts
 from crm.notices.delivery import Route
@@ -166,3 +167,16 @@ class TestZalo:
         assert by_zalo(app, self.EVENT, key="x").status_code == 403
         assert app.test_client().post("/receipts/zalo", data="no json").status_code == 400
         assert only(sqlite).state == State.SENT
+
+    def test_what_a_citizen_writes_opens_one_case(self, app: Flask, sqlite: Database) -> None:
+        told: dict[str, object] = {
+            "event_name": "user_send_text", "sender": {"id": "u1"},
+            "message": {"msg_id": "m1", "text": "Nhà tôi hết gạo"},
+        }
+        assert by_zalo(app, told, key="x").status_code == 403
+        for _ in range(2):
+            assert by_zalo(app, told).status_code == 204
+        assert by_zalo(app, told | {"message": {"text": "x"}}).status_code == 400
+        with sqlite.reading() as session:
+            (case,) = cases.latest(session, 9)
+        assert (case.channel, case.summary) == ("zalo", "Nhà tôi hết gạo")

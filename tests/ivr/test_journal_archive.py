@@ -11,11 +11,12 @@ from crm import secrets
 from crm import settings as configuration
 from crm.database import Database
 from crm.models import Call, JournalPosition
-from crm.privacy import erasure, sealing
+from crm.privacy import erasure, retention, sealing
 from crm.privacy.sealing import SealError
 from crm.settings import Settings
-from ivr import journal, journal_archive
+from ivr import journal_archive
 from ivr.journal import Tailer
+from ivr.journal_reader import CURRENT
 from scripts import privacy
 from tests.journals import START, Asterisk, encode
 
@@ -47,11 +48,11 @@ def two_days(database: Database, home: Path) -> Asterisk:
     """A segment of yesterday that is read, and one of today that is."""
     asterisk = Asterisk()
     for number in ("0912345678", "0987654321"):
-        with (home / "journal" / journal.CURRENT).open("ab") as out:
+        with (home / "journal" / CURRENT).open("ab") as out:
             out.write(call_at(asterisk, number))
         read_on(database, home, asterisk)
         asterisk.now += DAY
-        with (home / "journal" / journal.CURRENT).open("ab") as out:
+        with (home / "journal" / CURRENT).open("ab") as out:
             out.write(call_at(asterisk, "0900000000"))
         read_on(database, home, asterisk)
     return asterisk
@@ -75,7 +76,7 @@ def position(database: Database) -> JournalPosition | None:
 
 def test_on_a_quiet_line_too_a_segment_ends_after_a_day(sqlite: Database, home: Path) -> None:
     two_days(sqlite, home)
-    rotated = [one for one in names(home) if one != journal.CURRENT]
+    rotated = [one for one in names(home) if one != CURRENT]
     assert len(rotated) == 2
     with sqlite.reading() as session:
         assert {one.caller for one in session.query(Call)} == {
@@ -85,7 +86,7 @@ def test_on_a_quiet_line_too_a_segment_ends_after_a_day(sqlite: Database, home: 
 
 def test_a_segment_is_sealed_when_it_is_read_and_rests(sqlite: Database, home: Path) -> None:
     asterisk = two_days(sqlite, home)
-    with (home / "journal" / journal.CURRENT).open("ab") as out:  # begun, and read
+    with (home / "journal" / CURRENT).open("ab") as out:  # begun, and read
         out.write(call_at(asterisk, "0900000001"))
     read_on(sqlite, home, asterisk)
     plain = {one: (home / "journal" / one).read_bytes() for one in names(home)}
@@ -173,7 +174,7 @@ def test_sealed_segments_go_when_their_time_is_over(sqlite: Database, home: Path
     privacy.tidy(sqlite, settings, asterisk.now + 95 * DAY)
     assert erasure.sealed_of(home) == []
     with sqlite.reading() as session:
-        (made,) = [one for one in privacy.retention.certificates(session, 9)
+        (made,) = [one for one in retention.certificates(session, 9)
                    if one.kind == "journal"]
         assert (made.count, made.days) == (number, 90)
     assert names(home)  # what is written to is there

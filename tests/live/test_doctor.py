@@ -26,7 +26,7 @@ def test_a_sound_hotline_lacks_only_its_emergency_services_and_says_what_to_do(
     assert found.keys() == {
         "asterisk", "modules", "configuration", "capacity", "ami", "trunk", "journal", "database",
         "tailer", "listener", "prompts", "voice", "emergency", "drill", "notices", "disk",
-        "clock", "beat", "certificate", "privacy",
+        "clock", "beat", "certificate", "privacy", "files",
     }
     assert {name for name, one in found.items() if one["status"] == "failure"} == NOT_AGREED
     # what cannot be had on a machine of its own without a carrier, or depends on the machine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit, cases
+from crm import attachments, audit, cases
+from crm.attachments import Giver
 from crm.citizens import contacts
 from crm.database import Database
+from crm.intake import arrivals, forms
 from crm.models import Base, Call, CallNote, Role, User
 from crm.notices import outbox
 from crm.notices.models import Notice
@@ -22,6 +25,7 @@ from crm.privacy.erasure import HeldError
 from crm.privacy.requests import Kind, RequestError
 from tests.agent_console.factories import add_call
 from tests.crm.case_factory import NOW, answered, officer, opened
+from tests.crm.intake import files
 
 NUMBER, OTHER, KEY = "0912345678", "0987654321", "k" * 32
 SAID = "Tôi là Lê Văn Tám ở thôn Đông, ho nhiều"
@@ -171,3 +175,28 @@ def test_whoever_asks_sees_all_that_is_their_own_and_nobody_elses(
     assert [one["summary"] for one in found["cases"]] == [SAID]
     assert [one["text"] for one in found["messages"]] == [SAID]
     assert OTHER not in repr(found)
+
+
+def test_files_fields_and_origin_of_a_case_go_with_it(database: Database, tmp_path: Path) -> None:
+    with database.transaction() as session:
+        case = opened(session, phone=NUMBER, summary=SAID)
+        kept = attachments.take(tmp_path, "Lê Văn Tám.png", files.picture("PNG"))
+        attachments.add(session, case, kept, giver=Giver.CITIZEN, by="citizen", now=NOW)
+        told = {"wrong": "person", "clinic": "Trạm y tế thôn Đông"}
+        fields = forms.parse(forms.VACCINE_RECORD, told, NOW)
+        assert fields is not None
+        forms.put(session, case, fields, by="citizen", now=NOW)
+        arrival = arrivals.first(
+            session, arrivals.EMAIL, "m1", NOW, sender="tam@example.vn", reference="Tám"
+        )
+        assert arrival is not None
+        arrival.case_id = case.id
+    with database.transaction() as session:
+        erasure.erase_rows(session, NUMBER, KEY, NOW)
+    with database.reading() as session:
+        left = all_rows(session)
+    assert not [word for word in ("Tám", "thôn Đông", "tam@example.vn") if word in left]
+    old = (NOW - timedelta(days=2)).timestamp()
+    os.utime(attachments.path_of(tmp_path, kept.sha256), (old, old))
+    with database.reading() as session:
+        assert attachments.forget_strays(tmp_path, session, NOW) == 1
