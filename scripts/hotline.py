@@ -22,6 +22,7 @@ from crm.errors import HotlineError
 from crm.settings import PROJECT, Settings
 from scripts import (
     PROCESSES,
+    broadcast_commands,
     bulletin_commands,
     case_commands,
     import_commands,
@@ -80,6 +81,7 @@ main.add_command(bulletin_commands.bulletin)
 main.add_command(incident_commands.incident)
 main.add_command(report_commands.report)
 main.add_command(notice_commands.notice)
+main.add_command(broadcast_commands.broadcast)
 main.add_command(program_commands.token)
 main.add_command(program_commands.webhook)
 main.add_command(program_commands.open311)
@@ -132,6 +134,10 @@ def process(settings: Settings, name: str) -> None:
         from ivr import journal
 
         journal.main(settings, stop)
+    elif name == "broadcasts":
+        from scripts import broadcasts
+
+        broadcasts.main(settings, stop)
     else:
         from scripts import scheduler
 

@@ -3,6 +3,7 @@
 from alembic import context
 
 import crm.api.models
+import crm.broadcasts.models
 import crm.knowledge.models
 import crm.notices.models
 import crm.open311.models

@@ -146,7 +146,8 @@ class Smpp:
         except _BROKEN as error:
             self._lost(error)
             raise Undelivered(
-                f"the SMSC is lost: {type(error).__name__}", final=False, throttled=True
+                f"the SMSC is lost: {type(error).__name__}", final=False, throttled=True,
+                unsure=True,
             ) from error
         answer = self._answers.pop(sent.sequence)
         if answer.is_error():

@@ -93,6 +93,7 @@ def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
         # the extension of a context that only digits of a checked number lead to
         "PJSIP/${EXTEN}@carrier,30,rG(hl-callback-met^${EXTEN}^1",
         "PJSIP/${EXTEN}@carrier,30,b(hl-tell-leg^s^1",
+        "PJSIP/${EXTEN}@carrier,30,b(hl-tell-leg^s^1",  # of a broadcast
         "PJSIP/${EXTEN}@carrier,30",
         "PJSIP/115@carrier,20,d", "PJSIP/02373000115@carrier,20,d", "PJSIP/114@carrier,20,d",
     ]
