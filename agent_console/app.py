@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from agent_console import (
     api_keys,
     board,
+    broadcast_desk,
     bulletin,
     case_desk,
     controls,
@@ -71,7 +72,7 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, knowledge, points, controls, machines, bulletin,
-        notice_desk, receipts, reports, api_keys, description,
+        notice_desk, broadcast_desk, receipts, reports, api_keys, description,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -73,8 +73,8 @@ def twilio() -> Answer:
 @blueprint.post("/gateway")
 @public
 def gateway() -> Answer:
-    """JSON: `message_id`, `status` (delivered | failed), `error`, `reference` (our id); or a reply: `from`, `text`.
-    Signed: X-Signature is the HMAC-SHA256, in hex, of X-Timestamp (seconds), a full stop and the
+    """JSON: `message_id`, `status` (delivered | failed), `error`, `reference` (our id); or a reply:
+    `from`, `text`. Signed: X-Signature is the HMAC-SHA256, in hex, of X-Timestamp (seconds), a full stop and the
     body."""
     key = console().settings.sms_gateway_secret
     if console().settings.sms_provider != "gateway" or not key:

@@ -53,7 +53,8 @@ def compile_dialplan(
     emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, whisper: bool,
     recordings: Path, messages: Path, asterisk_major: int,
     callback_again_s: tuple[int, ...] = (), callback_legs: int | None = None,
-    broadcast_legs: int = 1, queue_limits: Mapping[str, int] | None = None, duty_phones: tuple[str, ...] = (),
+    broadcast_legs: int = 1, queue_limits: Mapping[str, int] | None = None,
+    duty_phones: tuple[str, ...] = (),
     experts: tuple[Expert, ...] = (), languages: tuple[Language, ...] = (),
 ) -> str:
     """The whole `extensions.conf`. `whisper`: emergency services are told the caller's number when

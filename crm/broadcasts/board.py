@@ -38,12 +38,11 @@ class Progress:
 
 
 def progress(session: Session, broadcast: Broadcast) -> Progress:
-    found: dict[str, int] = {
-        state: count for state, count in session.execute(
-            select(Notice.state, func.count(Notice.id))
-            .where(Notice.broadcast_id == broadcast.id).group_by(Notice.state)
-        )
-    }
+    counted = session.execute(
+        select(Notice.state, func.count(Notice.id))
+        .where(Notice.broadcast_id == broadcast.id).group_by(Notice.state)
+    )
+    found: dict[str, int] = dict(counted.tuples())
     return Progress(
         waiting=found.get(State.HELD, 0) + found.get(State.WAITING, 0),
         sending=found.get(State.SENDING, 0), sent=found.get(State.SENT, 0),

@@ -22,6 +22,7 @@ from crm.settings import Settings
 
 BACK_WITHIN = timedelta(days=1)
 PAST = 5  # broadcasts of the same channel that tell how many call back
+ENOUGH_TOLD = 100  # recipients
 CALL_S = 240  # talking time where there are too few calls to measure
 MEASURED_OVER, ENOUGH = timedelta(days=7), 30
 MENU_S = 60  # what a caller's line is busy before somebody answers
@@ -105,11 +106,12 @@ def count_back(session: Session, now: datetime) -> int:
     """Count who called within a day of being told, once that day is over; how many broadcasts."""
     over = list(session.scalars(
         select(Broadcast).where(
-            Broadcast.stage.in_((Stage.DONE, Stage.STOPPED)), Broadcast.called_back.is_(None),
-            Broadcast.started_at.is_not(None), Broadcast.ended_at < now - BACK_WITHIN,
+            Broadcast.stage == Stage.DONE, Broadcast.called_back.is_(None),
+            Broadcast.ended_at < now - BACK_WITHIN,
         ).limit(5)
     ))
     for broadcast in over:
+        last = (broadcast.ended_at or now) + BACK_WITHIN
         # a pair of each recipient and each call of theirs within the days of the broadcast
         pairs = session.execute(
             select(Notice.id, Notice.sent_at, Call.started_at).join(
@@ -117,11 +119,11 @@ def count_back(session: Session, now: datetime) -> int:
             ).where(
                 Notice.broadcast_id == broadcast.id, Notice.sent_at.is_not(None),
                 Call.direction == "in", Call.started_at >= broadcast.started_at,
-                Call.started_at <= broadcast.ended_at + BACK_WITHIN,
+                Call.started_at <= last,
             )
         )
         broadcast.called_back = len({
-            id_ for id_, sent_at, at in pairs if sent_at <= at <= sent_at + BACK_WITHIN
+            id_ for id_, sent_at, at in pairs if sent_at and sent_at <= at <= sent_at + BACK_WITHIN
         })
     return len(over)
 
@@ -134,9 +136,9 @@ def _back(session: Session, settings: Settings, channel: str) -> tuple[float, bo
         ).order_by(Broadcast.ended_at.desc()).limit(PAST)
     ).all()
     told = sum(recipients for _, recipients in past)
-    if told < 100:
+    if told < ENOUGH_TOLD:
         return settings.broadcast_back_percent / 100, False
-    return max(0.001, sum(back for back, _ in past) / told), True
+    return max(0.001, sum(back or 0 for back, _ in past) / told), True
 
 
 def _call_s(session: Session, now: datetime) -> int:

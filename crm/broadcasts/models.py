@@ -57,8 +57,10 @@ class Broadcast(Base):
     most_per_minute: Mapped[int]
     stage: Mapped[str] = mapped_column(String(10))  # a Stage
     recipients: Mapped[int]
-    counts: Mapped[dict[str, int]] = mapped_column(JSON)  # left out: duplicates, opted_out, withheld, invalid
-    invalid: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # {"line", "value" (masked), "why"}, the first of them
+    # who was left out: duplicates, opted_out, withheld, invalid
+    counts: Mapped[dict[str, int]] = mapped_column(JSON)
+    # the first of those: {"line", "value" (masked), "why"}
+    invalid: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     created_by: Mapped[str] = mapped_column(String(32))  # login
     created_at: Mapped[datetime]
     tested_at: Mapped[datetime | None]
