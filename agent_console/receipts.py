@@ -74,8 +74,8 @@ def twilio() -> Answer:
 @public
 def gateway() -> Answer:
     """JSON: `message_id`, `status` (delivered | failed), `error`, `reference` (our id); or a reply:
-    `from`, `text`. Signed: X-Signature is the HMAC-SHA256, in hex, of X-Timestamp (seconds), a full stop and the
-    body."""
+    `from`, `text`. Signed: X-Signature is the HMAC-SHA256, in hex, of X-Timestamp (seconds), a
+    full stop and the body."""
     key = console().settings.sms_gateway_secret
     if console().settings.sms_provider != "gateway" or not key:
         raise NotFound()

@@ -42,7 +42,7 @@ def progress(session: Session, broadcast: Broadcast) -> Progress:
         select(Notice.state, func.count(Notice.id))
         .where(Notice.broadcast_id == broadcast.id).group_by(Notice.state)
     )
-    found: dict[str, int] = dict(counted.tuples())
+    found = {str(state): int(count) for state, count in counted}
     return Progress(
         waiting=found.get(State.HELD, 0) + found.get(State.WAITING, 0),
         sending=found.get(State.SENDING, 0), sent=found.get(State.SENT, 0),
