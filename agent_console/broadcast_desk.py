@@ -188,7 +188,7 @@ def _act(
     try:
         with console().database.transaction() as session:
             found = _found(session, number)
-            act(session, life.locked(session, found.id))
+            act(session, life.locked(session, found.id))  # as it is now, and stays meanwhile
     except BroadcastError as error:
         flash(words.broadcast_problem(error.code))
     else:

@@ -31,6 +31,7 @@ from crm import (
 from crm.api import posts, repeats, webhooks
 from crm.broadcasts import board as broadcast_board
 from crm.broadcasts import load, sending
+from crm.broadcasts.models import Stage
 from crm.database import Database
 from crm.knowledge import points
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
@@ -206,7 +207,7 @@ class Jobs:
         for broadcast_id in found:
             with self._database.transaction() as session:
                 stage = sending.tend(session, self._settings, broadcast_id, self._clock()).stage
-            if stage == "running":
+            if stage == Stage.RUNNING:
                 self._wakes.wake(broadcast_id)
 
     def count_calls_back(self) -> None:

@@ -31,6 +31,7 @@ MOVES: dict[Stage, frozenset[Stage]] = {
     Stage.STOPPED: frozenset(),
     Stage.DONE: frozenset(),
 }
+SYSTEM = "system"  # who does what nobody has asked for
 _CHUNK = 1000
 
 
@@ -174,7 +175,10 @@ def stop(session: Session, broadcast: Broadcast, *, by: str, now: datetime) -> N
 
 def locked(session: Session, id_: int) -> Broadcast:
     """A broadcast that nobody else changes meanwhile. Raises BroadcastError."""
-    found = session.scalar(select(Broadcast).where(Broadcast.id == id_).with_for_update())
+    found = session.scalar(
+        select(Broadcast).where(Broadcast.id == id_).with_for_update()
+        .execution_options(populate_existing=True)  # not as it was before somebody else's change
+    )
     if found is None:
         raise BroadcastError("unknown", f"there is no broadcast {id_}")
     return found

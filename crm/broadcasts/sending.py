@@ -19,10 +19,10 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from crm.broadcasts import life, load, texts
-from crm.broadcasts.models import Broadcast, Stage
+from crm.broadcasts.models import Broadcast, BroadcastEvent, Stage
 from crm.database import Database
 from crm.models import Leg
-from crm.notices import hours, receipts, voice
+from crm.notices import hours, outbox, receipts, voice
 from crm.notices.delivery import (
     Outgoing,
     Route,
@@ -41,6 +41,7 @@ LEASE = timedelta(minutes=2)  # longer than any adapter may take
 ATTEMPTS = 6  # of what was certainly not taken
 FIRST_RETRY = timedelta(seconds=30)
 AT_ONCE = 16  # messages that a worker has on their way
+DOUBTFUL = 20  # messages that were refused
 THROTTLED = timedelta(seconds=30)
 RING_AGAIN = timedelta(minutes=20)
 _RINGING = timedelta(seconds=60)
@@ -88,10 +89,12 @@ def tend(session: Session, settings: Settings, broadcast_id: int, now: datetime)
     if broadcast.channel == Channel.VOICE:
         open_states.append(State.SENT)  # may still be heard, or rung again
     left = session.scalar(select(Notice.id).where(mine, Notice.state.in_(open_states)).limit(1))
+    if broadcast.stage == Stage.RUNNING and left is not None:
+        _doubt(session, settings, broadcast, now)
     if broadcast.stage == Stage.RUNNING and left is None:
         life.move(broadcast, Stage.DONE)
         broadcast.ended_at = now
-        life.note(session, broadcast, "ended", "system", now)
+        life.note(session, broadcast, "ended", life.SYSTEM, now)
     return broadcast
 
 
@@ -226,6 +229,32 @@ def _free_legs(session: Session, settings: Settings, now: datetime) -> int:
         )
     ) or 0
     return settings.broadcast_legs - busy
+
+
+def _doubt(session: Session, settings: Settings, broadcast: Broadcast, now: datetime) -> None:
+    """Where most of what has gone came to nothing something is wrong with the provider, or with
+    the text: a person looks at it before the others go. That happens once."""
+    # what was taken, and failed later, is no refusal
+    all_of, taken_of = session.execute(
+        select(func.count(Notice.id), func.count(Notice.sent_at)).where(
+            Notice.broadcast_id == broadcast.id,
+            Notice.state.in_((State.SENT, State.DELIVERED, State.FAILED)),
+        )
+    ).one()
+    refused = all_of - taken_of
+    if refused < DOUBTFUL or refused <= taken_of or session.scalar(
+        select(BroadcastEvent.id).where(
+            BroadcastEvent.broadcast_id == broadcast.id, BroadcastEvent.by == life.SYSTEM,
+            BroadcastEvent.what == "paused",
+        ).limit(1)
+    ):
+        return
+    life.pause(session, broadcast, by=life.SYSTEM, now=now)
+    outbox.alarm(
+        session, settings, subject=f"broadcast {broadcast.id}", now=now,
+        body=f"broadcast {broadcast.id} pauses: {refused} of {all_of} messages were refused",
+    )
+    log.error("broadcast %d pauses: %d messages were refused", broadcast.id, refused)
 
 
 def _ring_again(

@@ -39,7 +39,9 @@ def a_list(count: int) -> io.BytesIO:
     return io.BytesIO(files.as_csv(rows(count), audience.COLUMNS))
 
 
-def write(browser: Browser, count: int = 60, **told: object):  # type: ignore[no-untyped-def]
+def write(browser: Browser, **told: object):  # type: ignore[no-untyped-def]
+    """Save a draft; `count`: of the people on its list."""
+    count = int(str(told.pop("count", 60)))
     form = {**FORM, **told, "csrf_token": browser.token(), "file": (a_list(count), "list.csv")}
     return browser.client.post("/broadcasts", data=form)
 
@@ -80,17 +82,17 @@ def test_one_person_writes_it_another_approves_it(
     admin.submit("/broadcasts/1/stop")
     assert stage(sqlite) == "stopped"
     with sqlite.reading() as session:
-        told = [(one.what, one.by) for one in session.scalars(
+        done = [(one.what, one.by) for one in session.scalars(
             select(BroadcastEvent).order_by(BroadcastEvent.id)
         )]
         assert set(session.scalars(select(Notice.state).where(Notice.broadcast_id == 1))) == {
             State.CANCELLED
         }
-    assert told == [
+    assert done == [
         ("written", "huy"), ("tested", "huy"), ("approved", "quan"), ("started", "huy"),
         ("paused", "huy"), ("resumed", "huy"), ("stopped", "quan"),
     ]
-    assert "đã dừng" in page(supervisor).lower() or "dừng hẳn" in page(supervisor)
+    assert "dừng hẳn" in page(supervisor)
     assert "Xét nghiệm phường Hàm Rồng" in page(supervisor, "/broadcasts")
     again = page(supervisor, "/broadcasts/new?from=1")
     assert "Mời người dân xét nghiệm" in again
@@ -119,7 +121,7 @@ def test_what_cannot_be_is_said_and_nothing_is_lost(
 def test_a_message_to_chosen_persons_says_nothing_else(
     supervisor: Browser, sqlite: Database
 ) -> None:
-    write(supervisor, 3, audience="chosen", text="")
+    write(supervisor, count=3, audience="chosen", text="")
     assert "Tram Y te Phuong Ham Rong de nghi quy vi goi so 02371022" in page(supervisor)
 
 
@@ -130,7 +132,7 @@ def test_files_of_the_carriers_are_fetched_and_that_is_noted(
     admin.submit("/broadcasts/1/approve")
     supervisor.submit("/broadcasts/1/start")
     shown = page(supervisor)
-    assert "đã chuyển mạng" in shown.lower() or "chuyển mạng" in shown
+    assert "chuyển mạng" in shown
     answer = supervisor.client.get("/broadcasts/1/files/vinaphone")
     assert answer.headers["Content-Disposition"].endswith('-1-vinaphone.csv"')
     digest = hashlib.sha256(answer.data).hexdigest()

@@ -142,6 +142,17 @@ def test_a_doctor_off_duty_is_not_rung_and_the_channels_for_calls_going_out_are_
     assert "Goto(hl-experts" not in "".join(without.values())
 
 
+def test_calls_of_broadcasts_leave_channels_free_and_9_opts_out() -> None:
+    found = contexts(compiled(carrier=True, callback_legs=4, broadcast_legs=2))
+    ringing = found["hl-broadcast"]
+    assert "GROUP_COUNT(out@broadcast_leg)} > 2]?end" in ringing
+    assert "GROUP_COUNT(out@callback_leg)} > 4]?end" in ringing
+    assert ringing.index("?end") < ringing.index("Dial(")
+    assert "HL_OPT_OUT,call=${HL_CALL}" in found["hl-broadcast-keys"]
+    assert "Goto(hl-told-keys,4,1)" in found["hl-broadcast-keys"]  # emergency, as everywhere
+    assert "hl-broadcast-keys" in found["hl-broadcast-told"]
+
+
 def test_a_queue_holds_as_many_as_are_set_and_emergency_all() -> None:
     found = contexts(compiled(queue_limits={"vaccine": 40}))
     assert "${HL_AHEAD} >= 40]?hl-full" in found["hl-queue-vaccine"]

@@ -26,7 +26,7 @@ from crm.settings import Settings
 from tests.crm.broadcasts import factory
 from tests.crm.broadcasts.factory import notices, stage_of, started
 from tests.crm.broadcasts.past import with_calls
-from tests.crm.notices.factory import NIGHT, NOON, after
+from tests.crm.notices.factory import NIGHT, NOON, after, all_of
 from tests.crm.test_incidents import event
 
 
@@ -316,6 +316,28 @@ def test_many_workers_send_nothing_twice(database: Database, settings: Settings)
         worker.join(60)
     assert faults == []
     assert (len(gateway.taken), max(gateway.taken.values())) == (300, 1)
+
+
+def test_where_most_are_refused_a_person_looks_first(
+    database: Database, settings: Settings, sender: Sender
+) -> None:
+    def refused(outgoing: Outgoing) -> None:
+        raise Undelivered("the gateway 400", final=True)
+
+    id_ = started(database, settings, 60)
+    for _ in range(2):
+        sender.turn(id_, Gateway(refused))
+        sender.tend(id_)
+    assert stage_of(database, id_) is Stage.PAUSED
+    assert "pauses: 32 of 32" in all_of(database)[-1].body  # to the engineers
+    with database.transaction() as session:
+        life.resume(session, life.locked(session, id_), by="huy", now=sender.now)
+    gateway = Gateway()
+    sender.turn(id_, gateway)
+    sender.tend(id_)
+    assert stage_of(database, id_) is Stage.RUNNING  # who has looked decides
+    sender.all(id_, gateway)
+    assert len(gateway.taken) == 28
 
 
 def heard(database: Database, call: str, what: str = "HL_TOLD") -> None:
