@@ -8,6 +8,8 @@ from enum import StrEnum
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+import crm.broadcasts.models
+import crm.case_models  # noqa: F401 - rows of theirs are named here, in whatever program
 from crm.models import Base
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -17,6 +19,7 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 from crm.database import MIGRATIONS, Database, DatabaseError
 from crm.models import Base, JournalGap, Switch
+from crm.settings import PROJECT
 from tests.databases import BARE, KINDS, Databases
 
 NOON = datetime(2025, 11, 22, 12, 0, tzinfo=UTC)
@@ -67,6 +70,14 @@ def test_migrations_go_up_and_down_and_up_again(databases: Databases, kind: str)
         database.migrate()  # twice is as good as once
         assert database.schema_is_current()
         assert set(Base.metadata.tables) < set(inspect(database.engine).get_table_names())
+
+
+@pytest.mark.parametrize("program", [
+    "ivr.journal", "ivr.listener", "scripts.scheduler", "scripts.broadcasts", "agent_console.app",
+])
+def test_each_program_knows_the_tables_that_its_own_point_to(program: str) -> None:
+    seen = f"import {program}; from crm.models import Base; Base.metadata.sorted_tables"
+    subprocess.run([sys.executable, "-c", seen], check=True, cwd=PROJECT)
 
 
 def test_a_transaction_commits_once_at_its_end(database: Database) -> None:
