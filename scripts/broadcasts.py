@@ -17,6 +17,7 @@ from typing import Any
 from huey import PostgresHuey, SqliteHuey  # type: ignore[import-untyped]
 from huey.consumer import Consumer  # type: ignore[import-untyped]
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from crm import secrets
 from crm.broadcasts import sending
@@ -99,9 +100,16 @@ class Workers:
                 return
 
     def attend(self) -> None:
-        """Take in what the SMSC reports."""
-        if self._smpp is not None:
+        """Keep the SMSC's connection while there is anything to send: the scheduler has one of its
+        own, and takes in what is reported when we have none."""
+        if self._smpp is None:
+            return
+        with self._database.reading() as session:
+            busy = bool(sending.at_work(session))
+        if busy:
             self._smpp.attend()
+        else:
+            self._smpp.close()
 
     def close(self) -> None:
         self._executor.shutdown(wait=True)
@@ -136,7 +144,10 @@ def main(settings: Settings, stop: threading.Event) -> None:
     consumer.start()
     log.info("%d workers send broadcasts", settings.broadcast_workers)
     while not stop.wait(ATTEND_S):
-        workers.attend()
+        try:
+            workers.attend()
+        except SQLAlchemyError as error:
+            log.error("the database does not answer: %s", type(error).__name__)
         consumer.check_worker_health()
     consumer.stop(graceful=True)
     workers.close()

@@ -179,8 +179,11 @@ def _note(
     )))
     for notice in rows:
         fate = fates[notice.id]
-        if notice.state != State.SENDING or notice.attempts != fate.outgoing.attempt:
-            continue  # its provider's report was faster, or it took longer than LEASE
+        late = notice.state == State.UNKNOWN and fate.error is None  # it took longer than LEASE
+        if notice.attempts != fate.outgoing.attempt or not (
+            late or notice.state == State.SENDING
+        ):
+            continue  # its provider's report was faster
         if fate.error is not None:
             _not_taken(broadcast, notice, fate.error, now)
             continue

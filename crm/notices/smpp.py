@@ -83,7 +83,11 @@ class Smpp:
             client = self._connected()
             last = ""
             for part in self._parts(text, coding, outgoing.id):
-                last = self._submit(client, outgoing.recipient, coding, part)
+                try:
+                    last = self._submit(client, outgoing.recipient, coding, part)
+                except Undelivered as error:
+                    error.unsure = error.unsure or bool(last)  # some of it has gone
+                    raise
             return last
 
     def attend(self) -> None:

@@ -16,7 +16,8 @@ MOVES: dict[State, frozenset[State]] = {
     State.SENDING: frozenset({
         State.SENT, State.WAITING, State.SENDING, State.FAILED, State.UNKNOWN
     }),
-    State.UNKNOWN: frozenset({State.DELIVERED, State.FAILED}),  # as its provider reports
+    # as its provider, or a worker that was very slow, tells later
+    State.UNKNOWN: frozenset({State.SENT, State.DELIVERED, State.FAILED}),
     # back to waiting: rung, and not heard
     State.SENT: frozenset({State.DELIVERED, State.FAILED, State.WAITING}),
     State.DELIVERED: frozenset(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from scripts.hotline import main
 from tests.accounts import PASSWORD, hash_quickly
 from tests.crm.broadcasts.factory import AREA, TEXT, rows, stage_of
 
+Run = Callable[..., Result]
+
 
 @pytest.fixture
-def run(sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def run(sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name, value in {
         "HOME": str(tmp_path), "DATABASE_URL": str(sqlite.url), "SMS_PROVIDER": "gateway",
         "SMS_SENDER": "TD1022", "SMS_GATEWAY_URL": "http://127.0.0.1:9/send",
@@ -41,18 +44,17 @@ def run(sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # t
     return command
 
 
-def new(run, folder: Path, *words: str, by: str = "huy", count: int = 60) -> Result:  # type: ignore[no-untyped-def]
+def new(run: Run, folder: Path, *words: str, by: str = "huy", count: int = 60) -> Result:
     table = folder / "list.csv"
     table.write_bytes(files.as_csv(rows(count), ("phone", "area")))
-    answer: Result = run(
+    return run(
         "new", "--title", "Xét nghiệm", "--area", AREA, "--list", str(table), "--authority",
         "Sở Y tế", "--document", "123/SYT", "--by", by, *words,
     )
-    return answer
 
 
 def test_it_is_written_tested_and_led_but_not_approved(
-    sqlite: Database, run, tmp_path: Path  # type: ignore[no-untyped-def]
+    sqlite: Database, run: Run, tmp_path: Path
 ) -> None:
     assert "no supervisor" in new(run, tmp_path, "--text", TEXT, by="lan").output
     assert "chosen persons" in new(run, tmp_path, "--text", TEXT, "--chosen", count=3).output
@@ -79,7 +81,7 @@ def test_it_is_written_tested_and_led_but_not_approved(
 
 
 def test_files_of_the_carriers_are_written(
-    sqlite: Database, run, tmp_path: Path  # type: ignore[no-untyped-def]
+    sqlite: Database, run: Run, tmp_path: Path
 ) -> None:
     assert new(run, tmp_path, "--text", TEXT, "--delivery", "carriers").exit_code == 0
     with sqlite.transaction() as session:

@@ -185,6 +185,22 @@ def test_what_is_unknown_becomes_what_its_provider_reports(
     ]
 
 
+def test_a_worker_that_was_very_slow_is_believed(
+    database: Database, settings: Settings, sender: Sender
+) -> None:
+    id_ = started(database, settings, 50)
+    held = killed_worker(database, settings, id_, sender.now)
+    sender.now += sending.LEASE
+    sender.tend(id_)
+    fates = {
+        one.id: sending._Fate(one, provider_id=f"m{one.id}") for one in held[:-1]
+    } | {held[-1].id: sending._Fate(held[-1], error=Undelivered("too late", final=True))}
+    with database.transaction() as session:
+        sending._note(session, id_, fates, sender.now)
+    assert {one.id for one in notices(database, id_, State.SENT)} == {one.id for one in held[:-1]}
+    assert [one.id for one in notices(database, id_, State.UNKNOWN)] == [held[-1].id]
+
+
 def test_what_a_provider_may_have_taken_is_not_sent_again(
     database: Database, settings: Settings, sender: Sender
 ) -> None:
