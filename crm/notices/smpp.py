@@ -82,11 +82,11 @@ class Smpp:
         with self._lock:
             client = self._connected()
             last = ""
-            for part in self._parts(text, coding, outgoing.id):
+            for number, part in enumerate(self._parts(text, coding, outgoing.id)):
                 try:
                     last = self._submit(client, outgoing.recipient, coding, part)
                 except Undelivered as error:
-                    error.unsure = error.unsure or bool(last)  # some of it has gone
+                    error.unsure = error.unsure or number > 0  # some of it has gone
                     raise
             return last
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from threading import Barrier, Lock, Thread
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from crm.broadcasts import board, life, load, sending
 from crm.broadcasts.errors import BroadcastError
@@ -292,6 +295,25 @@ def test_the_rate_is_that_of_the_calls_that_agents_can_take(
         sender.turn(id_, gateway)
         sender.now += timedelta(seconds=0.5)
     assert 58 <= len(gateway.taken) <= 64  # 30 a minute
+
+
+@given(
+    per_hour=st.integers(1, 200_000),
+    steps=st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 40)), max_size=60),
+)
+def test_no_pattern_of_waking_exceeds_the_rate(
+    per_hour: int, steps: list[tuple[int, int]]
+) -> None:
+    now, sent, settings = NOON, 0, factory.settings(Path("/nowhere"))
+    broadcast = Broadcast(per_hour=per_hour, rated_at=NOON + timedelta(hours=1))
+    for milliseconds, wanted in steps:
+        now += timedelta(milliseconds=milliseconds)
+        with Session() as nowhere:
+            count = load.allowed(nowhere, settings, broadcast, now, wanted)
+        load.gone(broadcast, count, now)
+        sent += count
+        most = (now - NOON + load.BURST) / timedelta(hours=1) * per_hour
+        assert sent <= most + 1.001
 
 
 def test_two_broadcasts_share_what_the_hotline_can_take(
