@@ -432,6 +432,7 @@ def broadcast_problem(code: str) -> str:
         ),
         "chosen_area": _("Chosen persons are asked to call by the health station of one commune: "
                          "choose that one."),
+        "chosen_files": _("A list of chosen persons is given to nobody: the hotline sends it."),
         "channel": _("This cannot be sent in this way: carriers are handed SMS only."),
         "areas": _("Choose at least one commune or ward."),
         "few": _("A list of so few people is one of chosen persons: they get the fixed sentence."),

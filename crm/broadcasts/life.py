@@ -66,6 +66,8 @@ def write(
         raise BroadcastError("rate", f"1 to {settings.broadcast_per_minute} messages a minute")
     if wanted.delivery is Delivery.CARRIERS and wanted.channel is not Channel.SMS:
         raise BroadcastError("channel", "carriers are handed SMS only")
+    if wanted.delivery is Delivery.CARRIERS and wanted.audience is Audience.CHOSEN:
+        raise BroadcastError("chosen_files", "a list of chosen persons is given to nobody")
     areas = audiences.checked_areas(wanted.areas, day)
     text = texts.composed(settings, wanted.channel, wanted.audience, wanted.text, areas, day)
     if wanted.audience is Audience.AREA:

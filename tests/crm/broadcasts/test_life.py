@@ -83,6 +83,7 @@ def test_chosen_persons_are_never_told_why(sqlite: Database, settings: Settings)
     assert refused(sqlite, settings, **few) == "chosen_text"
     assert refused(sqlite, settings, **few, text="Mời đi xét nghiệm lại ngay") == "chosen_text"
     assert refused(sqlite, settings, **few, text="", areas=(AREA, "14797")) == "chosen_area"
+    assert refused(sqlite, settings, **few, text="", delivery=Delivery.CARRIERS) == "chosen_files"
     id_ = written(sqlite, settings, 3, audience=Audience.CHOSEN, text="")
     assert {one.body for one in notices(sqlite, id_)} == {
         "1022 Thanh Hoa: Tram Y te Phuong Ham Rong de nghi quy vi goi so 02371022. Tu choi: soan "
