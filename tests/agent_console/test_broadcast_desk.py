@@ -8,15 +8,17 @@ import re
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
+from agent_console import words
 from crm import settings as configuration
 from crm.broadcasts import audience
 from crm.broadcasts.models import Broadcast, BroadcastEvent
 from crm.database import Database
 from crm.imports import files
 from crm.notices.models import Notice, State
-from crm.settings import Settings
+from crm.settings import PROJECT, Settings
 from tests.agent_console.conftest import Browser
 from tests.crm.broadcasts.factory import AREA, TEXT, rows
 
@@ -151,3 +153,16 @@ def test_agents_neither_see_nor_do_anything(
     assert write(agent).status_code == 403
     for wrong in ("/broadcasts/99", "/broadcasts/x", "/broadcasts/٣", "/broadcasts/1/files/x"):
         assert supervisor.client.get(wrong).status_code == 404
+
+
+def test_every_reason_for_refusing_has_words(app: Flask) -> None:
+    sources = "".join(
+        file.read_text(encoding="utf-8") for file in (PROJECT / "crm" / "broadcasts").glob("*.py")
+    )
+    codes = set(re.findall(r'BroadcastError\(\s*"(\w+)"', sources))
+    assert "chosen_text" in codes
+    with app.test_request_context():
+        assert all(words.broadcast_problem(code) for code in codes)
+        done = set(re.findall(r'note\(\s*session, broadcast, "(\w+)"', sources)) | {"fetched"}
+        assert "started" in done
+        assert all(words.broadcast_event(what) for what in done)
