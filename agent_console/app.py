@@ -18,6 +18,7 @@ from agent_console import (
     agency_people,
     api_keys,
     board,
+    broadcast_desk,
     bulletin,
     case_desk,
     case_intake,
@@ -89,7 +90,7 @@ def create_app(
     for room in (
         people, desk, board, messages, case_desk, case_intake, knowledge, points, controls,
         machines, bulletin, agency_people, officer_desk, citizens, tracing, privacy, notice_desk,
-        receipts, reports, api_keys, description, report, lookup, results, call,
+        broadcast_desk, receipts, reports, api_keys, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -35,6 +35,7 @@ class GatewayReport(BaseModel):
     message_id: str = Field(min_length=1, max_length=100)
     status: str = Field(pattern="^(delivered|failed)$")
     error: str = Field(default="", max_length=200)
+    reference: str = Field(default="", pattern="^[0-9]{0,9}$")  # the {id} that it was sent with
 
 
 class GatewayReply(BaseModel):
@@ -73,9 +74,9 @@ def twilio() -> Answer:
 @blueprint.post("/gateway")
 @public
 def gateway() -> Answer:
-    """JSON: `message_id`, `status` (delivered | failed), `error`; or a reply: `from`, `text`.
-    Signed: X-Signature is the HMAC-SHA256, in hex, of X-Timestamp (seconds), a full stop and the
-    body."""
+    """JSON: `message_id`, `status` (delivered | failed), `error`, `reference` (our id); or a reply:
+    `from`, `text`. Signed: X-Signature is the HMAC-SHA256, in hex, of X-Timestamp (seconds), a
+    full stop and the body."""
     key = console().settings.sms_gateway_secret
     if console().settings.sms_provider != "gateway" or not key:
         raise NotFound()
@@ -93,7 +94,8 @@ def gateway() -> Answer:
         else:
             report = GatewayReport.model_validate(told)
             _take(Receipt(
-                "gateway", report.message_id, report.status == "delivered", report.error
+                "gateway", report.message_id, report.status == "delivered", report.error,
+                int(report.reference) if report.reference else None,
             ))
     except (ValidationError, ValueError) as error:
         raise BadRequest() from error

@@ -496,4 +496,84 @@ def notice_state(state: str) -> str:
         "waiting": _("Waiting to be sent"), "sending": _("Being sent"), "sent": _("Sent"),
         "delivered": _("Delivered"), "failed": _("Not delivered"),
         "suppressed": _("Held back: recipient opted out"),
+        "unknown": _("Not known whether it went"),
     }[state])
+
+
+def percent(part: float) -> str:
+    """0.045 as 4,5."""
+    return f"{part * 100:.1f}".rstrip("0").rstrip(".").replace(".", ",")
+
+
+def minutes_long(minutes: int) -> str:
+    """How long something takes."""
+    if minutes < 120:
+        return str(_("%(minutes)s minutes", minutes=minutes))
+    return str(_("%(hours)s hours", hours=-(-minutes // 60)))
+
+
+def broadcast_stage(stage: str) -> str:
+    """Where a broadcast is."""
+    return str({
+        "draft": _("draft"), "approved": _("approved"), "running": _("being sent"),
+        "paused": _("paused"), "stopped": _("stopped"), "done": _("finished"),
+    }[stage])
+
+
+def broadcast_audience(audience: str) -> str:
+    """Who is written to."""
+    return str({
+        "area": _("Whom the hotline knows in these communes"),
+        "list": _("Everybody on the authority's list for these communes"),
+        "chosen": _("Chosen persons"),
+    }[audience])
+
+
+def broadcast_event(what: str) -> str:
+    """Something that was done to a broadcast."""
+    return str({
+        "written": _("written"), "tested": _("sent to a telephone for testing"),
+        "approved": _("approved"), "started": _("started"), "paused": _("paused"),
+        "resumed": _("resumed"), "stopped": _("stopped"), "ended": _("everything is sent"),
+        "files": _("files for the carriers made"), "fetched": _("file of a carrier taken"),
+    }[what])
+
+
+def broadcast_fault(why: str) -> str:
+    """Why a row of a list cannot be used."""
+    return str({
+        "number": _("no Vietnamese number that can get it"),
+        "area": _("not in the communes of this broadcast"), "row": _("the row is damaged"),
+    }[why])
+
+
+def broadcast_problem(code: str) -> str:
+    """Why a broadcast is refused (crm.broadcasts.errors)."""
+    return str({
+        "text": _("The text is too short, or has signs that nobody sees."),
+        "link": _("Only links to addresses of authorities (.gov.vn) may be sent."),
+        "long": _("The text is too long for what is set."),
+        "chosen_text": _(
+            "Chosen persons are never told why: they get the fixed sentence. Leave the text empty."
+        ),
+        "chosen_area": _("Chosen persons are asked to call by the health station of one commune: "
+                         "choose that one."),
+        "chosen_files": _("A list of chosen persons is given to nobody: the hotline sends it."),
+        "channel": _("This cannot be sent in this way: carriers are handed SMS only."),
+        "areas": _("Choose at least one commune or ward."),
+        "few": _("A list of so few people is one of chosen persons: they get the fixed sentence."),
+        "file": _("The list cannot be read. It is a CSV (UTF-8) or XLSX file with the columns "
+                  "phone and area in its first line."),
+        "paper": _("Title, authority and the number of its document are needed."),
+        "rate": _("So many messages a minute cannot be sent."),
+        "nobody": _("There is nobody to whom it could go."),
+        "number": _("This is no Vietnamese number that can get it."),
+        "author": _("Another person than its author approves a broadcast."),
+        "untested": _("Send it to your own telephone first."),
+        "unapproved": _("A second person has not approved it."),
+        "provider": _("Nobody is set who could send it. Please ask the engineers."),
+        "sound": _("Its text is being made into sound. Please try again in a moment."),
+        "stage": _("This cannot be done any more, or not yet."),
+        "files": _("Its files have been made already."),
+        "unknown": _("There is no such broadcast."),
+    }[code])

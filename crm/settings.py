@@ -539,6 +539,33 @@ class Settings:
     twilio_token: str | None = _setting("", _optional(_text), "Twilio token", secret=True)
     twilio_from: str | None = _setting("", _optional(_text), "Twilio sender")
     twilio_url: str | None = _setting("", _optional(_text), "Another address for Twilio's API")
+    broadcast_workers: int = _setting(
+        2, _number(1, 16), "Jobs that send broadcasts at the same time on this node"
+    )
+    broadcast_per_minute: int = _setting(
+        600, _number(1, 100_000), "Most messages of broadcasts a minute, of all nodes together"
+    )
+    broadcast_back_percent: int = _setting(
+        5, _number(1, 100),
+        "How many of 100 recipients call back, until broadcasts of the past tell it"
+    )
+    broadcast_share_percent: int = _setting(
+        50, _number(1, 100),
+        "How much of the agents' and lines' time calls caused by broadcasts may take"
+    )
+    broadcast_channels: int = _setting(
+        4, _number(1, 1000),
+        "Calls of broadcasts at once; never more than half of the channels for calls back"
+    )
+    broadcast_tries: int = _setting(
+        2, _number(1, 5), "How often a broadcast rings somebody who does not listen"
+    )
+    sms_price: int | None = _setting(
+        "", _optional(_number(0, 100_000)), "Price of one part of an SMS in dong, for estimates"
+    )
+    voice_price: int | None = _setting(
+        "", _optional(_number(0, 100_000)), "Price of a minute of a call in dong, for estimates"
+    )
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -566,6 +593,14 @@ class Settings:
     def callback_legs(self) -> int | None:
         """Citizens called back at once: the other half of the reserve is for emergencies alone."""
         return None if self.trunk_channels is None else self._reserve(self.trunk_channels) // 2
+
+    @property
+    def broadcast_legs(self) -> int:
+        """Calls of broadcasts at once. They stay within the channels for calls back, and leave half
+        of those free; calls coming in and emergencies have their own."""
+        if self.callback_legs is None:
+            return self.broadcast_channels
+        return min(self.broadcast_channels, max(1, self.callback_legs // 2))
 
     def _need(self, what: str, names: tuple[str, ...]) -> None:
         if missing := [name for name in names if not getattr(self, name)]:

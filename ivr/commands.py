@@ -160,9 +160,17 @@ class Commands:
     def tell(self, number: str, sound: str, call: str) -> Result:
         """Ring a citizen and play a saved sound; `call` is the one in which they asked for it. Done
         means that the ringing is under way: that it was heard is in the journal (HL_TOLD)."""
+        return self._told("hl-tell", "hl-told", number, sound, call)
+
+    def tell_broadcast(self, number: str, sound: str, call: str) -> Result:
+        """Like `tell`, for one of many: on fewer channels, and with a key (9) to be told nothing
+        more (HL_OPT_OUT)."""
+        return self._told("hl-broadcast", "hl-broadcast-told", number, sound, call)
+
+    def _told(self, ringing: str, heard: str, number: str, sound: str, call: str) -> Result:
         return self._run(lambda: [_Act("Originate", {
-            "Channel": f"Local/{_formed(_CITIZEN, number, 'number')}@hl-tell/n",
-            "Context": "hl-told", "Exten": number, "Priority": "1", "Async": "true",
+            "Channel": f"Local/{_formed(_CITIZEN, number, 'number')}@{ringing}/n",
+            "Context": heard, "Exten": number, "Priority": "1", "Async": "true",
             "Timeout": "40000",
             "Variable": ",".join((
                 f"__HL_CALL={_formed(CALL_ID, call, 'call')}", f"__HL_NUMBER={number}",

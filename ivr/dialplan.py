@@ -54,7 +54,8 @@ def compile_dialplan(
     emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, whisper: bool,
     recordings: Path, messages: Path, asterisk_major: int,
     callback_again_s: tuple[int, ...] = (), callback_legs: int | None = None,
-    queue_limits: Mapping[str, int] | None = None, duty_phones: tuple[str, ...] = (),
+    broadcast_legs: int = 1, queue_limits: Mapping[str, int] | None = None,
+    duty_phones: tuple[str, ...] = (),
     experts: tuple[Expert, ...] = (), languages: tuple[Language, ...] = (),
     web_calls: int = 0, web_key: str = "",
 ) -> str:
@@ -86,6 +87,7 @@ def compile_dialplan(
         "carrier": carrier,
         "callback_again_s": callback_again_s,
         "callback_legs": callback_legs,
+        "broadcast_legs": broadcast_legs,
         "queue_limits": dict.fromkeys(ALL_QUEUES, NO_LIMIT) | dict(queue_limits or {}),
         "duty_phones": duty_phones,
         "experts": experts,

@@ -234,6 +234,7 @@ def files(
         whisper=settings.trunk_identity == "no", recordings=recordings(home),
         messages=messages(home), asterisk_major=version[0],
         callback_again_s=settings.callback_again_s, callback_legs=settings.callback_legs,
+        broadcast_legs=settings.broadcast_legs,
         queue_limits={queue: settings.queue_limit(queue) for queue in QUEUES},
         duty_phones=settings.duty_phones, experts=settings.experts, languages=spoken,
         web_calls=settings.web_calls, web_key=made.web_key,

@@ -1,3 +1,3 @@
 """Entry points: the hotline command, its processes and the benchmarks."""
 
-PROCESSES = ("tailer", "listener", "scheduler", "console")
+PROCESSES = ("tailer", "listener", "scheduler", "broadcasts", "console")

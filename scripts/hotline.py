@@ -23,6 +23,7 @@ from crm.settings import PROJECT, Settings
 from scripts import (
     PROCESSES,
     backup_commands,
+    broadcast_commands,
     bulletin_commands,
     case_commands,
     import_commands,
@@ -87,6 +88,7 @@ main.add_command(notice_commands.notice)
 main.add_command(backup_commands.backup)
 main.add_command(privacy_commands.journal)
 main.add_command(privacy_commands.privacy)
+main.add_command(broadcast_commands.broadcast)
 main.add_command(program_commands.token)
 main.add_command(program_commands.webhook)
 main.add_command(program_commands.open311)
@@ -139,6 +141,10 @@ def process(settings: Settings, name: str) -> None:
         from ivr import journal
 
         journal.main(settings, stop)
+    elif name == "broadcasts":
+        from scripts import broadcasts
+
+        broadcasts.main(settings, stop)
     else:
         from scripts import scheduler
 

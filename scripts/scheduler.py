@@ -30,6 +30,9 @@ from crm import (
     waits,
 )
 from crm.api import posts, repeats, webhooks
+from crm.broadcasts import board as broadcast_board
+from crm.broadcasts import load, sending
+from crm.broadcasts.models import Stage
 from crm.database import Database
 from crm.intake import mailbox, zalo
 from crm.intake.mail import Taken
@@ -42,7 +45,7 @@ from ivr.tls import console_address
 from prompts.catalogue import Catalogue
 from prompts.phrases import Phrases
 from prompts.said import FOLDER, Said
-from scripts import privacy, reports, speech
+from scripts import broadcasts, privacy, reports, speech
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.attend_notices, "interval", seconds=5, id="reports on notices")
     scheduler.add_job(jobs.watch_notices, "interval", minutes=5, id="undelivered notices",
                       next_run_time=datetime.now(UTC))
+    scheduler.add_job(jobs.wake_broadcasts, "interval", seconds=2, id="broadcasts")
+    scheduler.add_job(jobs.count_calls_back, "interval", minutes=30, id="calls after broadcasts")
     scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
     scheduler.add_job(jobs.do_privacy_requests, "interval", minutes=1, id="personal data")
     scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
@@ -117,6 +122,7 @@ class Jobs:
         self._sounds: list[Path] | None = None  # of the catalogue
         self._trouble = board.Trouble(0, 0)  # as it was told to the engineers
         self._said = Said(provision.sounds(settings.home), settings.cache)
+        self._wakes = broadcasts.Wakes(settings)
         self._smpp = routes.smpp_link(settings, database, clock)
         self._routes = routes.routes(
             settings, database, clock, sms_link=self._smpp, ring=self._ring
@@ -124,6 +130,7 @@ class Jobs:
 
     def close(self) -> None:
         """Leave the SMSC."""
+        self._wakes.close()
         if self._smpp is not None:
             self._smpp.close()
 
@@ -202,6 +209,22 @@ class Jobs:
         if not result.done:
             raise delivery.Undelivered(f"not rung: {result}", final=False)
         return call
+
+    def wake_broadcasts(self) -> None:
+        """Wake the workers for broadcasts that run; see to what dead workers left behind."""
+        with self._database.reading() as session:
+            found = sending.at_work(session)
+        for broadcast_id in found:
+            with self._database.transaction() as session:
+                stage = sending.tend(session, self._settings, broadcast_id, self._clock()).stage
+            if stage == Stage.RUNNING:
+                self._wakes.wake(broadcast_id)
+
+    def count_calls_back(self) -> None:
+        """How many called after a broadcast tells how fast the next one may go."""
+        with self._database.transaction() as session:
+            load.count_back(session, self._clock())
+
     def tell_webhooks(self) -> None:
         """Tell other programs what happened to cases."""
         posts.deliver(self._database, self._settings, self._clock())
@@ -339,8 +362,18 @@ class Jobs:
             # what callers hear now stays until the new list is what they hear
             failed = speech.say_saved_texts(self._settings, [*texts, *self._lists], self._stop)
             self._spoken = frozenset(texts) - failed.keys()
+        self._note_sounds(now)
         self._tell_lists(lists, now)
         self._lists = [text for text in lists.values() if text]
+
+    def _note_sounds(self, now: datetime) -> None:
+        """Broadcasts whose text can be heard may be started."""
+        with self._database.reading() as session:
+            ready = [one.id for one in broadcast_board.unsaid(session)
+                     if self._said.sound_of(one.text)]
+        for id_ in ready:
+            with self._database.transaction() as session:
+                broadcast_board.note_sound(session, id_, now)
 
     def _tell_lists(self, lists: Mapping[str, str | None], now: datetime) -> None:
         """Callers hear the lists that have become sounds."""

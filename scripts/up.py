@@ -1,6 +1,6 @@
 """`hotline up`: the whole hotline in the foreground.
 
-Starts Asterisk (or adopts the one that outlived an earlier supervisor) and the four Python
+Starts Asterisk (or adopts the one that outlived an earlier supervisor) and the five Python
 processes, restarts what dies with back-off, and on Ctrl-C stops all of it.
 """
 

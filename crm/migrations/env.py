@@ -3,6 +3,7 @@
 from alembic import context
 
 import crm.api.models
+import crm.broadcasts.models
 import crm.citizens.models
 import crm.intake.models
 import crm.knowledge.models

@@ -1,4 +1,5 @@
-"""What became of notices, for people: the undelivered, the last ones, and sending again."""
+"""What became of notices, for people: the undelivered, the last ones, and sending again. Those of
+broadcasts are counted by their broadcast (crm.broadcasts.board)."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def of_case(session: Session, case_id: int) -> list[Notice]:
 
 def trouble(session: Session, settings: Settings, now: datetime) -> Trouble:
     waiting = select(func.count(Notice.id)).where(
-        Notice.state.in_((State.WAITING, State.SENDING))
+        Notice.state.in_((State.WAITING, State.SENDING)), Notice.broadcast_id.is_(None)
     )
     before = now - LATE
     quiet = settings.quiet_hours
@@ -48,7 +49,8 @@ def trouble(session: Session, settings: Settings, now: datetime) -> Trouble:
         late += session.scalar(waiting.where(Notice.created_at < before, ~free)) or 0
     failed = session.scalar(
         select(func.count(Notice.id)).where(
-            Notice.state == State.FAILED, Notice.ended_at > now - RECENT
+            Notice.state == State.FAILED, Notice.ended_at > now - RECENT,
+            Notice.broadcast_id.is_(None),
         )
     ) or 0
     return Trouble(late, failed)
@@ -58,14 +60,16 @@ def undelivered(session: Session, limit: int = 200) -> list[Notice]:
     """What failed or waits, the oldest first."""
     return list(session.scalars(
         select(Notice).where(
-            Notice.state.in_((State.FAILED, State.WAITING, State.SENDING))
+            Notice.state.in_((State.FAILED, State.WAITING, State.SENDING)),
+            Notice.broadcast_id.is_(None),
         ).order_by(Notice.id).limit(limit)
     ))
 
 
 def latest(session: Session, limit: int = 100, state: State | None = None) -> list[Notice]:
     """The last ones, the newest first."""
-    found = select(Notice).order_by(Notice.id.desc()).limit(limit)
+    found = select(Notice).where(Notice.broadcast_id.is_(None))
+    found = found.order_by(Notice.id.desc()).limit(limit)
     if state is not None:
         found = found.where(Notice.state == state)
     return list(session.scalars(found))
@@ -74,7 +78,7 @@ def latest(session: Session, limit: int = 100, state: State | None = None) -> li
 def retry(session: Session, notice_id: int, now: datetime) -> Notice:
     """Send what failed once more, or what waits at once. Raises NoticeError, StateError."""
     notice = session.get(Notice, notice_id, with_for_update=True)
-    if notice is None:
+    if notice is None or notice.broadcast_id is not None:
         raise NoticeError(f"there is no notice {notice_id}")
     if notice.state == State.FAILED:
         move(notice, State.WAITING, now)

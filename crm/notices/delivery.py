@@ -37,13 +37,16 @@ _NUMBER = re.compile(r"\+?\d{9,15}\b")
 
 class Undelivered(Exception):
     """The provider did not take a message. `final`: trying again is of no use. `throttled`: it
-    takes no other one either for the moment. `after`: how long it asks us to wait."""
+    takes no other one either for the moment. `after`: how long it asks us to wait. `unsure`: it
+    may have taken it nevertheless."""
 
     def __init__(
-        self, message: str, *, final: bool, throttled: bool = False, after: timedelta | None = None
+        self, message: str, *, final: bool, throttled: bool = False, after: timedelta | None = None,
+        unsure: bool = False,
     ) -> None:
         super().__init__(message)
         self.final = final
+        self.unsure = unsure
         self.throttled = throttled
         self.after = after
 
@@ -116,7 +119,7 @@ def _claim(
     looks at is passed over; on SQLite the transaction holds the one write lock from its start."""
     due = select(Notice).where(
         Notice.state.in_((State.WAITING, State.SENDING)), Notice.next_attempt_at <= now,
-        Notice.channel.in_([str(channel) for channel in routes]),
+        Notice.channel.in_([str(channel) for channel in routes]), Notice.broadcast_id.is_(None),
     )
     if hours.are_quiet(now, quiet):
         due = due.where(or_(Notice.urgent, Notice.channel == Channel.EMAIL))
@@ -140,10 +143,11 @@ def _claim(
             move(notice, State.SENDING, now)
             notice.attempts += 1
             notice.next_attempt_at = now + LEASE
-            return Channel(notice.channel), _outgoing(notice)
+            return Channel(notice.channel), outgoing_of(notice)
 
 
-def _outgoing(notice: Notice) -> Outgoing:
+def outgoing_of(notice: Notice) -> Outgoing:
+    """What the adapter of its channel is given."""
     return Outgoing(
         id=notice.id, attempt=notice.attempts, recipient=notice.recipient, subject=notice.subject,
         body=notice.body, template=notice.template, params=notice.params or {},
@@ -179,8 +183,7 @@ def _not_taken(
         notice = _locked(session, outgoing)
         if notice.state != State.SENDING or notice.attempts != outgoing.attempt:
             return  # it took longer than LEASE: the notice is another worker's
-        # providers name the number that they refuse
-        notice.error = _NUMBER.sub(lambda match: masked(match[0]), str(error))[:300]
+        notice.error = without_numbers(error)
         if error.final or notice.attempts >= ATTEMPTS:
             move(notice, State.FAILED, now)
         else:
@@ -189,6 +192,11 @@ def _not_taken(
             asked = min(error.after or timedelta(), LONGEST_ASKED)
             notice.next_attempt_at = now + max(pause, asked)
         log.error("notice %d was not taken (%s): %s", notice.id, notice.state, notice.error)
+
+
+def without_numbers(error: Exception) -> str:
+    """What is told of a failure: providers name the number that they refuse."""
+    return _NUMBER.sub(lambda match: masked(match[0]), str(error))[:300]
 
 
 def _locked(session: Session, outgoing: Outgoing) -> Notice:

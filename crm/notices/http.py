@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from crm.notices.delivery import Undelivered
 
 TIMEOUT_S = 10
 _WAIT = timedelta(minutes=1)
+_kept = threading.local()
 
 
 def retry_after(header: str | None) -> timedelta | None:
@@ -23,20 +27,38 @@ def retry_after(header: str | None) -> timedelta | None:
 def ask(method: str, url: str, provider: str, **kwargs: Any) -> requests.Response:
     """One request. Raises Undelivered for what never reached it, and for 429 and 5xx."""
     try:
-        answer = requests.request(
+        answer = _session().request(
             method, url, timeout=TIMEOUT_S, allow_redirects=False, **kwargs
         )
     except requests.RequestException as error:
         why = f"{provider} cannot be reached: {type(error).__name__}"
-        raise Undelivered(why, final=False) from error
+        raise Undelivered(why, final=False, unsure=not _never_left(error)) from error
     if answer.status_code == 429:
         raise Undelivered(
             f"{provider} asks to wait", final=False, throttled=True,
             after=retry_after(answer.headers.get("Retry-After", "")),
         )
     if answer.status_code >= 500:
-        raise Undelivered(f"{provider} {answer.status_code}", final=False)
+        raise Undelivered(
+            f"{provider} {answer.status_code}", final=False, unsure=answer.status_code != 503
+        )
     return answer
+
+
+def _session() -> requests.Session:
+    """This thread's connections, which are kept between messages; cookies are not."""
+    if not hasattr(_kept, "session"):
+        _kept.session = requests.Session()
+        _kept.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session: requests.Session = _kept.session
+    return session
+
+
+def _never_left(error: requests.RequestException) -> bool:
+    """Whether nobody can have taken what was sent: there was no connection."""
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
 
 
 def json_of(answer: requests.Response, provider: str) -> dict[str, Any]:
@@ -44,9 +66,13 @@ def json_of(answer: requests.Response, provider: str) -> dict[str, Any]:
     try:
         found = answer.json()
     except requests.JSONDecodeError as error:
-        raise Undelivered(f"{provider} answers something else than JSON", final=False) from error
+        raise Undelivered(
+            f"{provider} answers something else than JSON", final=False, unsure=True
+        ) from error
     if not isinstance(found, dict):
-        raise Undelivered(f"{provider} answers something else than an object", final=False)
+        raise Undelivered(
+            f"{provider} answers something else than an object", final=False, unsure=True
+        )
     return found
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+import crm.broadcasts.models
+import crm.case_models  # noqa: F401 - rows of theirs are named here, in whatever program
 from crm.models import Base
 
 
@@ -40,6 +42,10 @@ class State(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     SUPPRESSED = "suppressed"  # its recipient has opted out
+    # of a broadcast only (crm.broadcasts)
+    HELD = "held"  # until it is approved and started
+    UNKNOWN = "unknown"  # nobody knows whether it was taken: not sent again
+    CANCELLED = "cancelled"  # stopped before it went
 
 
 class Notice(Base):
@@ -57,6 +63,8 @@ class Notice(Base):
     params: Mapped[dict[str, str] | None] = mapped_column(JSON)
     key: Mapped[str | None] = mapped_column(String(120), unique=True)  # written once for each key
     case_id: Mapped[int | None] = mapped_column(ForeignKey("citizen_case.id"))
+    # sent by crm.broadcasts.sending, at most once, and not by crm.notices.delivery
+    broadcast_id: Mapped[int | None] = mapped_column(ForeignKey("broadcast.id"))
     urgent: Mapped[bool]
     personal: Mapped[bool]  # about a person: not for foreign services
     state: Mapped[str] = mapped_column(String(10))  # a State
@@ -74,6 +82,7 @@ class Notice(Base):
         Index("notice_due", "state", "next_attempt_at"),
         Index("notice_receipt", "provider", "provider_id"),
         Index("notice_case", "case_id"),
+        Index("notice_broadcast", "broadcast_id", "state", "next_attempt_at", "id"),
     )
 
 

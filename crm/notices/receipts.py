@@ -32,12 +32,14 @@ class Taken(StrEnum):
 
 @dataclass(frozen=True)
 class Receipt:
-    """A provider's last word on one message."""
+    """A provider's last word on one message. `reference`: our own id of it, where the provider
+    gives it back."""
 
     provider: str
     provider_id: str
     delivered: bool
     error: str = ""
+    reference: int | None = None
 
 
 def take(session: Session, receipt: Receipt, now: datetime) -> Taken:
@@ -47,11 +49,27 @@ def take(session: Session, receipt: Receipt, now: datetime) -> Taken:
             Notice.provider == receipt.provider, Notice.provider_id == receipt.provider_id
         ).order_by(Notice.id.desc()).limit(1).with_for_update()
     )
+    if notice is None and receipt.reference is not None:
+        notice = _by_reference(session, receipt, now)
     if notice is None:
         _keep(session, receipt, now)
         log.warning("%s reports on a message that is not known", receipt.provider)
         return Taken.UNKNOWN
     return _apply(notice, receipt.delivered, receipt.error, now)
+
+
+def _by_reference(session: Session, receipt: Receipt, now: datetime) -> Notice | None:
+    """The message of a broadcast that its provider has taken, while our own note of that is not
+    written yet, or never was: its worker was killed."""
+    notice = session.get(Notice, receipt.reference, with_for_update=True)
+    if notice is None or notice.provider != receipt.provider or notice.provider_id:
+        return None
+    if notice.state == State.SENDING:
+        move(notice, State.SENT, now)
+    elif notice.state != State.UNKNOWN:
+        return None
+    notice.sent_at, notice.provider_id = notice.sent_at or now, receipt.provider_id
+    return notice
 
 
 def catch_up(session: Session, notice: Notice, now: datetime) -> None:
@@ -77,9 +95,10 @@ def forget_strays(session: Session, now: datetime) -> None:
 
 
 def _apply(notice: Notice, delivered: bool, error: str, now: datetime) -> Taken:
-    if notice.state != State.SENT:
+    if notice.state not in (State.SENT, State.UNKNOWN):
         return Taken.KNOWN
     move(notice, State.DELIVERED if delivered else State.FAILED, now)
+    notice.error = None
     if not delivered:
         notice.error = f"{notice.provider}: {error or 'not delivered'}"[:300]
         log.error("notice %d was not delivered: %s", notice.id, notice.error)

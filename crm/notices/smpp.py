@@ -82,8 +82,12 @@ class Smpp:
         with self._lock:
             client = self._connected()
             last = ""
-            for part in self._parts(text, coding, outgoing.id):
-                last = self._submit(client, outgoing.recipient, coding, part)
+            for number, part in enumerate(self._parts(text, coding, outgoing.id)):
+                try:
+                    last = self._submit(client, outgoing.recipient, coding, part)
+                except Undelivered as error:
+                    error.unsure = error.unsure or number > 0  # some of it has gone
+                    raise
             return last
 
     def attend(self) -> None:
@@ -146,7 +150,8 @@ class Smpp:
         except _BROKEN as error:
             self._lost(error)
             raise Undelivered(
-                f"the SMSC is lost: {type(error).__name__}", final=False, throttled=True
+                f"the SMSC is lost: {type(error).__name__}", final=False, throttled=True,
+                unsure=True,
             ) from error
         answer = self._answers.pop(sent.sequence)
         if answer.is_error():

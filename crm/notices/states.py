@@ -8,16 +8,26 @@ from crm.errors import HotlineError
 from crm.notices.models import Notice, State
 
 MOVES: dict[State, frozenset[State]] = {
-    State.WAITING: frozenset({State.SENDING, State.SUPPRESSED, State.FAILED}),
+    State.HELD: frozenset({State.WAITING, State.SENT, State.SUPPRESSED, State.CANCELLED}),
+    State.WAITING: frozenset({
+        State.SENDING, State.SUPPRESSED, State.FAILED, State.CANCELLED
+    }),
     # back to waiting: it is tried again later; sending again: its worker is gone
-    State.SENDING: frozenset({State.SENT, State.WAITING, State.SENDING, State.FAILED}),
+    State.SENDING: frozenset({
+        State.SENT, State.WAITING, State.SENDING, State.FAILED, State.UNKNOWN
+    }),
+    # as its provider, or a worker that was very slow, tells later
+    State.UNKNOWN: frozenset({State.SENT, State.DELIVERED, State.FAILED}),
     # back to waiting: rung, and not heard
     State.SENT: frozenset({State.DELIVERED, State.FAILED, State.WAITING}),
     State.DELIVERED: frozenset(),
     State.FAILED: frozenset({State.WAITING}),  # by a person's hand
     State.SUPPRESSED: frozenset(),
+    State.CANCELLED: frozenset(),
 }
-ENDS = frozenset({State.DELIVERED, State.FAILED, State.SUPPRESSED})
+ENDS = frozenset({
+    State.DELIVERED, State.FAILED, State.SUPPRESSED, State.UNKNOWN, State.CANCELLED
+})
 
 
 class StateError(HotlineError):

@@ -49,11 +49,11 @@ def route(settings: Settings) -> Route:
             final = 400 <= error.status < 500 and not busy
             raise Undelivered(
                 f"Twilio {error.status}: {error.msg}", final=final, throttled=busy,
-                after=http.asked if busy else None,
+                after=http.asked if busy else None, unsure=error.status >= 500,
             ) from error
         except (TwilioException, requests.RequestException) as error:
             why = f"Twilio cannot be reached: {type(error).__name__}"
-            raise Undelivered(why, final=False) from error
+            raise Undelivered(why, final=False, unsure=True) from error
         return str(message.sid)
 
     return Route(PROVIDER, send)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.call_facts import CALL_ID, JournalEvent
-from crm.notices import receipts
+from crm.notices import optout, receipts
 from crm.notices.delivery import Outgoing
 from crm.notices.models import Channel, Notice, State
 from crm.notices.receipts import Receipt
@@ -31,11 +31,20 @@ def call_of(node: str, outgoing: Outgoing) -> str:
 
 
 def apply(session: Session, events: Sequence[JournalEvent]) -> None:
-    """Who has heard what, from the journal; twice changes nothing."""
+    """Who has heard what, and who wants to hear no more, from the journal; twice changes
+    nothing."""
     for event in events:
         call = event.extra.get("call", "")
-        if event.type == "HL_TOLD" and _OURS.fullmatch(call) and CALL_ID.fullmatch(call):
+        if not (_OURS.fullmatch(call) and CALL_ID.fullmatch(call)):
+            continue
+        if event.type == "HL_TOLD":
             receipts.take(session, Receipt(PROVIDER, call, delivered=True), event.at)
+        elif event.type == "HL_OPT_OUT":
+            rung = session.scalar(select(Notice.recipient).where(
+                Notice.provider == PROVIDER, Notice.provider_id == call
+            ).limit(1))
+            if rung is not None:
+                optout.add(session, rung, by="key", now=event.at)
 
 
 def again(session: Session, now: datetime) -> None:
@@ -43,7 +52,7 @@ def again(session: Session, now: datetime) -> None:
     for notice in session.scalars(
         select(Notice).where(
             Notice.channel == Channel.VOICE, Notice.state == State.SENT,
-            Notice.sent_at < now - HEARD_WITHIN,
+            Notice.sent_at < now - HEARD_WITHIN, Notice.broadcast_id.is_(None),
         )
     ):
         notice.error = "rung, and not heard"
@@ -59,6 +68,6 @@ def spoken_texts(session: Session) -> list[str]:
     return list(session.scalars(
         select(Notice.body).where(
             Notice.channel == Channel.VOICE,
-            Notice.state.in_((State.WAITING, State.SENDING, State.SENT)),
+            Notice.state.in_((State.HELD, State.WAITING, State.SENDING, State.SENT)),
         ).distinct()
     ))

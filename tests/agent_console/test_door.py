@@ -47,6 +47,8 @@ AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
 BOARDS = {
     "/knowledge/new", "/knowledge/<code>/edit", "/knowledge/<code>/versions", "/points/new",
     "/points/<code>",
+    "/broadcasts", "/broadcasts/new", "/broadcasts/<number>",
+    "/broadcasts/<number>/files/<carrier>",
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
     "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy",

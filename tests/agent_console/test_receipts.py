@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from agent_console.app import create_app, feed_of
@@ -19,7 +20,7 @@ from crm import cases
 from crm.database import Database
 from crm.notices import receipts
 from crm.notices.delivery import Route
-from crm.notices.models import OptOut, State
+from crm.notices.models import Notice, OptOut, State
 from tests.agent_console.conftest import SECRETS, ObedientPhones
 from tests.crm.notices.factory import PHONE, deliver, only, settings, written
 
@@ -114,6 +115,18 @@ class TestGateway:
         report = {"message_id": "m1", "status": "failed", "error": "absent"}
         assert by_gateway(app, report).status_code == 204
         assert (only(sqlite).state, only(sqlite).error) == (State.FAILED, "gateway: absent")
+
+    def test_a_reference_finds_what_a_killed_worker_had_sent(
+        self, app: Flask, sqlite: Database
+    ) -> None:
+        written(sqlite)
+        with sqlite.transaction() as session:
+            notice = session.scalars(select(Notice)).one()
+            notice.state, notice.provider = State.UNKNOWN, "gateway"
+        report = {"message_id": "m7", "status": "delivered", "reference": "1"}
+        assert by_gateway(app, {**report, "reference": "x"}).status_code == 400
+        assert by_gateway(app, report).status_code == 204
+        assert (only(sqlite).state, only(sqlite).provider_id) == (State.DELIVERED, "m7")
 
     def test_unknown_ids_are_taken_and_counted(self, app: Flask, sqlite: Database) -> None:
         assert by_gateway(app, {"message_id": "x", "status": "delivered"}).status_code == 204

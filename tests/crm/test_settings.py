@@ -168,3 +168,14 @@ def test_each_setting_is_described_as_it_would_be_written(tmp_path: Path) -> Non
 def test_an_address_knows_whether_it_is_only_for_this_machine() -> None:
     assert Address("127.0.0.2", 1).is_loopback
     assert not Address("0.0.0.0", 1).is_loopback  # noqa: S104
+
+
+def test_calls_of_broadcasts_leave_half_of_the_channels_for_calls_back(tmp_path: Path) -> None:
+    def legs(**values: str) -> int:
+        given = {f"HOTLINE_{name.upper()}": value for name, value in values.items()}
+        return load({"HOTLINE_HOME": str(tmp_path), **given}).broadcast_legs
+
+    assert legs() == 4
+    assert legs(trunk_channels="100") == 2
+    assert legs(trunk_channels="400", broadcast_channels="50") == 10
+    assert legs(trunk_channels="8") == 1

@@ -192,3 +192,18 @@ def test_an_unknown_queue_is_never_sent(asterisk: AmiStandIn, commands: Commands
         Outcome.REFUSED, "there is no such queue"
     )
     assert asterisk.accepted == 0
+
+
+def test_one_of_many_is_rung_in_a_context_of_its_own(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    told = "0912345678", "0" * 20, "th1.notice-7.1"
+    assert commands.tell_broadcast(*told).done
+    assert commands.tell(*told).done
+    first, second = asterisk.asked("Originate")
+    assert (first["Channel"], first["Context"]) == (
+        "Local/0912345678@hl-broadcast/n", "hl-broadcast-told"
+    )
+    assert (second["Channel"], second["Context"]) == ("Local/0912345678@hl-tell/n", "hl-told")
+    assert first["Variable"] == second["Variable"]
+    assert commands.tell_broadcast("0912345678@x", *told[1:]).outcome is Outcome.REFUSED

@@ -93,6 +93,7 @@ def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
         # the extension of a context that only digits of a checked number lead to
         "PJSIP/${EXTEN}@carrier,30,rG(hl-callback-met^${EXTEN}^1",
         "PJSIP/${EXTEN}@carrier,30,b(hl-tell-leg^s^1",
+        "PJSIP/${EXTEN}@carrier,30,b(hl-tell-leg^s^1",  # of a broadcast
         "PJSIP/${EXTEN}@carrier,30",
         "PJSIP/115@carrier,20,d", "PJSIP/02373000115@carrier,20,d", "PJSIP/114@carrier,20,d",
     ]
@@ -139,6 +140,17 @@ def test_a_doctor_off_duty_is_not_rung_and_the_channels_for_calls_going_out_are_
     without = contexts(compiled(carrier=True))
     assert "hl-branch-advice" in without["hl-menu-advice"]
     assert "Goto(hl-experts" not in "".join(without.values())
+
+
+def test_calls_of_broadcasts_leave_channels_free_and_9_opts_out() -> None:
+    found = contexts(compiled(carrier=True, callback_legs=4, broadcast_legs=2))
+    ringing = found["hl-broadcast"]
+    assert "GROUP_COUNT(out@broadcast_leg)} > 2]?end" in ringing
+    assert "GROUP_COUNT(out@callback_leg)} > 4]?end" in ringing
+    assert ringing.index("?end") < ringing.index("Dial(")
+    assert "HL_OPT_OUT,call=${HL_CALL}" in found["hl-broadcast-keys"]
+    assert "Goto(hl-told-keys,4,1)" in found["hl-broadcast-keys"]  # emergency, as everywhere
+    assert "hl-broadcast-keys" in found["hl-broadcast-told"]
 
 
 def test_a_queue_holds_as_many_as_are_set_and_emergency_all() -> None:

@@ -39,7 +39,7 @@ def test_a_second_hotline_on_the_same_state_is_refused(hotline: Hotline) -> None
 
 
 def test_killed_processes_are_restarted_and_the_call_does_not_notice(hotline: Hotline) -> None:
-    names = ("tailer", "listener", "console", "scheduler")
+    names = ("tailer", "listener", "console", "scheduler", "broadcasts")
 
     async def scenario() -> None:
         async with citizen(hotline, "0912000301") as phone:

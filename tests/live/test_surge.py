@@ -17,8 +17,14 @@ from typing import Any
 import pytest
 
 from crm import agencies, cases, duty, incidents, officers
+from crm.broadcasts import board, life
+from crm.broadcasts.models import Audience, Broadcast, Stage
 from crm.case_models import Status
+from crm.imports.files import Row
+from crm.notices.models import Channel, OptOut
+from ivr import provision
 from ivr.phone import Call, Phone
+from prompts.said import Said
 from scripts import PROCESSES, scheduler
 from tests.live.people import called, citizen, until_heard
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
@@ -426,3 +432,48 @@ def test_a_telephone_on_duty_says_the_code_and_key_one_takes_the_case_on(
     asyncio.run(is_rung())
     with hotline.database.reading() as session:
         assert duty.due(session, night + timedelta(hours=1), 10) == []
+
+
+def test_a_spoken_broadcast_is_heard_and_9_opts_out(hotline: Hotline, carrier_port: int) -> None:
+    number, now = "0912000981", datetime.now(UTC)
+    wanted = life.Wanted(
+        "Một người", Channel.VOICE, Audience.CHOSEN, ("14797",), "", "Sở Y tế", "1/SYT",
+        urgent=True, rows=[Row({"phone": number, "area": "14797"}, 2)],
+    )
+    with hotline.database.transaction() as session:
+        broadcast = life.write(session, hotline.settings, wanted, by="lan", now=now)
+        id_, broadcast.tested_at = broadcast.id, now
+        life.approve(session, broadcast, by="huy", now=now)
+        text = broadcast.text
+
+    def as_it_is() -> Broadcast:
+        with hotline.database.reading() as session:
+            return session.get_one(Broadcast, id_)
+
+    wait_for(lambda: as_it_is().sound_at is not None, "its sound is made")
+    sound = Said(provision.sounds(hotline.home), hotline.settings.cache).sound_of(text)
+    assert sound
+
+    def start() -> None:
+        with hotline.database.transaction() as session:
+            life.start(
+                session, hotline.settings, life.locked(session, id_), by="huy",
+                now=datetime.now(UTC),
+            )
+
+    async def listens() -> None:
+        async with outside(hotline, carrier_port) as phones:
+            await asyncio.to_thread(start)
+            rung = await phones.incoming(PATIENCE_S)
+            assert rung.dialled == number
+            rung.answer()
+            await until_heard(rung, hotline, sound)
+            await rung.press("9")
+            await until_heard(rung, hotline, "goodbye")
+
+    asyncio.run(listens())
+    wait_for(lambda: as_it_is().stage == Stage.DONE, "it is over")
+    with hotline.database.reading() as session:
+        told = board.progress(session, as_it_is())
+        assert (told.delivered, told.total) == (1, 1)
+        assert session.get_one(OptOut, number).by == "key"

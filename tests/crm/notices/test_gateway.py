@@ -114,3 +114,25 @@ def test_a_provider_without_what_it_needs_is_refused(tmp_path: Path) -> None:
             tmp_path, sms_provider="gateway", sms_sender="UBND",
             sms_gateway_url="https://sms.example.vn/send", sms_gateway_body="{to}",
         ))
+
+
+@pytest.mark.parametrize(("reply", "unsure"), [
+    (Reply(502, {}), True), (Reply(503, {}), False), (Reply(429, {}), False),
+    (Reply(200, "no JSON"), True), (Reply(400, {}), False),
+])
+def test_it_is_known_whether_a_message_may_have_been_taken(
+    tmp_path: Path, reply: Reply, unsure: bool
+) -> None:
+    with running(HttpStandIn()) as server:
+        server.answers = [reply]
+        with pytest.raises(Undelivered) as caught:
+            gateway.route(gateway_settings(tmp_path, server)).send(outgoing())
+    assert caught.value.unsure == unsure
+
+
+def test_what_met_nobody_was_certainly_not_taken(tmp_path: Path) -> None:
+    with running(HttpStandIn()) as server:
+        route = gateway.route(gateway_settings(tmp_path, server))
+    with pytest.raises(Undelivered) as caught:
+        route.send(outgoing())
+    assert (caught.value.unsure, caught.value.final) == (False, False)

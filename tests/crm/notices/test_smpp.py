@@ -129,6 +129,17 @@ def test_long_messages_go_in_parts_with_a_header(tmp_path: Path) -> None:
         link.close()
 
 
+def test_a_long_message_of_which_a_part_has_gone_may_have_been_taken(tmp_path: Path) -> None:
+    for statuses, unsure in (([THROTTLED], False), ([0, THROTTLED], True)):
+        with Smsc() as smsc:
+            link = Smpp(smpp_settings(tmp_path, smsc.address), quiet_inbox())
+            smsc.statuses = list(statuses)
+            with pytest.raises(Undelivered) as caught:
+                link.send(outgoing(LONG))
+            link.close()
+        assert (caught.value.unsure, caught.value.final) == (unsure, False)
+
+
 def test_long_messages_go_whole_where_the_smsc_cuts_them(tmp_path: Path) -> None:
     with Smsc() as smsc:
         at = smpp_settings(tmp_path, smsc.address, smpp_long="payload", sms_accents="keep")
