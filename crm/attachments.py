@@ -204,9 +204,11 @@ def path_of(home: Path, sha256: str) -> Path:
     return home / "attachments" / sha256[:2] / sha256
 
 
-def forget_strays(home: Path, session: Session, now: datetime) -> int:
-    """Delete what no row names for a day, and what a crash left half written; how many."""
-    before = (now - STRAYS_KEPT).timestamp()
+def forget_strays(
+    home: Path, session: Session, now: datetime, kept: timedelta = STRAYS_KEPT
+) -> int:
+    """Delete what no row names for so long, and what a crash left half written; how many."""
+    before = (now - kept).timestamp()
     old = [
         file for file in (home / "attachments").glob("??/*") if file.stat().st_mtime < before
     ]

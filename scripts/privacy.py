@@ -8,7 +8,7 @@ import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from crm import secrets
+from crm import attachments, secrets
 from crm.database import Database
 from crm.models import JournalPosition
 from crm.notices import outbox
@@ -19,6 +19,7 @@ from crm.settings import Settings
 from ivr import journal_archive
 
 EXPORT_KEPT = timedelta(days=30)
+_UPLOADS_TAKE = timedelta(minutes=2)  # from the file to the row that names it
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ def _erase(
     removed, places = erasure.erase_files(settings.home, phone, sounds, made.journal_key)
     with database.transaction() as session:
         counts = erasure.erase_rows(session, phone, made.privacy_key, now)
+    with database.reading() as session:
+        attachments.forget_strays(settings.home, session, now, _UPLOADS_TAKE)
     erasure.scrub(database)
     return counts.as_json() | {"sounds": removed, "in_files": places}
 

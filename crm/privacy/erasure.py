@@ -21,6 +21,7 @@ from sqlalchemy import JSON, Column, String, Table, delete, or_, select, text, u
 from sqlalchemy.orm import Session
 
 from crm import cases, search
+from crm.broadcasts.models import BroadcastFile
 from crm.case_models import Case, CaseEvent, Identity
 from crm.database import Database
 from crm.errors import HotlineError
@@ -41,6 +42,7 @@ _TABLES = (
     "call", "leg", "callback", "call_note", "live_call", "live_agent", "api_answer",
     "webhook_delivery", "citizen_case", "draft", "notice", "open311_request", "stray_receipt",
     "journal_gap", "trace_request", "legal_hold", "arrival", "case_details",
+    "broadcast", "broadcast_event",
 )
 _OF_NUMBERS = (  # rows that mean nothing without the number
     ("citizen", "phone"), ("opt_out", "recipient"), ("restriction", "number"),
@@ -117,6 +119,8 @@ def erase_rows(session: Session, phone: str, secret: str, now: datetime) -> Coun
         for form in forms_of(phone)
     )))))
     counts.places = _sweep(session, phone)
+    for made in session.scalars(select(BroadcastFile)):  # handed to carriers, and kept as proof
+        made.content = _signed(made.content, phone)[0]
     for case in named:  # of others, who spoke of the number
         session.refresh(case)
         cases.index(session, case)

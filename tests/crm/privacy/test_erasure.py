@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from crm import attachments, audit, cases
 from crm.attachments import Giver
+from crm.broadcasts.models import Broadcast, BroadcastFile
 from crm.citizens import contacts
 from crm.database import Database
 from crm.intake import arrivals, forms
@@ -59,6 +60,18 @@ def with_everything(database: Database, home: Path) -> None:
                          purpose=Purpose.CASE, case_id=case.id, key=f"event:1:{recipient}")
         contacts.keep(session, contacts.parsed(NUMBER), name="Ông Tám", language="", note=SAID,
                       by="lan", now=NOW)
+        broadcast = Broadcast(
+            title="Tiêm chủng", channel="sms", audience="area", delivery="carriers", areas=[],
+            asked="", text="Lịch tiêm", authority="Sở Y tế", document="1", stage="done", counts={},
+            urgent=False, most_per_minute=100, recipients=2,
+            invalid=[{"line": 3, "number": NUMBER}], created_by="huy", created_at=NOW,
+        )
+        session.add(broadcast)
+        session.flush()
+        session.add(BroadcastFile(
+            broadcast_id=broadcast.id, carrier="vinaphone", rows=2, sha256="", made_at=NOW,
+            content=f"{NUMBER}\n{OTHER}\n".encode(),
+        ))
         who = officer(session)
         assert case.agency is not None
         session.add(Draft(case_id=case.id, text=SAID, by=who.name, at=NOW))
