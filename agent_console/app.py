@@ -18,6 +18,7 @@ from agent_console import (
     agency_people,
     api_keys,
     board,
+    breaches,
     broadcast_desk,
     bulletin,
     case_desk,
@@ -89,7 +90,8 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, desk, board, messages, case_desk, case_intake, knowledge, points, controls,
-        machines, bulletin, agency_people, officer_desk, citizens, tracing, privacy, notice_desk,
+        machines, bulletin, agency_people, officer_desk, citizens, tracing, privacy, breaches,
+        notice_desk,
         broadcast_desk, receipts, reports, api_keys, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)

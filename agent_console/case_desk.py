@@ -105,6 +105,21 @@ def page(code: str) -> Answer:
         return _page(session, _case(session, code))
 
 
+@blueprint.post("/<code>/identity")
+@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+def show_identity(code: str) -> Answer:
+    """Who reported, where that is hidden: for a reason, which stands in the case for good."""
+    try:
+        with console().database.transaction() as session:
+            cases.note_look(session, _case(session, code), request.form.get("reason", ""),
+                            by=person().login, now=utc_now())
+    except CaseError as error:
+        with console().database.reading() as session:
+            return _page(session, _case(session, code), error)
+    with console().database.reading() as session:
+        return _page(session, _case(session, code), phone_shown=True)
+
+
 @blueprint.post("/<code>/classify")
 @open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
 def classify(code: str) -> Answer:
@@ -281,14 +296,17 @@ def _new_form(
     ), 400 if error else 200
 
 
-def _page(session: Session, case: Case, error: Exception | None = None) -> Answer:
+def _page(
+    session: Session, case: Case, error: Exception | None = None, *, phone_shown: bool = False
+) -> Answer:
     now = utc_now()
     events = cases.events_of(session, case)
     day = vietnam_day(now)
     at_work = Status(case.status) not in cases.ENDED
     status = 409 if error is not None and _code_of(error) == "stale" else 400 if error else 200
     return render_template(
-        "case.html", case=case, events=events, seen=events[-1].id, now=now, at_work=at_work,
+        "case.html", phone_shown=phone_shown or case.identity == Identity.SHOWN, case=case,
+        events=events, seen=events[-1].id, now=now, at_work=at_work,
         units=areas.standing(day),
         suggested=cases.suggested(session, case, now),
         moves=[one for one in Status if one in cases.MOVES[Status(case.status)]

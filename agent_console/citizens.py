@@ -16,6 +16,7 @@ from agent_console import words
 from agent_console.door import Answer, console, open_to, person, utc_now
 from crm import cases
 from crm.branches import LANGUAGES
+from crm.case_models import Identity
 from crm.cases import CaseError
 from crm.citizens import contacts
 from crm.citizens.contacts import ContactError
@@ -62,6 +63,8 @@ def of_case(code: str) -> Answer:
             case = cases.by_code(session, code)
         except CaseError as error:
             raise NotFound() from error
+        if case.identity != Identity.SHOWN:
+            raise NotFound()  # the case's page asks for the reason
         return _page(session, _number(case.phone))
 
 

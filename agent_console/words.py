@@ -163,7 +163,8 @@ def case_events() -> dict[str, str]:
         "split": _("A second case made of it"), "call": _("Spoken of in a call"),
         "reminded": _("Reminded"), "duty": _("Taken on by the telephone on duty"),
         "rated": _("The citizen's judgement"), "public": _("Text for everybody set"),
-        "revoked": _("Link revoked"), "sent_again": _("Link sent again"),
+        "looked": _("Identity looked at"), "revoked": _("Link revoked"),
+        "sent_again": _("Link sent again"),
     }
 
 
@@ -238,6 +239,20 @@ def privacy_kinds() -> dict[str, str]:
 def privacy_states() -> dict[str, str]:
     return {"open": _("to be decided"), "agreed": _("agreed, being done"),
             "refused": _("refused"), "done": _("done")}
+
+
+def breach_problem(code: str) -> str:
+    """Why what was written of an incident is not taken (crm.privacy.breaches.BreachError)."""
+    sentences: dict[str, str] = {
+        "what": _("Say what has happened, in 10 letters or more."),
+        "data": _("Say which data, of whom."), "people": _("How many people is no number below 0."),
+        "discovered": _("Say when it was discovered: in the last year, not in the future."),
+        "measures": _("Write first what is done about it."),
+        "number": _("Write the number of the letter."), "outcome": _("Write how it ended."),
+        "told": _("The authority is told first, and once."),
+        "closed": _("This incident is closed."), "unknown": _("There is no such incident."),
+    }
+    return sentences[code]
 
 
 def privacy_problem(code: str) -> str:

@@ -37,6 +37,7 @@ SCORES = (1, 2, 3)  # of a result by key: satisfied, fair, not satisfied
 CONTENT = (1, 2)
 LONGEST_ANSWER = 1200  # letters: about a minute and a half when it is read out
 ANSWERS_KEPT = timedelta(days=90)  # as sound, after the case was resolved
+SHORTEST_REASON = 5  # letters
 _DRAWS = 20
 
 _S = Status
@@ -312,6 +313,13 @@ def add_information(session: Session, case: Case, text: str, *, by: str, now: da
     if (was := Status(case.status)) in ENDED:
         raise CaseError(f"nothing is added to a case that is {was}: reopen it first", "ended")
     note(session, case, by, now, "info", before=was, text=text)
+
+
+def note_look(session: Session, case: Case, reason: str, *, by: str, now: datetime) -> None:
+    """Somebody of the hotline looks at who reported, where that is hidden. Raises CaseError."""
+    if len(reason.strip()) < SHORTEST_REASON:
+        raise CaseError("say why you need to know who reported", "reason")
+    note(session, case, by, now, "looked", text=reason)
 
 
 def events_of(session: Session, case: Case) -> list[CaseEvent]:

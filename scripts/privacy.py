@@ -13,7 +13,7 @@ from crm.database import Database
 from crm.models import JournalPosition
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
-from crm.privacy import erasure, requests, retention
+from crm.privacy import breaches, erasure, requests, retention
 from crm.privacy.requests import EXPORTS, Kind, State
 from crm.settings import Settings
 from ivr import journal_archive
@@ -83,6 +83,14 @@ def seal_journal(database: Database, settings: Settings, now: datetime) -> list[
     return journal_archive.seal(
         settings.home / "journal", position, secrets.load(settings.home).journal_key, now
     )
+
+
+def remind_of_breaches(database: Database, settings: Settings, now: datetime) -> None:
+    """Alarm while the authority has not been told of an incident."""
+    with database.transaction() as session:
+        for one in breaches.to_remind(session, now):
+            outbox.alarm(session, settings, subject=f"breach {one.id}", now=now,
+                         body=breaches.remind(one, now))
 
 
 def export_of(home: Path, request_id: int) -> Path:

@@ -266,6 +266,7 @@ class Jobs:
         whatever dies in between, it is done again."""
         privacy.fulfil(self._database, self._settings, self._clock())
         privacy.remind(self._database, self._settings, self._clock())
+        privacy.remind_of_breaches(self._database, self._settings, self._clock())
 
     def seal_journal(self) -> None:
         """Seal the journal's old segments."""

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from crm import agencies, case_links, cases, dispatch, promises, routing
-from crm.case_models import Case, Status
+from crm.case_models import Case, Identity, Status
 from crm.database import Database
 from tests.agent_console.conftest import Browser
 from tests.agent_console.factories import add_call
@@ -301,3 +301,19 @@ def test_a_result_is_made_public_only_where_the_citizen_lets_it_be(
 def last_event(database: Database, code: str) -> int:
     with database.reading() as session:
         return cases.events_of(session, cases.by_code(session, code))[-1].id
+
+
+def test_who_reported_is_shown_for_a_reason_that_stays_where_it_is_hidden(
+    agent: Browser, sqlite: Database
+) -> None:
+    hidden, shown = a_case(sqlite, identity=Identity.HIDDEN), a_case(sqlite)
+    assert "0912345678" in text_of(agent.client.get(f"/cases/{shown}"))
+    assert "0912345678" not in text_of(agent.client.get(f"/cases/{hidden}"))
+    assert agent.submit(f"/cases/{hidden}/identity", reason=" ? ").status_code == 400
+    page = text_of(agent.submit(f"/cases/{hidden}/identity", reason="gọi lại để hỏi địa chỉ"))
+    assert "0912345678" in page
+    assert "gọi lại để hỏi địa chỉ" in page
+    assert "0912345678" not in text_of(agent.client.get(f"/cases/{hidden}"))
+    with sqlite.reading() as session:
+        last = cases.events_of(session, cases.by_code(session, hidden))[-1]
+        assert (last.by, last.what, last.note) == ("lan", "looked", "gọi lại để hỏi địa chỉ")

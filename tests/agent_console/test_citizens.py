@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
+from crm.case_models import Identity
 from crm.database import Database
 from crm.privacy import tracing
 from crm.privacy.trace_models import TraceRequest
@@ -32,6 +33,9 @@ def test_whoever_rings_is_known_with_calls_and_cases(agent: Browser, sqlite: Dat
         page = answer.get_data(as_text=True)
         assert "Nhà bị ngập" in page
         assert "1 cuộc gọi" in page
+    with sqlite.transaction() as session:
+        hidden = opened(session, phone="0912345678", identity=Identity.HIDDEN).code
+    assert agent.client.get(f"/citizens/case/{hidden}").status_code == 404
     for wrong in ("", "115", "02371022", "<script>"):
         assert agent.submit("/citizens", number=wrong).status_code == 400
     assert agent.client.get("/citizens/case/00000000").status_code == 404

@@ -51,7 +51,8 @@ BOARDS = {
     "/broadcasts/<number>/files/<carrier>",
     "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
-    "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy",
+    "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",
+    "/breaches/<int:breach_id>/notification.txt",
     "/privacy/<int:request_id>/export",
 }
 # of the people of agencies
