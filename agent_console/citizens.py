@@ -22,6 +22,8 @@ from crm.citizens import contacts
 from crm.citizens.contacts import ContactError
 from crm.citizens.numbers import Number, NumberError
 from crm.models import Call, Role
+from crm.privacy import consents
+from crm.privacy.consents import ConsentError, Ground
 
 blueprint = Blueprint("citizens", __name__, url_prefix="/citizens")
 _DESKS = (Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
@@ -92,6 +94,27 @@ def keep() -> Answer:
         return _page(session, number)
 
 
+@blueprint.post("/consents")
+@open_to(*_DESKS)
+def consent() -> Answer:
+    """What somebody said about a use of their data."""
+    form = request.form
+    number = _number(form.get("number"))
+    try:
+        with console().database.transaction() as session:
+            consents.write_down(
+                session, number.dialled, form.get("purpose", ""), form.get("said", ""),
+                version="desk", channel=form.get("channel", ""), evidence=form.get("evidence", ""),
+                by=person().login, now=utc_now(),
+            )
+    except ConsentError as error:
+        with console().database.reading() as session:
+            return _page(session, number, error.code)
+    with console().database.reading() as session:
+        return _page(session, number)
+
+
+@blueprint.get("/consents")
 @blueprint.get("/known")
 @open_to(*_DESKS)
 def kept() -> Answer:
@@ -102,7 +125,10 @@ def kept() -> Answer:
 def _page(session: Session, number: Number, problem: str | None = None) -> Answer:
     return render_template(
         "citizen.html", contact=contacts.of_number(session, number), languages=LANGUAGES,
-        listed=contacts.LISTED, now=utc_now(), given=request.form if problem else None,
+        purposes=[one for one in consents.Purpose
+                  if consents.GROUNDS[one] is Ground.CONSENT],
+        channels=consents.CHANNELS, listed=contacts.LISTED, now=utc_now(),
+        given=request.form if problem else None,
         problem=words.contact_problem(problem) if problem else None, ended=cases.ENDED,
     ), 409 if problem == "stale" else 400 if problem else 200
 

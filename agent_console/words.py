@@ -196,9 +196,26 @@ def contact_problem(code: str) -> str:
         "number": _("This is nobody's telephone number: write it like 0912345678 or 02373852246."),
         "name": _("A name has 80 letters at most."), "note": _("A note has 500 letters at most."),
         "language": _("There is no such language."),
+        "purpose": _("Choose what was said, and about what."),
+        "channel": _("Choose what was said, and how."),
+        "evidence": _("Write how it can be shown: the call, the form, the letter."),
         "stale": _("Somebody else has changed this meanwhile: see what it says now."),
     }
     return sentences[code]
+
+
+def consent_purposes() -> dict[str, str]:
+    return {"record": _("recordings of calls"), "publish": _("results in public"),
+            "contact": _("being rung or written to")}
+
+
+def consent_said() -> dict[str, str]:
+    return {"given": _("agrees"), "refused": _("does not agree"), "ended": _("agrees no more")}
+
+
+def consent_channels() -> dict[str, str]:
+    return {"web": _("on the web"), "call": _("by telephone"), "counter": _("at the counter"),
+            "letter": _("by letter")}
 
 
 def tracing_problem(code: str) -> str:

@@ -17,6 +17,8 @@ from crm.citizens.numbers import Number
 from crm.errors import HotlineError
 from crm.history import Record
 from crm.models import Call
+from crm.privacy import consents
+from crm.privacy.consents import Standing
 
 LISTED = 50
 LONGEST_NAME, LONGEST_NOTE = 80, 500
@@ -40,6 +42,7 @@ class Contact:
     cases: tuple[Case, ...]
     call_count: int
     case_count: int
+    consents: tuple[Standing, ...]
 
 
 def of_number(session: Session, number: Number) -> Contact:
@@ -54,6 +57,7 @@ def of_number(session: Session, number: Number) -> Contact:
         session.scalar(select(func.count()).where(
             Case.phone == phone, Case.identity != Identity.ANONYMOUS
         )) or 0,
+        tuple(consents.standing(session, phone)),
     )
 
 

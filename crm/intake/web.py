@@ -20,6 +20,8 @@ from crm.categories import CATEGORIES, Category
 from crm.deadlines import Deadline
 from crm.intake import arrivals, forms
 from crm.intake.forms import Fields
+from crm.privacy import consents
+from crm.privacy.consents import Purpose
 
 CONSENT = "2026-01"
 CONSENT_TEXT = (
@@ -66,6 +68,11 @@ def take_in(session: Session, report: Report, now: datetime, general: Deadline) 
         sensitive=report.category == OFFICIALS,  # which agency it is about, the desk finds out
     )
     arrival.case_id = case.id
+    if report.phone and report.public:
+        consents.write_down(
+            session, report.phone, Purpose.PUBLISH, "given", version=CONSENT, channel="web",
+            evidence=case.code, by=cases.CITIZEN, now=now,
+        )
     if report.category:
         cases.classify(
             session, case, report.category, by=cases.CITIZEN, now=now, area=report.area,

@@ -10,6 +10,7 @@ import crm.knowledge.models
 import crm.notices.models
 import crm.open311.models
 import crm.privacy.breach_models
+import crm.privacy.consent_models
 import crm.privacy.models
 import crm.privacy.trace_models
 import crm.reports.models  # noqa: F401

@@ -24,7 +24,7 @@ from crm.clock import vietnam_day
 from crm.errors import HotlineError
 from crm.models import Call, CallNote
 from crm.notices.models import Notice
-from crm.privacy import erasure
+from crm.privacy import consents, erasure
 from crm.privacy.models import LegalHold, PrivacyRequest
 
 LONGER = timedelta(days=15)
@@ -172,6 +172,11 @@ def everything_of(session: Session, phone: str) -> dict[str, Any]:
         "number": phone,
         "known": {"name": known.name, "language": known.language, "note": known.note} if known
         else None,
+        "consents": [
+            {"purpose": one.purpose, "said": one.said, "at": iso(one.at), "text": one.version,
+             "channel": one.channel, "evidence": one.evidence}
+            for one in consents.standing(session, phone)
+        ],
         "calls": [{
             "at": iso(one.started_at), "branch": one.branch, "outcome": one.outcome,
             "keys": [[step["menu"], step["key"]] for step in one.path],

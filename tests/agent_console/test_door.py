@@ -64,6 +64,7 @@ CASES = {
     "/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>", "/knowledge",
     "/cases/<code>/files/<int:number>",
     "/knowledge/search", "/knowledge/<code>", "/points", "/citizens", "/citizens/known",
+    "/citizens/consents",
     "/citizens/call/<call_id>", "/citizens/case/<code>",
 }
 ALL = {"/", "/session", "/account", "/events"}
