@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import Date, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm.models import Base
@@ -119,6 +119,11 @@ class Case(Base):
             "due_at", "resolved_at", "satisfaction",
         ),
         Index("case_resolved", "resolved_at", "agency_id"),
+        Index(  # the page of results
+            "case_public", "resolved_at", "id",
+            sqlite_where=text("public IS 1 AND public_text IS NOT NULL"),
+            postgresql_where=text("public IS true AND public_text IS NOT NULL"),
+        ),
     )
 
 

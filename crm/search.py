@@ -34,7 +34,7 @@ LONGEST_TITLE, LONGEST_BODY = 1_000, 20_000  # letters; a tsvector holds 1 MB
 LONGEST_QUERY = 200
 MOST_WORDS = 8  # of a query
 LONGEST_WORD = 40
-FEW = 5_000  # rows that are sorted here
+FEW = 1_000  # rows that are sorted here
 SHORTEST_BEGINNING = 2  # letters of a last word that may be the beginning of a longer one
 
 

@@ -17,7 +17,7 @@ from crm.intake import results
 
 blueprint = Blueprint("results", __name__)
 FRESH_S = 300
-MOST_PAGES = 500
+MOST_PAGES = results.COUNTED // results.PAGE
 
 
 @blueprint.get("/results")
