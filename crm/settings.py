@@ -325,6 +325,7 @@ class Settings:
         "In production the doctor fails where prompts are unapproved or by the embedded voice"
     )
     piper_voice: Path | None = _setting("", _optional(_path), "Voice file (.onnx) for piper")
+    menus: Path = _setting("", _path, "Menus, as YAML (default: those that come with this)")
     recordings: Path = _setting(
         "", _path, "Human recordings of prompts (default: home/recordings-vi)"
     )
@@ -671,6 +672,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     sources: dict[str, str] = {}
     defaults = {
         "home": str(home), "cache": str(home / "cache"), "recordings": str(home / "recordings-vi"),
+        "menus": str(PROJECT / "dialplans" / "menus"),
         "database_url": f"sqlite:///{home / 'hotline.db'}",
     }
     for item in _fields():

@@ -119,7 +119,7 @@ def _configuration(settings: Settings, asterisk: runtime.Asterisk) -> Check:
     cure = "restart the hotline, so that it is written and loaded"
     try:
         wanted = provision.files(
-            settings, secrets.load(settings.home), provision.load_menus(),
+            settings, secrets.load(settings.home), provision.load_menus(settings),
             version=asterisk.version, modules=asterisk.modules,
             open_files=runtime.open_files(settings), boot="",
         )

@@ -179,9 +179,9 @@ def write_music(settings: Settings) -> None:
         file.write_bytes((music * (length // len(music) + 1))[:length])
 
 
-def load_menus() -> menu.Menus:
+def load_menus(settings: Settings) -> menu.Menus:
     """The menus of this installation, checked. Raises menu.MenuError."""
-    return menu.load(MENUS)
+    return menu.load(settings.menus)
 
 
 def files(

@@ -127,10 +127,10 @@ def bare(home: Path, shared: Settings, asterisk: runtime.Asterisk) -> tuple[Sett
     provision.prepare(settings, database)
     speech.build_all(settings, lambda _done, _total: None)
     wanted = provision.files(
-        settings, secrets.load(home), provision.load_menus(), version=asterisk.version,
+        settings, secrets.load(home), provision.load_menus(settings), version=asterisk.version,
         modules=asterisk.modules, open_files=runtime.open_files(settings), boot="bare",
     )
-    main = provision.load_menus().main
+    main = provision.load_menus(settings).main
     files = "&".join((*main.say, *main.spoken_options))
     wanted["extensions.conf"] = (
         f"[from-trunk]\nexten => 1022,1,Answer()\n same => n,Wait(0.4)\n"

@@ -19,7 +19,7 @@ from crm import settings as configuration
 from crm.branches import QUEUES
 from crm.clock import VIETNAM
 from crm.errors import HotlineError
-from crm.settings import PROJECT, Settings
+from crm.settings import Settings
 from scripts import (
     PROCESSES,
     backup_commands,
@@ -267,16 +267,16 @@ def menu_() -> None:
 
 @menu_.command(name="check")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False),
-              default=PROJECT / "dialplans" / "menus")
+              help="Other menus than those of the setting.")
 @AS_JSON
 @click.pass_obj
-def menu_check(settings: Settings, folder: Path, as_json: bool) -> None:
+def menu_check(settings: Settings, folder: Path | None, as_json: bool) -> None:
     """Name every fault with its file, menu and line."""
     from ivr import menu
     from scripts import speech
 
     try:
-        menus = menu.load(folder)
+        menus = menu.load(folder or settings.menus)
         faults = speech.menu_faults(settings, menus)
     except menu.MenuError as error:
         faults = error.faults
@@ -288,6 +288,21 @@ def menu_check(settings: Settings, folder: Path, as_json: bool) -> None:
         click.echo(f"{len(menus.menus)} menus and {len(menus.leaves)} leaves, no fault")
     if faults:
         raise SystemExit(1)
+
+
+@main.command(name="apply")
+@click.pass_obj
+def apply_(settings: Settings) -> None:
+    """Bring the menus, as they are edited now, into the running Asterisk; calls go on. Menus with
+    faults are refused, all faults named, and the old ones stay."""
+    from ivr import menu
+    from scripts import apply
+
+    try:
+        click.echo(apply.menus(settings))
+    except menu.MenuError as error:
+        click.echo("\n".join(map(str, error.faults)), err=True)
+        raise SystemExit(1) from error
 
 
 @menu_.command(name="simulate")
@@ -309,7 +324,7 @@ def menu_simulate(
     from prompts.catalogue import Catalogue
     from scripts import speech
 
-    menus, durations = provision.load_menus(), speech.durations_ms(settings)
+    menus, durations = provision.load_menus(settings), speech.durations_ms(settings)
     if lacking := speech.missing(settings):
         raise click.ClickException(f"{len(lacking)} prompts are not built: hotline prompts build")
     if every:
@@ -447,7 +462,7 @@ def prompts_check(settings: Settings, as_json: bool) -> None:
     """Fail if a prompt that is used is not there or sounds wrong; list those nobody uses."""
     from scripts import speech
 
-    lacking, unused = speech.missing(settings), speech.unused()
+    lacking, unused = speech.missing(settings), speech.unused(settings)
     faults = speech.sound_faults(settings)
     if as_json:
         _json({"missing": lacking, "unused": unused, "faults": faults})

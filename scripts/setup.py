@@ -52,7 +52,7 @@ def run(settings: Settings, say: Say) -> None:
 
 def check(settings: Settings) -> None:
     """What must be there before anything is started. Raises SetupError or menu.MenuError."""
-    menus = provision.load_menus()
+    menus = provision.load_menus(settings)
     if lacking := speech.missing(settings):
         raise SetupError(
             f"{len(lacking)} prompts are missing ({', '.join(lacking[:5])}, ...): "

@@ -102,7 +102,7 @@ def sound_files(settings: Settings) -> list[Path]:
 
 def missing(settings: Settings) -> list[str]:
     """Sound files that menus and dialplan use and that are not there."""
-    names = [*menu.spoken(provision.load_menus()), *DIALPLAN_PROMPTS]
+    names = [*menu.spoken(provision.load_menus(settings)), *DIALPLAN_PROMPTS]
     return build.missing(Catalogue.load(), provision.sounds(settings.home), names)
 
 
@@ -122,7 +122,7 @@ def soundings(settings: Settings) -> list[Sounding]:
 def unready(settings: Settings) -> list[Sounding]:
     """What callers hear by the embedded voice or unapproved; medical texts that wait first."""
     sounds = Catalogue.load().sounds
-    names = {*menu.spoken(provision.load_menus()), *DIALPLAN_PROMPTS}
+    names = {*menu.spoken(provision.load_menus(settings)), *DIALPLAN_PROMPTS}
     found = [
         one for one in soundings(settings)
         if one.text and (one.name.split(".")[0] in names or one.name in sounds)
@@ -202,9 +202,9 @@ def say_saved_texts(
     return said.make(texts, EspeakVoice(), Catalogue.load().as_read, stop.wait)
 
 
-def unused() -> list[str]:
+def unused(settings: Settings) -> list[str]:
     """Catalogue prompts that neither menus nor dialplan use yet."""
-    used = {*menu.spoken(provision.load_menus()), *DIALPLAN_PROMPTS}
+    used = {*menu.spoken(provision.load_menus(settings)), *DIALPLAN_PROMPTS}
     return [name for name in Catalogue.load().prompts if name not in used]
 
 

@@ -244,7 +244,7 @@ class Supervisor:
 def write_configuration(settings: Settings, asterisk: runtime.Asterisk) -> list[str]:
     """Write Asterisk's configuration for a new boot; returns the files that changed."""
     wanted = provision.files(
-        settings, secrets.load(settings.home), provision.load_menus(),
+        settings, secrets.load(settings.home), provision.load_menus(settings),
         version=asterisk.version, modules=asterisk.modules,
         open_files=runtime.open_files(settings), boot=provision.new_boot(datetime.now(UTC)),
     )

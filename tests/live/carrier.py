@@ -123,7 +123,7 @@ def running_carrier(home: Path) -> Iterator[Carrier]:
     provision.prepare(settings, database)
     database.engine.dispose()
     wanted = provision.files(
-        settings, secrets.load(home), provision.load_menus(), version=asterisk.version,
+        settings, secrets.load(home), provision.load_menus(settings), version=asterisk.version,
         modules=asterisk.modules, open_files=runtime.open_files(settings),
         boot=provision.new_boot(datetime.now(UTC)),
     )

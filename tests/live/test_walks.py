@@ -63,7 +63,8 @@ def script(seed: int, menus: menu.Menus, durations_ms: dict[str, int]) -> Script
 
 @pytest.mark.full
 def test_what_becomes_of_callers_who_press_at_random_was_known_before(hotline: Hotline) -> None:
-    menus, durations_ms = provision.load_menus(), speech.durations_ms(hotline.settings)
+    settings = hotline.settings
+    menus, durations_ms = provision.load_menus(settings), speech.durations_ms(settings)
     scripts = {
         f"09120{seed:05}": script(seed, menus, durations_ms) for seed in range(CALLS)
     }
