@@ -187,14 +187,14 @@ def _act(
     """Do something to a broadcast, or say why it cannot be done."""
     try:
         with console().database.transaction() as session:
-            found = _found(session, number)
-            act(session, life.locked(session, found.id))  # as it is now, and stays meanwhile
+            id_ = _found(session, number).id
+            act(session, life.locked(session, id_))  # as it is now, and stays meanwhile
     except BroadcastError as error:
         flash(words.broadcast_problem(error.code))
     else:
-        audit.warning("%s %s broadcast %d", person().login, what, found.id)
+        audit.warning("%s %s broadcast %d", person().login, what, id_)
         flash(done)
-    return redirect(url_for(".one", number=found.id))
+    return redirect(url_for(".one", number=id_))
 
 
 def _found(session: Session, number: str) -> Broadcast:

@@ -67,7 +67,7 @@ def test_one_person_writes_it_another_approves_it(
     for told in ("Moi nguoi dan xet nghiem", "Sở Y tế", "123/SYT-NVY", "Phường Hàm Rồng",
                  "Khoảng 42.000 đồng", "mỗi người nhận 1 tin", "Chưa có điện thoại viên nào"):
         assert told in shown
-    supervisor.submit("/broadcasts/1/approve")
+    assert supervisor.submit("/broadcasts/1/approve").location == "/broadcasts/1"  # and says why
     assert stage(sqlite) == "draft"
     assert "gửi thử" in page(admin)  # nor quan, before it was tested
     supervisor.submit("/broadcasts/1/test", to="0987654321")
