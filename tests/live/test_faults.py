@@ -155,8 +155,15 @@ def _release(path: Path) -> None:
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     path.unlink()
     time.sleep(1)  # the writer that waited writes its one record
-    held = b""
-    while chunk := os.read(reader, 65536):
+    held, deadline = b"", time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            chunk = os.read(reader, 65536)
+        except BlockingIOError:  # a busy machine: the writer has opened it, and not written yet
+            time.sleep(0.05)
+            continue
+        if not chunk:
+            break
         held += chunk
     os.close(reader)
     with path.open("ab") as out:
