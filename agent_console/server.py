@@ -50,7 +50,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         settings = self._settings
         known = secrets.load(settings.home)
         self._app = create_app(
-            settings, Database(settings.database_url, pool_size=10),
+            settings, Database.of(settings, pool_size=10),
             for_settings(settings, known), known,
             secure=self._certificate is not None,
         )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import (
     DateTime,
@@ -28,10 +28,14 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from crm import field_keys
 from crm.errors import HotlineError
+from crm.field_keys import FieldKeys
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+    from crm.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CHANNEL = "hotline_changes"
@@ -75,8 +79,12 @@ def _migrations() -> Config:
 class Database:
     """An engine with the project's rules: short timeouts, one commit per transaction."""
 
-    def __init__(self, url: str, *, pool_size: int = 5, patience_s: float = 15) -> None:
-        """`patience_s`: how long one statement may take, or wait for a lock."""
+    def __init__(
+        self, url: str, *, keys: FieldKeys | None = None, pool_size: int = 5,
+        patience_s: float = 15,
+    ) -> None:
+        """`keys` of sealed fields; `patience_s`: how long one statement may take, or wait for a
+        lock."""
         self._patience_s = patience_s
         try:
             parsed = make_url(url)
@@ -85,8 +93,17 @@ class Database:
             self.url = parsed
             self.is_sqlite = parsed.get_backend_name() == "sqlite"
             self.engine: Engine = self._create(pool_size)
+            self.engine.dialect.field_keys = keys  # type: ignore[attr-defined]
         except (ArgumentError, ImportError) as error:
             raise DatabaseError(f"HOTLINE_DATABASE_URL cannot be used: {error}") from error
+
+    @classmethod
+    def of(cls, settings: Settings, *, pool_size: int = 5, patience_s: float = 15) -> Self:
+        """The database of a hotline, with the keys of its sealed fields."""
+        return cls(
+            settings.database_url, keys=field_keys.of_home(settings.home), pool_size=pool_size,
+            patience_s=patience_s,
+        )
 
     def _create(self, pool_size: int) -> Engine:
         if self.is_sqlite:

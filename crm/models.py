@@ -15,6 +15,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, Unique
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from crm.database import UtcDateTime
+from crm.field_keys import Sealed
 
 
 class Base(DeclarativeBase):
@@ -354,7 +355,7 @@ class Seat(Base):
     name: Mapped[str] = mapped_column(String(16), primary_key=True)  # seat-001, desk-01
     node: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(8))  # webrtc | desk
-    secret: Mapped[str] = mapped_column(String(64))
+    secret: Mapped[str] = mapped_column(Sealed)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"), unique=True)
     leased_at: Mapped[datetime | None]
 

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+
+@dataclass(frozen=True)
+class FieldKey:
+    """One key of the database's sealed fields."""
+
+    key: str
+    made_at: str  # ISO 8601, UTC
 
 
 @dataclass(frozen=True)
@@ -21,33 +35,78 @@ class Secrets:
     phones: dict[str, str]  # SIP secret of each seat and desk phone, by endpoint name
     web_phone: str = ""  # SIP secret of calls from the citizens' page
     web_key: str = ""  # what the tokens of such calls are made with (crm.intake.web_calls)
+    field_keys: tuple[FieldKey, ...] = ()  # of sealed fields, the newest first (crm.field_keys)
 
 
 def load(home: Path) -> Secrets:
     """Read the secrets. Raises FileNotFoundError where the hotline was never set up."""
     known = json.loads((home / "secrets.json").read_text(encoding="utf-8"))
+    known["field_keys"] = tuple(FieldKey(**one) for one in known.get("field_keys", ()))
     return Secrets(**{"privacy_key": "", "journal_key": ""} | known)  # made before there was one
 
 
 def ensure(home: Path, phones: list[str]) -> Secrets:
     """Read the secrets, first making those that are missing. Existing ones are kept."""
-    file = home / "secrets.json"
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    kept = known.get("phones", {})
-    made = Secrets(
-        ami_events=known.get("ami_events") or secrets.token_urlsafe(24),
-        ami_command=known.get("ami_command") or secrets.token_urlsafe(24),
-        console_key=known.get("console_key") or secrets.token_urlsafe(32),
-        web_phone=known.get("web_phone") or secrets.token_urlsafe(18),
-        web_key=known.get("web_key") or secrets.token_hex(24),
-        privacy_key=known.get("privacy_key") or secrets.token_urlsafe(32),
-        journal_key=known.get("journal_key") or secrets.token_urlsafe(32),
-        phones={name: kept.get(name) or secrets.token_urlsafe(18) for name in phones},
-    )
-    if asdict(made) != known:
-        draft = file.with_suffix(".new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            json.dump(asdict(made), out, indent=1)
-        draft.replace(file)
+    with _changing(home):
+        file = home / "secrets.json"
+        known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        kept = known.get("phones", {})
+        fields = tuple(FieldKey(**one) for one in known.get("field_keys", ()))
+        made = Secrets(
+            ami_events=known.get("ami_events") or secrets.token_urlsafe(24),
+            ami_command=known.get("ami_command") or secrets.token_urlsafe(24),
+            console_key=known.get("console_key") or secrets.token_urlsafe(32),
+            web_phone=known.get("web_phone") or secrets.token_urlsafe(18),
+            web_key=known.get("web_key") or secrets.token_hex(24),
+            privacy_key=known.get("privacy_key") or secrets.token_urlsafe(32),
+            journal_key=known.get("journal_key") or secrets.token_urlsafe(32),
+            field_keys=fields or (_field_key(datetime.now(UTC)),),
+            phones={name: kept.get(name) or secrets.token_urlsafe(18) for name in phones},
+        )
+        if not file.exists() or made != load(home):
+            _write(home, made)
     return made
+
+
+def add_field_key(home: Path, now: datetime) -> None:
+    """From now on sealed fields are written with a new key; those with older ones still open."""
+    with _changing(home):
+        known = load(home)
+        _write(home, replace(known, field_keys=(_field_key(now), *known.field_keys)))
+
+
+def drop_field_keys(home: Path, before: datetime) -> None:
+    """Forget the keys of sealed fields whose successor was made before a time."""
+    with _changing(home):
+        known = load(home)
+        kept = tuple(
+            one for one, newer in zip(
+                known.field_keys, (None, *known.field_keys), strict=False
+            ) if newer is None or datetime.fromisoformat(newer.made_at) >= before
+        )
+        if kept != known.field_keys:
+            _write(home, replace(known, field_keys=kept))
+
+
+def _field_key(now: datetime) -> FieldKey:
+    return FieldKey(Fernet.generate_key().decode(), now.isoformat())
+
+
+@contextmanager
+def _changing(home: Path) -> Iterator[None]:
+    """One at a time: a secret that two made would be lost to one of them."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "secrets.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _write(home: Path, made: Secrets) -> None:
+    file = home / "secrets.json"
+    draft = file.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        json.dump(asdict(made), out, indent=1)
+        out.flush()
+        os.fsync(descriptor)
+    draft.replace(file)

@@ -228,7 +228,7 @@ def _journal(settings: Settings) -> Check:
 
 
 def _database(settings: Settings) -> Iterator[Check]:
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     kind = "SQLite" if database.is_sqlite else "PostgreSQL"
     try:
         database.ping()
@@ -263,7 +263,7 @@ def _database(settings: Settings) -> Iterator[Check]:
 
 
 def _notices(settings: Settings) -> Check:
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     try:
         with database.reading() as session:
             trouble = board.trouble(session, settings, datetime.now(UTC))
@@ -287,7 +287,7 @@ def _notices(settings: Settings) -> Check:
 
 def _files(settings: Settings) -> Check:
     try:
-        with Database(settings.database_url).reading() as session:
+        with Database.of(settings).reading() as session:
             lost = attachments.lost(settings.home, session)
     except (DatabaseError, SQLAlchemyError):
         return Check("files", FAILURE, "cannot be counted", "see database")
@@ -347,7 +347,7 @@ def _emergency(settings: Settings) -> Iterator[Check]:
         count = sum(map(len, settings.emergency_targets.values()))
         yield Check("emergency", OK, f"{count} numbers for {len(SERVICES)} services")
     try:
-        with Database(settings.database_url).reading() as session:
+        with Database.of(settings).reading() as session:
             drills = emergency.last_drills(session)
     except (DatabaseError, SQLAlchemyError) as error:
         yield Check("drill", FAILURE, str(error).splitlines()[0], "the database must answer first")

@@ -254,5 +254,5 @@ def _head(here: _Open) -> str:
 
 def main(settings: Settings, stop: threading.Event) -> None:
     """Follow this node's journal until `stop` is set."""
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     Tailer(database, settings.home / "journal", settings.node).run(stop)

@@ -69,7 +69,7 @@ async def _main(settings: Settings, reply: Callable[[Asked], str]) -> None:
     known = secrets.load(settings.home)
     commands = Commands(settings.ami_bind, "command", known.ami_command)
     listener = Listener(
-        LiveStore(Database(settings.database_url, pool_size=2), settings.node),
+        LiveStore(Database.of(settings, pool_size=2), settings.node),
         commands,
         Answers(reply, commands),
         node=settings.node,

@@ -31,7 +31,7 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
 
     It raises SQLAlchemyError where the database does not answer in time.
     """
-    database = Database(settings.database_url, pool_size=2, patience_s=DATABASE_PATIENCE_S)
+    database = Database.of(settings, pool_size=2, patience_s=DATABASE_PATIENCE_S)
     phrases = Phrases(
         Catalogue.load(), Said(provision.sounds(settings.home), settings.cache)
     )

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, inspect
 
-from crm import secrets
+from crm import field_keys, secrets
 from crm.call_rows import iso
 from crm.database import Database
 from crm.errors import HotlineError
@@ -69,7 +69,7 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as work:
-            database = _dumped(Database(settings.database_url), Path(work))
+            database = _dumped(Database.of(settings), Path(work))
             with draft.open("wb") as out, Sealing(out, passphrase) as sealed:
                 with tarfile.open(fileobj=sealed, mode="w|gz") as tar:
                     tar.add(database, database.name)
@@ -89,7 +89,7 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
 
 def note_erased(settings: Settings, folder: Path) -> None:
     """Write down beside the backups which numbers were erased; those known there stay."""
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         known = {key: iso(at) for key, at in erasure.erased(session).items()}
     known = _erased_in(folder / ERASED) | known
     draft = folder / f"{ERASED}.new"
@@ -178,7 +178,8 @@ def _dumped(database: Database, folder: Path) -> Path:
 
 def _brought_back(settings: Settings, home: Path) -> Database:
     """The backup's database where the settings want it."""
-    wanted = Database(settings.database_url)
+    keys = field_keys.of_home(home)
+    wanted = Database(settings.database_url, keys=keys)
     if wanted.is_sqlite != (home / _SQLITE).exists():
         kind = "SQLite" if (home / _SQLITE).exists() else "PostgreSQL"
         raise BackupError(f"this backup is of {kind}: set database_url to one")
@@ -190,7 +191,7 @@ def _brought_back(settings: Settings, home: Path) -> Database:
         target = home / place.relative_to(settings.home) if inside else place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(home / _SQLITE, target)
-        return Database(f"sqlite:///{target}")
+        return Database(f"sqlite:///{target}", keys=keys)
     if inspect(wanted.engine).get_table_names():
         raise BackupError("the database of database_url is not empty: name a new one")
     _run("pg_restore", "--no-owner", "--single-transaction", "--exit-on-error",

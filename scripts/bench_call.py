@@ -121,7 +121,7 @@ def own_settings(home: Path, shared: Settings) -> Settings:
 def bare(home: Path, shared: Settings, asterisk: runtime.Asterisk) -> tuple[Settings, int]:
     """An Asterisk of the same modules and trunk, without journal and hotline: answer and play."""
     settings = own_settings(home, shared)
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     home.mkdir(parents=True)
     database.migrate()
     provision.prepare(settings, database)

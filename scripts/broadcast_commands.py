@@ -40,7 +40,7 @@ def list_(settings: Settings, limit: int, as_json: bool) -> None:
     from crm.broadcasts import board
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = [board.as_json(session, one) for one in board.latest(session, limit)]
     if as_json:
         _json(rows)
@@ -63,7 +63,7 @@ def show(settings: Settings, number: int, as_json: bool) -> None:
     from crm.database import Database
     from crm.notices.models import Channel
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         found = _found(session, number)
         row = board.as_json(session, found)
         expected = load.expected(
@@ -128,7 +128,7 @@ def new(
         urgent, per_minute or settings.broadcast_per_minute,
         audience.read_list(file.read_bytes()) if file else (),
     )
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         _may(session, by)
         made = life.write(session, settings, wanted, by=by, now=datetime.now(UTC))
         id_, count, left_out = made.id, made.recipients, made.counts
@@ -219,7 +219,7 @@ def files(settings: Settings, number: int, folder: Path, by: str) -> None:
     from crm.database import Database
 
     folder.mkdir(parents=True, exist_ok=True)
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         _may(session, by)
         found = _found(session, number)
         for one in handoff.of(session, found):
@@ -235,7 +235,7 @@ def _act(
     from crm.broadcasts import life
     from crm.database import Database
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         _may(session, by)
         act(session, life.locked(session, number))
 

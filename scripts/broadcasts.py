@@ -133,7 +133,7 @@ class Workers:
 
 def main(settings: Settings, stop: threading.Event) -> None:
     """Send broadcasts until told to stop."""
-    database = Database(settings.database_url, pool_size=settings.broadcast_workers + 2)
+    database = Database.of(settings, pool_size=settings.broadcast_workers + 2)
     workers = Workers(settings, database, stop)
     wakes = Wakes(settings, workers.work)
     logging.getLogger("huey").setLevel(logging.WARNING)

@@ -46,7 +46,7 @@ def with_figures(text: str, figures: Sequence[str]) -> str:
 
 def approve(settings: Settings, text: str, by: str, now: datetime) -> int:
     """Keep an approved text; its number. Raises BulletinError."""
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         return bulletins.approve(session, text, by=by, now=now).id
 
 
@@ -55,7 +55,7 @@ def go_live(settings: Settings, number: int, by: str, now: datetime) -> float:
 
     Raises BulletinError or SaidError, and leaves what is live, when it cannot be spoken well.
     """
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     with database.reading() as session:
         words = bulletins.spoken(bulletins.numbered(session, number))
     sounds = provision.sounds(settings.home)

@@ -26,7 +26,7 @@ def list_(settings: Settings, limit: int, as_json: bool) -> None:
     from crm import bulletins
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = [bulletins.as_json(one) for one in bulletins.latest(session, limit)]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -71,7 +71,7 @@ def withdraw(settings: Settings) -> None:
     from crm import bulletins
     from crm.database import Database
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         was = bulletins.withdraw(session, by=getpass.getuser(), now=datetime.now(UTC))
         number = was.id
     _tell(settings)
@@ -83,6 +83,6 @@ def _tell(settings: Settings) -> None:
     from crm.database import Database
     from ivr.commands import switch_now
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         value = switches.wanted(session, switches.BULLETIN) or "none"
     switch_now(settings, switches.BULLETIN, value)

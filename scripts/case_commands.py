@@ -47,7 +47,7 @@ def case_open(
     if category is None and (area or about):
         raise click.UsageError("--area and --about go with --category")
     by, now = getpass.getuser(), datetime.now(UTC)
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         made = cases.open_case(
             session, summary=summary, by=by, now=now, phone=phone,
             identity=Identity(identity), sensitive=sensitive, due_at=_end_of(due),
@@ -75,7 +75,7 @@ def case_classify(
     from crm.deadlines import GENERALS
 
     now = datetime.now(UTC)
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         case = cases.by_code(session, code)
         cases.classify(
             session, case, category, by=getpass.getuser(), now=now, area=area, about=about,
@@ -99,7 +99,7 @@ def case_list(settings: Settings, limit: int, as_json: bool) -> None:
     from crm import cases
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = [cases.as_json(one) for one in cases.latest(session, limit)]
     if as_json:
         _json(rows)
@@ -121,7 +121,7 @@ def case_show(settings: Settings, code: str, as_json: bool) -> None:
     from crm.call_rows import iso
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         found = cases.by_code(session, code)
         shown: dict[str, Any] = cases.as_json(found)
         shown["calls"] = cases.calls_of(session, found)
@@ -162,7 +162,7 @@ def case_move(
         raise click.UsageError(f"{status} is no status: {', '.join(Status)}")
     if refusal is not None and refusal not in set(cases.Refusal):
         raise click.UsageError(f"{refusal} is no reason: {', '.join(cases.Refusal)}")
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         cases.move(
             session, cases.by_code(session, code), Status(status), by=getpass.getuser(),
             now=datetime.now(UTC), reason=reason, agency=agency, due_at=_end_of(due),
@@ -179,7 +179,7 @@ def case_answer(settings: Settings, code: str, text: str) -> None:
     from crm import cases
     from crm.database import Database
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         found = cases.by_code(session, code)
         cases.set_answer(session, found, text, by=getpass.getuser(), now=datetime.now(UTC))
 
@@ -192,7 +192,7 @@ def case_verify(settings: Settings, as_json: bool) -> None:
     from crm import audit
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         found = audit.verify(session)
     if as_json:
         _json({"events": found.events, "erased": found.erased, "head": found.head,
@@ -233,7 +233,7 @@ def agency_list(settings: Settings, as_json: bool) -> None:
     from crm import agencies
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = [
             {"code": one.code, "name": one.name, "kind": one.kind, "level": one.level,
              "area": one.area}
@@ -309,7 +309,7 @@ def route_gaps(settings: Settings, as_json: bool) -> None:
 
     now = datetime.now(UTC)
     names = standing(vietnam_day(now))
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = [
             {"category": gap.category, "area": gap.area, "name": names[gap.area].name,
              "reaches": gap.reaches}

@@ -207,7 +207,7 @@ def calls_(settings: Settings, limit: int | None, as_json: bool) -> None:
     from crm import calls
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         found = calls.latest(session, limit) if limit else calls.today(session, datetime.now(UTC))
     if as_json:
         _json([calls.as_json(one) for one in found])
@@ -235,7 +235,7 @@ def ledger_(settings: Settings, as_json: bool) -> None:
     from ivr import ledger, provision
 
     folder = provision.journal(settings.home).parent
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         result = ledger.check(session, folder, settings.node)
     if as_json:
         _json(result.as_dict())
@@ -372,7 +372,7 @@ def emergency_drill(settings: Settings, service: str, note: str) -> None:
     from crm.database import Database
 
     now = datetime.now(UTC)
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         emergency.record_drill(session, service, now, note)
     click.echo(f"drill with {service} noted, {now.astimezone(VIETNAM):%d/%m/%Y %H:%M}")
 
@@ -385,7 +385,7 @@ def emergency_unreached(settings: Settings, as_json: bool) -> None:
     from crm import calls, emergency
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         found = [calls.as_json(call) for call in emergency.unreached(session)]
     if as_json:
         _json(found)
@@ -428,7 +428,7 @@ def callbacks_(settings: Settings, past: bool, as_json: bool) -> None:
     from crm import callbacks
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         found = callbacks.latest(session, 1000) if past else callbacks.still_open(session)
         rows = [callbacks.as_json(one) for one in found]
     if as_json:
@@ -599,7 +599,7 @@ def switch(settings: Settings, name: str | None, value: str | None, as_json: boo
     from crm.database import Database
     from ivr.commands import switch_now
 
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     if name is None or value is None:
         with database.reading() as session:
             state = switches.current(session)
@@ -651,7 +651,7 @@ def db_upgrade(settings: Settings) -> None:
     """Bring the schema to the newest version."""
     from crm.database import Database
 
-    Database(settings.database_url).migrate()
+    Database.of(settings).migrate()
     click.echo("the schema is current")
 
 
@@ -673,7 +673,7 @@ def user_add(settings: Settings, login: str, name: str, role: str, queues: str) 
     from crm.models import Role
 
     password = users.generate_password()
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         users.create_user(
             session, login=login, name=name, role=Role(role), password=password,
             now=datetime.now(UTC),
@@ -694,7 +694,7 @@ def user_password(settings: Settings, login: str) -> None:
     from crm.models import User
 
     password = users.generate_password()
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         found = session.scalar(select(User).where(User.login == login))
         if found is None:
             raise click.UsageError(f"there is no account {login}")
@@ -712,7 +712,7 @@ def user_list(settings: Settings, as_json: bool) -> None:
     from crm.database import Database
     from crm.models import User
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         found = list(session.scalars(select(User).order_by(User.login)))
     rows = [
         {"login": one.login, "name": one.name, "role": one.role, "active": one.active}

@@ -48,7 +48,7 @@ def export(settings: Settings, kind: str, file: Path) -> None:
     if file.suffix.lower() not in (".csv", ".xlsx"):
         raise click.UsageError("the file's name ends with .csv or .xlsx")
     of = Kind(kind)
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = rows_of(session, of)
     write = files.as_csv if file.suffix.lower() == ".csv" else files.as_xlsx
     file.write_bytes(write(rows, COLUMNS[of]))
@@ -63,7 +63,7 @@ def bring_in(settings: Settings, kind: Kind, file: Path, *, dry: bool) -> None:
 
     rows = kinds.read(kind, file)
     act = kinds.dry_run if dry else kinds.take_in
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         done = act(session, kind, rows, by=getpass.getuser(), now=datetime.now(UTC))
     if dry:
         click.echo(f"{done.rows} rows, no fault; nothing was changed")

@@ -48,7 +48,7 @@ def list_(settings: Settings, limit: int, as_json: bool) -> None:
     from crm import incidents
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = [incidents.as_json(session, one) for one in incidents.latest(session, limit)]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))

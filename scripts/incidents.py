@@ -21,7 +21,7 @@ def start(settings: Settings, text: str, by: str, now: datetime) -> str:
     Raises IncidentError or SaidError, and then nothing has changed."""
     text = _checked(text)
     sound = _sound(settings, text)
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         code = incidents.start(session, text, sound, by=by, now=now).case.code
     switch_now(settings, switches.INCIDENT, f"{code}.{sound}")
     return code
@@ -29,7 +29,7 @@ def start(settings: Settings, text: str, by: str, now: datetime) -> str:
 
 def end(settings: Settings, code: str, text: str | None, by: str, now: datetime) -> int:
     """End an incident; how many people will be told `text`, or that it has been mended."""
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     with database.reading() as session:
         was = incidents.by_code(session, code).text
     closed = Catalogue.load().prompts["incident_closed"].text

@@ -30,7 +30,7 @@ def list_(settings: Settings, state: str | None, limit: int, as_json: bool) -> N
     from crm.notices import board
     from crm.notices.models import State
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         found = board.latest(session, limit, State(state) if state else None)
         rows = [board.as_json(one) for one in found]
     if as_json:
@@ -55,7 +55,7 @@ def retry(settings: Settings, ids: tuple[int, ...], all_failed: bool) -> None:
 
     if bool(ids) == all_failed:
         raise click.UsageError("name the notices, or give --failed")
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         if all_failed:
             ids = tuple(one.id for one in board.latest(session, 100_000, State.FAILED))
         for one in ids:
@@ -76,7 +76,7 @@ def optout_add(settings: Settings, recipient: str) -> None:
     from crm.database import Database
     from crm.notices import optout as rules
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         rules.add(session, recipient, by=getpass.getuser(), now=datetime.now(UTC))
     click.echo(f"{recipient}: no messages")
 
@@ -89,7 +89,7 @@ def optout_remove(settings: Settings, recipient: str) -> None:
     from crm.database import Database
     from crm.notices import optout as rules
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         rules.remove(session, recipient)
     click.echo(f"{recipient}: messages again")
 
@@ -102,7 +102,7 @@ def optout_list(settings: Settings, as_json: bool) -> None:
     from crm.database import Database
     from crm.notices import optout as rules
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = [
             {"recipient": one.recipient, "since": one.at.isoformat(), "by": one.by}
             for one in rules.listed(session)

@@ -26,7 +26,7 @@ def list_(settings: Settings, limit: int, as_json: bool) -> None:
     from crm.database import Database
 
     now = datetime.now(UTC)
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = [rules.as_json(one, now) for one in rules.latest(session, limit)]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -53,7 +53,7 @@ def restrict(settings: Settings, number: str, step: int, days: int, reason: str)
     from crm.database import Database
     from ivr.commands import switch_now
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         made = rules.restrict(
             session, number, step=step, days=days, reason=reason, by=getpass.getuser(),
             now=datetime.now(UTC),
@@ -74,7 +74,7 @@ def lift(settings: Settings, number: str, reason: str) -> None:
     from crm.database import Database
     from ivr.commands import switch_now
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         rules.lift(session, number, reason=reason, by=getpass.getuser(), now=datetime.now(UTC))
     switch_now(settings, switches.block_name(number), "off")
     click.echo(f"{number}: nothing holds any more")

@@ -41,7 +41,7 @@ def import_(settings: Settings, portal: str, file: Path, dry: bool) -> None:
             raise portals.PortalError("\n".join(faults))
         click.echo(f"{len(rows)} rows, no fault; nothing was changed")
         return
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         done = portals.take_in(
             session, portals.Portal(portal), rows, by=getpass.getuser(), now=now,
             general=GENERALS[settings.general_days],
@@ -70,7 +70,7 @@ def export(settings: Settings, portal: str, file: Path, every: bool, address: st
     if not excel and file.suffix.lower() != ".csv":
         raise click.UsageError("the file's name ends with .csv or .xlsx")
     now = datetime.now(UTC)
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         found = portals.news(session, portals.Portal(portal), every=every)
         rows = [portals.as_row(one) for one in found]
         content = (files.as_xlsx if excel else files.as_csv)(rows, portals.GIVEN)

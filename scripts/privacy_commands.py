@@ -32,7 +32,7 @@ def seal(settings: Settings) -> None:
     from crm.database import Database
     from scripts import privacy
 
-    done = privacy.seal_journal(Database(settings.database_url), settings, datetime.now(UTC))
+    done = privacy.seal_journal(Database.of(settings), settings, datetime.now(UTC))
     click.echo(f"{len(done)} segments sealed")
 
 
@@ -70,7 +70,7 @@ def verify(settings: Settings) -> None:
 
 @click.group()
 def privacy() -> None:
-    """What was deleted because its time was over."""
+    """What was deleted because its time was over, and the keys of sealed fields."""
 
 
 @privacy.command()
@@ -81,7 +81,7 @@ def certificates(settings: Settings, limit: int) -> None:
     from crm.database import Database
     from crm.privacy import retention
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         for one in retention.certificates(session, limit):
             click.echo(
                 f"{one.id}  {one.at:%Y-%m-%d}  {one.kind:<10}  {one.count} older than {one.days} "
@@ -91,3 +91,15 @@ def certificates(settings: Settings, limit: int) -> None:
     if broken is not None:
         click.echo(f"certificate {broken} does not follow from the one before")
         raise SystemExit(1)
+
+
+@privacy.command(name="new-key")
+@click.pass_obj
+def new_key(settings: Settings) -> None:
+    """Seal the database's sealed fields with a new key while everything runs. The old key goes
+    by itself a day later, once nothing is left under it; backups keep theirs."""
+    from crm.database import Database
+    from crm.privacy import resealing
+
+    done = resealing.renew(Database.of(settings), settings.home, datetime.now(UTC))
+    click.echo(f"{done} fields sealed with the new key")

@@ -30,7 +30,7 @@ def add_token(
     from crm.database import Database
 
     ends = expires.replace(tzinfo=VIETNAM) + timedelta(days=1) if expires else None
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         made = tokens.create(
             session, name=name, scopes=scopes, by=getpass.getuser(), now=datetime.now(UTC),
             expires_at=ends,
@@ -46,7 +46,7 @@ def list_tokens(settings: Settings) -> None:
     from crm.database import Database
 
     now = datetime.now(UTC)
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         for one in tokens.all_tokens(session):
             state = "good" if tokens.is_good(one, now) else "over"
             used = f"{one.used_at.astimezone(VIETNAM):%d/%m/%Y %H:%M}" if one.used_at else "never"
@@ -61,7 +61,7 @@ def revoke(settings: Settings, name: str) -> None:
     from crm.api import tokens
     from crm.database import Database
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         tokens.revoke(session, name, datetime.now(UTC))
     click.echo(f"{name}: revoked")
 
@@ -80,7 +80,7 @@ def add_webhook(settings: Settings, url: str, events: tuple[str, ...]) -> None:
     from crm.api import webhooks
     from crm.database import Database
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         made = webhooks.subscribe(
             session, url=url, by=getpass.getuser(), now=datetime.now(UTC),
             events=events or webhooks.EVENTS,
@@ -96,7 +96,7 @@ def list_webhooks(settings: Settings) -> None:
     from crm.api import webhooks
     from crm.database import Database
 
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         for one in webhooks.all_webhooks(session):
             click.echo(f"{one.id:>3} {one.ended_why or 'on':<8} {one.url}  {' '.join(one.events)}")
 
@@ -109,7 +109,7 @@ def remove(settings: Settings, number: int) -> None:
     from crm.api import webhooks
     from crm.database import Database
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         webhooks.end(session, number, datetime.now(UTC))
     click.echo(f"{number}: removed")
 
@@ -122,7 +122,7 @@ def resend(settings: Settings, number: int) -> None:
     from crm.api import webhooks
     from crm.database import Database
 
-    with Database(settings.database_url).transaction() as session:
+    with Database.of(settings).transaction() as session:
         count = webhooks.resume(session, number, datetime.now(UTC))
     click.echo(f"{number}: {count} messages are sent again")
 

@@ -26,7 +26,7 @@ def waiting(settings: Settings, days: int, as_json: bool) -> None:
     from crm.database import Database
 
     now = datetime.now(UTC)
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         rows = waits.as_json(waits.accuracy(session, now - timedelta(days=days), now))
     if as_json:
         click.echo(json.dumps(rows, indent=1))
@@ -56,7 +56,7 @@ def daily(settings: Settings, day: datetime | None, output: Path, sent: bool) ->
 
     now = datetime.now(UTC)
     of: date = day.date() if day else vietnam_day(now)
-    with Database(settings.database_url).reading() as session:
+    with Database.of(settings).reading() as session:
         if sent:
             issue = schedule.issues(session, of, of).get(of)
             if issue is None:

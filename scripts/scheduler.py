@@ -38,6 +38,7 @@ from crm.intake import mailbox, zalo
 from crm.intake.mail import Taken
 from crm.knowledge import points
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
+from crm.privacy import resealing
 from crm.reports import schedule
 from crm.settings import Settings
 from ivr import commands, ledger, provision
@@ -55,7 +56,7 @@ FOLLOWED_AT_ONCE = 200  # cases
 
 def main(settings: Settings, stop: threading.Event) -> None:
     """Run the jobs until told to stop. A job that fails is logged and tried at its next time."""
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     jobs = Jobs(settings, database, stop)
     # One run at a time, late runs caught up once: a suspended machine must not wake to a storm.
     scheduler = BackgroundScheduler(
@@ -275,6 +276,7 @@ class Jobs:
     def tidy(self) -> None:
         """Delete what was kept long enough."""
         privacy.tidy(self._database, self._settings, self._clock())
+        resealing.tidy(self._database, self._settings.home, self._clock())
 
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""

@@ -38,7 +38,7 @@ def run(settings: Settings, say: Say) -> None:
     asterisk = runtime.find(settings, say, fetch=True)
     say(f"Asterisk {asterisk.version_text} ({asterisk.origin})")
     say(f"console: {build_frontend(say)}")
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     settings.home.mkdir(parents=True, exist_ok=True)
     database.migrate()
     provision.prepare(settings, database)

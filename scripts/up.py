@@ -255,7 +255,7 @@ def write_configuration(settings: Settings, asterisk: runtime.Asterisk) -> list[
 def run(settings: Settings) -> None:
     """Start, watch, stop. Raises UpError and its kin before anything is started."""
     with only_one(settings):
-        database = Database(settings.database_url)
+        database = Database.of(settings)
         asterisk = runtime.find(settings, log.info, fetch=False)
         check_ports(settings, asterisk_runs=runtime.is_running(asterisk, settings.home))
         setup.check(settings)

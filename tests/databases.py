@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Self
 
 import psycopg
+from cryptography.fernet import Fernet
 from sqlalchemy import make_url
 
 from crm.database import Database
+from crm.field_keys import FieldKeys
 from tests.postgres import running_postgres
 
 KINDS = ("sqlite", "postgresql")
 MIGRATED, BARE = "migrated", "template0"
+
+_KEY = Fernet.generate_key().decode()
+KEYS = FieldKeys(lambda: [_KEY], lambda: None)
 
 
 class Databases:
@@ -42,7 +47,7 @@ class Databases:
             url = self._copy_on_server(name, template)
         else:
             url = self._copy_file(name, template)
-        database = Database(url)
+        database = Database(url, keys=KEYS)
         try:
             yield database
         finally:

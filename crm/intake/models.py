@@ -10,6 +10,7 @@ from sqlalchemy import Date, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm.case_models import Case
+from crm.field_keys import SealedJson
 from crm.models import Base
 
 
@@ -67,7 +68,7 @@ class CaseDetails(Base):
 
     case_id: Mapped[int] = mapped_column(ForeignKey("citizen_case.id"), primary_key=True)
     form: Mapped[str] = mapped_column(String(24))  # the category whose form it is
-    fields: Mapped[dict[str, Any]]
+    fields: Mapped[dict[str, Any]] = mapped_column(SealedJson)
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(40))
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 import crm.broadcasts.models
 import crm.case_models  # noqa: F401 - rows of theirs are named here, in whatever program
+from crm.field_keys import Sealed
 from crm.models import Base
 
 
@@ -133,8 +134,8 @@ class ZaloTokens(Base):
     __tablename__ = "zalo_tokens"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    access: Mapped[str] = mapped_column(Text)
-    refresh: Mapped[str] = mapped_column(Text)
+    access: Mapped[str] = mapped_column(Sealed)
+    refresh: Mapped[str] = mapped_column(Sealed)
     expires_at: Mapped[datetime]
     renewing_until: Mapped[datetime]  # a worker renews them now
     seed: Mapped[str] = mapped_column(String(64))  # digest of the first token, as it was set

@@ -9,6 +9,7 @@ which a backup that is brought back loses it again.
 from __future__ import annotations
 
 import hmac
+import json
 import logging
 import re
 import sqlite3
@@ -29,7 +30,7 @@ from crm.intake.models import Arrival, Attachment, CaseDetails
 from crm.models import Base, Call, CallNote
 from crm.notices.models import Notice, NoticeFile
 from crm.officer_models import Draft
-from crm.privacy import sealing
+from crm.privacy import resealing, sealing
 from crm.privacy.models import Erased, LegalHold, PrivacyRequest
 
 log = logging.getLogger(__name__)
@@ -223,6 +224,8 @@ def _sweep(session: Session, phone: str) -> int:
         for column in table.columns:
             if _is_text(column):
                 places += sum(_replace(session, table, column, form) for form in forms_of(phone))
+    for table, column in resealing.columns():
+        places += _replace_sealed(session, table, column, phone)
     for form in forms_of(phone):  # notes of other cases: the chain allows an erased note
         session.execute(update(CaseEvent).where(CaseEvent.note.contains(form)).values(
             note="", salt=None
@@ -246,6 +249,25 @@ def _replace(session: Session, table: Table, column: Column[object], form: str) 
         + f" WHERE {as_text} LIKE :like"
     ), {"form": form, "signs": SIGN * len(form), "like": f"%{form}%"})
     return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _replace_sealed(
+    session: Session, table: Table, column: Column[object], phone: str
+) -> int:
+    """The database cannot see into sealed fields: each is opened here."""
+    (key,) = table.primary_key.columns
+    places = 0
+    found = session.execute(select(key, column).where(column.is_not(None)))
+    for id_, value in found.all():
+        written = before = json.dumps(value, ensure_ascii=False)
+        for form in forms_of(phone):
+            written = written.replace(form, SIGN * len(form))
+        if written != before:
+            session.execute(
+                update(table).where(key == id_).values({column.name: json.loads(written)})
+            )
+            places += 1
+    return places
 
 
 def _overwrite(file: Path, phone: str) -> int:

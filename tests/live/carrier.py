@@ -118,7 +118,7 @@ def running_carrier(home: Path) -> Iterator[Carrier]:
     })
     asterisk = runtime.find(settings, lambda _: None, fetch=False)
     home.mkdir(parents=True)
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     database.migrate()
     provision.prepare(settings, database)
     database.engine.dispose()

@@ -146,7 +146,7 @@ class Hotline:
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.settings.database_url)
+        return Database.of(self.settings)
 
     @property
     def listener_connected(self) -> bool:

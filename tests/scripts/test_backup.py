@@ -44,9 +44,9 @@ def hotline(
     with databases.new(request.param) as database:
         if database.is_sqlite:
             shutil.copy(str(database.url.database), home / "hotline.db")
-            own = Database(f"sqlite:///{home / 'hotline.db'}")
+            own = Database.of(settings_of(home, Database(f"sqlite:///{home / 'hotline.db'}")))
         else:
-            own = database
+            own = Database.of(settings_of(home, database))
         with_everything(own, home)
         yield settings_of(home, own)
         own.engine.dispose()
@@ -56,7 +56,7 @@ def hotline(
 def again(hotline: Settings, databases: Databases, tmp_path: Path) -> Iterator[Settings]:
     """Where a backup can come back to; on a server, a new database."""
     home = tmp_path / "again" / "home"
-    if Database(hotline.database_url).is_sqlite:
+    if Database.of(hotline).is_sqlite:
         yield settings_of(home, Database(f"sqlite:///{home / 'hotline.db'}"))
     else:
         with databases.new("postgresql", BARE) as new:
@@ -65,7 +65,7 @@ def again(hotline: Settings, databases: Databases, tmp_path: Path) -> Iterator[S
 
 def found_in(settings: Settings) -> set[str]:
     """Which of TOLD stand anywhere in the state folder, or in what the database server has."""
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     if database.is_sqlite:
         everything = b""
     else:
@@ -81,7 +81,7 @@ def found_in(settings: Settings) -> set[str]:
 
 def erase(settings: Settings) -> None:
     """As people do it: entered by one, agreed to by another, done by the scheduler."""
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     with database.transaction() as session:
         request = requests.enter(
             session, kind=Kind.ERASE, number=NUMBER, requester="Lê Văn Tám", by="quan", now=NOW,
@@ -103,7 +103,7 @@ def test_after_an_erasure_nothing_is_found_in_the_state_folder_nor_in_a_backup_t
     backup.note_erased(hotline, tmp_path / "backups")
     assert backup.restore(before, again, PASSPHRASE) == 1
     assert found_in(again) == set()
-    with Database(again.database_url).reading() as session:
+    with Database.of(again).reading() as session:
         assert OTHER in erasure.numbers_of(session)  # the others are there
     assert (again.home / "recordings/th1.b1-1.2.wav").read_bytes() == b"another voice"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from crm import secrets
 from crm.api import tokens
 from crm.database import Database
 from scripts.hotline import main
@@ -15,6 +16,7 @@ from scripts.hotline import main
 
 @pytest.fixture
 def run(sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    secrets.ensure(tmp_path, [])
     monkeypatch.setenv("HOTLINE_HOME", str(tmp_path))
     monkeypatch.setenv("HOTLINE_DATABASE_URL", sqlite.url.render_as_string(hide_password=False))
 

@@ -60,6 +60,8 @@ def with_everything(database: Database, home: Path) -> None:
                          purpose=Purpose.CASE, case_id=case.id, key=f"event:1:{recipient}")
         contacts.keep(session, contacts.parsed(NUMBER), name="Ông Tám", language="", note=SAID,
                       by="lan", now=NOW)
+        contacts.keep(session, contacts.parsed(OTHER), name="Bà Sáu", language="", by="lan",
+                      note=f"hàng xóm của {NUMBER}", now=NOW)
         broadcast = Broadcast(
             title="Tiêm chủng", channel="sms", audience="area", delivery="carriers", areas=[],
             asked="", text="Lịch tiêm", authority="Sở Y tế", document="1", stage="done", counts={},

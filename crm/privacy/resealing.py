@@ -1,0 +1,77 @@
+"""The keys of sealed fields are changed: a new one is made, everything is sealed with it, and once
+nothing was left under an old one for a day, that one goes. Each step may be broken off and done
+again; readers and writers go on meanwhile, as every key that is used anywhere still opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Column, Table, Text, select, type_coerce, update
+
+from crm import secrets
+from crm.database import Database
+from crm.field_keys import FieldKeys, Sealed, SealedJson, of_home
+from crm.models import Base
+
+PORTION = 500
+KEPT = timedelta(days=1)  # an old key, after its successor was made
+
+
+def columns() -> Iterator[tuple[Table, Column[object]]]:
+    """Every sealed column of the schema."""
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, Sealed | SealedJson):
+                yield table, column
+
+
+def reseal(database: Database, home: Path) -> int:
+    """Seal with the newest key what is not; how many fields. Commits portion by portion."""
+    keys = of_home(home)
+    return sum(_reseal(database, keys, table, column) for table, column in columns())
+
+
+def _reseal(
+    database: Database, keys: FieldKeys, table: Table, column: Column[object]
+) -> int:
+    (key,) = table.primary_key.columns
+    raw = type_coerce(column, Text)
+    done, last = 0, None
+    while True:
+        wanted = select(key, raw).where(column.is_not(None)).order_by(key).limit(PORTION)
+        with database.reading() as session:
+            found = session.execute(
+                wanted if last is None else wanted.where(key > last)
+            ).all()
+        if not found:
+            return done
+        last = found[-1][0]
+        old = [(id_, written) for id_, written in found if not keys.is_newest(written)]
+        if not old:
+            continue
+        with database.transaction() as session:
+            for id_, written in old:
+                # compared as it stands: what was changed meanwhile is sealed with the newest key
+                session.execute(
+                    update(table).where(key == id_, raw == written)
+                    .values({column.name: type_coerce(keys.seal(keys.open(written)), Text)})
+                )
+        done += len(old)
+
+
+def renew(database: Database, home: Path, now: datetime) -> int:
+    """Make a new key and seal everything with it; how many fields."""
+    secrets.add_field_key(home, now)
+    return reseal(database, home)
+
+
+def tidy(database: Database, home: Path, now: datetime) -> int:
+    """Seal what still is not sealed with the newest key; where nothing was left, drop the keys that
+    have a successor since KEPT. How many fields were sealed."""
+    done = reseal(database, home)
+    if not done:
+        secrets.drop_field_keys(home, now - KEPT)
+    return done
