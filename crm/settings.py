@@ -277,6 +277,9 @@ class Settings:
     seats: int = _setting(60, _number(1, 999), "Browser phones that may be logged in at once")
     desk_phones: int = _setting(10, _number(0, 999), "SIP desk phones that may be registered")
     ring_s: int = _setting(20, _number(5, 120), "Seconds an agent's phone rings")
+    phone_silent_s: int = _setting(
+        10, _number(5, 120), "Seconds without sound after which an agent's phone counts as gone"
+    )
     wrapup_s: int = _setting(20, _number(0, 600), "Seconds of wrap-up after a call")
     queue_timeout_s: int = _setting(
         900, _number(30, 7200), "Longest wait before a message is offered"

@@ -44,7 +44,7 @@ MODULES = (
     "res_pjsip_outbound_registration", "res_pjsip_endpoint_identifier_ip",
     "res_pjsip_endpoint_identifier_user", "res_pjsip_registrar", "res_pjsip_caller_id",
     "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_transport_websocket",
-    "res_pjsip_dtmf_info", "res_pjsip_logger", "res_pjsip_acl", "chan_pjsip",
+    "res_pjsip_dtmf_info", "res_pjsip_rfc3326", "res_pjsip_logger", "res_pjsip_acl", "chan_pjsip",
     # not bridge_native_rtp: it passes packets on as they are, so that a stream changes its source
     # and sequence where two parties meet, and some receivers play nothing more (every second call
     # of an emergency service that was told the number first)
@@ -210,7 +210,7 @@ def files(
         "trunk_identity": settings.trunk_identity, "trunk_password": settings.trunk_password,
         "numbers": settings.numbers, "phones": made.phones,
         "web_calls": settings.web_calls, "web_phone": made.web_phone, "queues": ALL_QUEUES,
-        "ring_s": settings.ring_s, "callback_offer_s": settings.callback_offer_s,
+        "ring_s": settings.ring_s, "phone_silent_s": settings.phone_silent_s, "callback_offer_s": settings.callback_offer_s,
         "languages": [one.id for one in spoken], "hold_music": partial(_hold_music, home),
         "music": MUSIC, "emergency_stay_s": EMERGENCY_STAY_S,
         "holds": {"hold": "vi"} | {f"hold_{one.id}": f"vi_{one.id}" for one in spoken},

@@ -23,7 +23,7 @@ from prompts.voices import EspeakVoice, RecordingError, Recordings, Voice, Voice
 DIALPLAN_PROMPTS = (
     "main_menu_short", "input_no_key", "input_invalid", "input_too_many_errors", "leaf_end",
     "goodbye", "consent_recording_short", "consent_recording_declined", "after_hours",
-    "after_hours_options", "queue_connecting", "queue_next", "queue_position",
+    "after_hours_options", "queue_connecting", "call_broken_off", "queue_next", "queue_position",
     "queue_wait_under_1", "queue_wait_range", "queue_wait_long", "queue_comfort_1",
     "emergency_menu", "emergency_outside", "emergency_fallback", "emergency_stay",
     "whisper_emergency", IN_REVIEW, "listening", "lead_in", "overload_reject",

@@ -90,6 +90,8 @@ def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
     assert re.findall(r"Dial\(([^)]*)\)", text) == [
         "Local/${ARG1}@hl-person,60,dm",  # a number of the settings
         "PJSIP/${EXTEN}@carrier,20,b(hl-person-leg^s^1",
+        # the phone that an agent has just spoken at
+        "${HL_SEAT},$[${HL_UNTIL} - ${EPOCH} + 1],dgm(hold",
         # the extension of a context that only digits of a checked number lead to
         "PJSIP/${EXTEN}@carrier,30,rG(hl-callback-met^${EXTEN}^1",
         "PJSIP/${EXTEN}@carrier,30,b(hl-tell-leg^s^1",
@@ -130,7 +132,9 @@ def test_a_service_that_sees_no_number_is_told_it() -> None:
 
 
 def test_without_a_carrier_no_outside_number_is_dialled() -> None:
-    assert "Dial(" not in compiled(emergency_targets=TARGETS, carrier=False)
+    text = compiled(emergency_targets=TARGETS, carrier=False)
+    assert "@carrier" not in text
+    assert re.findall(r"Dial\(([^,]*),", text) == ["${HL_SEAT}"]  # an agent's phone
 
 
 def test_a_doctor_off_duty_is_not_rung_and_the_channels_for_calls_going_out_are_counted() -> None:

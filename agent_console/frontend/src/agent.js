@@ -277,8 +277,8 @@ element("help-button").addEventListener("click", () => element("help").showModal
 window.addEventListener("beforeunload", (event) => {
   if (phone.call) event.preventDefault();
 });
-// The voice cannot outlive the page: free the caller at once instead of leaving silence.
-window.addEventListener("pagehide", () => phone.call && phone.hangUp());
+// The voice cannot outlive the page: the caller is led on at once instead of hearing silence.
+window.addEventListener("pagehide", () => phone.call && phone.abandon());
 
 connectSettings(phone, ring);
 becomePhone();

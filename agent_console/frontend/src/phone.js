@@ -49,6 +49,7 @@ export class Phone extends EventTarget {
     // A line that was left still says good-bye while the next one is already in use.
     const on = (event, act) => ua.on(event, (detail) => this.#ua === ua && act(detail));
     on("connecting", () => this.#registered(this.registration === "none" ? "connecting" : "lost"));
+    on("connected", () => this.#reached());
     on("registered", () => this.#registered("registered"));
     on("unregistered", () => this.#registered("lost"));
     on("disconnected", () => this.#registered("lost"));
@@ -88,6 +89,11 @@ export class Phone extends EventTarget {
 
   hangUp() {
     this.#session?.terminate();
+  }
+
+  /** The page goes away with the call: whoever speaks is to be led on at once (RFC 3326). */
+  abandon() {
+    this.#session?.terminate({ extraHeaders: ['Reason: Q.850;cause=41;text="page closed"'] });
   }
 
   mute(on) {
@@ -134,6 +140,12 @@ export class Phone extends EventTarget {
     session.on("ended", () => this.#over(session));
     session.on("failed", () => this.#over(session));
     this.#said("call", {});
+  }
+
+  /** The server is reached again in mid-call: asked within the call whether it is still there, as
+   * nobody could say that the caller has hung up. */
+  #reached() {
+    if (this.call?.state === "talking" && this.#session.isReadyToReOffer()) this.#session.renegotiate();
   }
 
   #listen(connection) {

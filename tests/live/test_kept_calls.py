@@ -1,0 +1,115 @@
+"""A caller whose agent's phone is gone is kept: the same agent is rung again, then the queue's
+others, and with everything behind Asterisk standing still."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from ivr.phone import Call
+from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
+from tests.live.people import called, citizen, desk_agent, until_heard
+from tests.live.running import PATIENCE_S, Hotline, running_hotline
+
+CITIZEN_HZ = 440
+
+
+@pytest.fixture(scope="module")
+def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    home = tmp_path_factory.mktemp("kept") / "home"
+    with running_hotline(home, HOTLINE_PHONE_SILENT_S="5") as running:
+        yield running
+
+
+async def to_an_agent(call: Call, hotline: Hotline) -> None:
+    await until_heard(call, hotline, "greeting_main")
+    await call.press("0")
+
+
+async def state_is(page: Page, state: str) -> None:
+    await expect(page.locator("body")).to_have_attribute("data-phone-state", state)
+
+
+def test_a_page_that_is_loaded_again_gets_its_caller_back(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912000601") as phone:
+            agent = await signed_in(browser, hotline, "agent1")
+            await take_calls(agent)
+            call = await called(phone)
+            await to_an_agent(call, hotline)
+            await state_is(agent, "ringing")
+            await agent.click("#answer")
+            await state_is(agent, "talking")
+            await agent.fill("#note", "mới kể được một nửa")
+            agent.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+            await agent.reload()
+            await until_heard(call, hotline, "call_broken_off")
+            await state_is(agent, "ringing")
+            await expect(agent.locator("#note")).to_have_value("mới kể được một nửa")
+            await expect(agent.locator("#caller")).to_contain_text("0912000601")
+            await agent.click("#answer")
+            await state_is(agent, "talking")
+            call.play_tone(CITIZEN_HZ)
+            assert await heard_by_page(agent, CITIZEN_HZ), "the agent does not hear the citizen"
+            assert call.heard_tone(AGENT_HZ), "the citizen does not hear the agent"
+            await expect(agent.locator("body")).to_have_attribute("data-agent-state", "talking")
+            await agent.click("#hangup")  # by the agent's own hand: nobody is rung again
+            await until_heard(call, hotline, "survey_intro")
+            await call.hang_up()
+            await agent.click("#leave")
+
+    asyncio.run(scenario())
+    kept = hotline.call_of("0912000601")
+    assert (kept["outcome"], kept["agent"]) == ("answered", "agent1")
+    assert hotline.run("ledger").returncode == 0
+
+
+def test_a_browser_that_died_leaves_its_caller_to_the_next_agent_with_everything_else_dead(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    frozen = ("listener", "console", "scheduler")
+
+    async def scenario() -> None:
+        async with (
+            chromium(tmp_path) as browser, citizen(hotline, "0912000602") as phone,
+            citizen(hotline, "0912000603") as later,
+        ):
+            agent = await signed_in(browser, hotline, "agent1")
+            await take_calls(agent)
+            call = await called(phone)
+            await to_an_agent(call, hotline)
+            await agent.click("#answer")
+            await state_is(agent, "talking")
+            async with desk_agent(hotline, "agent2", phone_name="desk-02") as desk:
+                for name in frozen:
+                    hotline.signal(name, signal.SIGSTOP)
+                try:
+                    await browser.close()  # no good-bye: only the silence tells
+                    await until_heard(call, hotline, "call_broken_off")
+                    # who calls later is behind, though nobody else waits in the queue yet
+                    behind = await called(later)
+                    await to_an_agent(behind, hotline)
+                    first = await desk.incoming(PATIENCE_S)
+                    first.answer()  # a free agent is there at once for the later caller
+                    await first.hang_up()
+                    second = await desk.incoming(PATIENCE_S)
+                    second.answer()
+                    second.play_tone(1000)
+                    call.play_tone(CITIZEN_HZ)
+                    await asyncio.sleep(2)
+                    assert call.heard_tone(1000)
+                    assert second.heard_tone(CITIZEN_HZ)
+                    await asyncio.gather(call.hang_up(), behind.hang_up())
+                finally:
+                    for name in frozen:
+                        hotline.signal(name, signal.SIGCONT)
+
+    asyncio.run(scenario())
+    kept = hotline.call_of("0912000602")
+    assert (kept["outcome"], kept["agent"]) == ("answered", "agent2")
+    assert hotline.run("ledger").returncode == 0
