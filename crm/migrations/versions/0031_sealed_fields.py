@@ -38,6 +38,6 @@ def _lengthen(table: str, column: str, before: sa.String, after: sa.String) -> N
         return
     # not as a batch: other tables name rows of this one, which may not go for a moment
     op.add_column(table, sa.Column("sealed", after, nullable=False, server_default=""))
-    op.execute(f"UPDATE {table} SET sealed = {column}")
+    op.execute(f"UPDATE {table} SET sealed = {column}")  # noqa: S608 - names of our own
     op.drop_column(table, column)
     op.alter_column(table, "sealed", new_column_name=column)
