@@ -53,8 +53,11 @@ def phone() -> Answer:
 
 def _phone(held: telephone.Phone | None = None) -> dict[str, Any] | None:
     held = held or telephone.held_by(console(), person().login)
-    if held is None:
-        return None
+    return shown_phone(held) if held else None
+
+
+def shown_phone(held: telephone.Phone) -> dict[str, Any]:
+    """How a phone reaches Asterisk, for its holder's page."""
     settings = console().settings
     shown = {"seat": held.seat, "kind": held.kind.value, "secret": held.secret}
     if held.kind is SeatKind.DESK:

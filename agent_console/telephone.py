@@ -52,15 +52,21 @@ def take(
 
     Returns the phone and the outcome of the command: done, refused, unknown. Raises desk.NoSeat.
     """
-    before = held_by(here, agent.login)
+    phone = lease(here, agent, kind, wanted)
+    joined = here.commands.sign_in(phone.interface, agent.login, agent.queues, paused=paused)
+    return phone, told(joined)
+
+
+def lease(here: Console, person: Person, kind: SeatKind, wanted: str | None) -> Phone:
+    """Lease a phone alone. Raises desk.NoSeat."""
+    before = held_by(here, person.login)
     with here.database.transaction() as session:
-        user = session.get_one(User, agent.id)
+        user = session.get_one(User, person.id)
         seat = desk.lease_seat(session, user, kind, now=utc_now(), wanted=wanted)
         phone = Phone(seat.name, SeatKind(seat.kind), seat.secret)
     if before and before.seat != phone.seat:
         here.commands.sign_out(before.interface)
-    joined = here.commands.sign_in(phone.interface, agent.login, agent.queues, paused=paused)
-    return phone, told(joined)
+    return phone
 
 
 def told(result: Result) -> str:

@@ -171,6 +171,7 @@ def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
 _EMAIL = _matching(
     r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", "an e-mail address"
 )
+_PREFIX = _matching(r"[0-9]{1,8}", "the first digits of a number")
 _PHONE = _matching(r"\+?[0-9]{3,15}", "a phone number of digits, with or without a leading +")
 
 
@@ -277,6 +278,14 @@ class Settings:
     seats: int = _setting(60, _number(1, 999), "Browser phones that may be logged in at once")
     desk_phones: int = _setting(10, _number(0, 999), "SIP desk phones that may be registered")
     ring_s: int = _setting(20, _number(5, 120), "Seconds an agent's phone rings")
+    transfer_prefixes: tuple[str, ...] = _setting(
+        "02, 03, 05, 07, 08, 09", _list(_PREFIX),
+        "Beginnings of the numbers outside that agents may ring and lead callers to",
+    )
+    help_lines: tuple[str, ...] = _setting(
+        "111, 19009095", _list(_PHONE),
+        "Lines that agents may call in besides the emergency services (children, health)",
+    )
     phone_silent_s: int = _setting(
         10, _number(5, 120), "Seconds without sound after which an agent's phone counts as gone"
     )

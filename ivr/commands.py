@@ -28,6 +28,7 @@ from crm.secrets import Secrets
 from crm.secrets import load as load_secrets
 from crm.settings import Address, Settings
 from ivr.ami import UnsafeValueError, checked
+from ivr.live_agents import WRAPUP
 from ivr.live_events import INTERFACE, LOGIN
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,10 @@ _SAID = re.compile(r"[0-9a-f]{20}")
 _SWITCH = re.compile(r"[a-z][a-z0-9._+]{0,39}")
 _SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,40}")
 _CITIZEN = re.compile(r"0[0-9]{9,10}")
+_SPYING = re.compile("listen|whisper|barge")
+_BRANCH_ID = re.compile(r"[a-z]{1,16}")
+_TARGET = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}")
+_CHANNEL = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}")
 # app_queue keeps members in AstDB as text with ; and | between
 _REASON = re.compile(r"[^;|^,]{0,40}")
 _ABSENT = ("Not there", "No such queue", "Interface not found")
@@ -95,6 +100,7 @@ class Commands:
         """Make the agent a member of exactly these queues, with the phone `PJSIP/seat-001`."""
         pause = reason if paused else None
         return self._run(lambda: [
+            _no_wrapup(interface),
             *(_leave(interface, name) for name in ALL_QUEUES),
             *(
                 _join(interface, login, name, None if name == EMERGENCY else pause)
@@ -110,16 +116,19 @@ class Commands:
         """Pause the phone in its queues, or with None let it be called again. A pause never
         keeps emergencies away: whoever is not on shift leaves the queues."""
         if reason is None:
-            return self._run(lambda: [_Act("QueuePause", {
+            return self._run(lambda: [_no_wrapup(interface), _Act("QueuePause", {
                 "Interface": _formed(INTERFACE, interface, "phone"), "Paused": "false",
             })])
         return self._run(
             lambda: [
-                _Act("QueuePause", {
-                    "Queue": name, "Interface": _formed(INTERFACE, interface, "phone"),
-                    "Paused": "true", "Reason": _formed(_REASON, reason, "reason"),
-                }, harmless=_ABSENT)
-                for name in ALL_QUEUES if name != EMERGENCY
+                _no_wrapup(interface),
+                *(
+                    _Act("QueuePause", {
+                        "Queue": name, "Interface": _formed(INTERFACE, interface, "phone"),
+                        "Paused": "true", "Reason": _formed(_REASON, reason, "reason"),
+                    }, harmless=_ABSENT)
+                    for name in ALL_QUEUES if name != EMERGENCY
+                ),
             ],
             some=True,
         )
@@ -128,11 +137,104 @@ class Commands:
         """End the wrap-up time at once: a member who is new has no last call. A pause stays."""
         return self._run(
             lambda: [
-                act for name in queues
-                for act in (_leave(interface, name), _join(interface, login, name, None))
+                _no_wrapup(interface),
+                *(
+                    act for name in queues
+                    for act in (_leave(interface, name), _join(interface, login, name, None))
+                ),
             ],
             keep_pauses_of=interface,
         )
+
+    def consult(self, call: str, interface: str, target: str, login: str = "") -> Result:
+        """The agent at this phone speaks with `target` while the caller hears music. A target is a
+        phone of ours (`login`: whose), `service-` and an emergency service, or a number that may
+        be rung; where nobody answers the caller comes back."""
+        return self._with_call(call, interface, target, login, "aside", "consult")
+
+    def invite(self, call: str, interface: str, target: str, login: str = "") -> Result:
+        """`target` is rung and joins, while agent and caller go on speaking."""
+        return self._with_call(call, interface, target, login, "in", "invite")
+
+    def bring_together(self, call: str, interface: str) -> Result:
+        """The caller, who was aside, joins agent and guest."""
+        def act(session: _Session) -> None:
+            session.agents_channel(call, interface)
+            session.act(_redirect(call, "hl-room", "in"))
+
+        return self._in_session(act)
+
+    def take_back(self, call: str, interface: str) -> Result:
+        """The guest goes, or is rung no longer; agent and caller speak again."""
+        def act(session: _Session) -> None:
+            channel = session.agents_channel(call, interface)
+            session.act(_redirect(channel, "hl-room-agent", "back"))
+
+        return self._in_session(act)
+
+    def hand_over(self, call: str, interface: str) -> Result:
+        """Caller and guest go on without the agent, whose part of the call ends."""
+        def act(session: _Session) -> None:
+            channel = session.agents_channel(call, interface)
+            session.act(_redirect(call, "hl-room", "in"))
+            session.act(_Act("Hangup", {"Channel": channel, "Cause": "16"}))
+
+        return self._in_session(act)
+
+    def transfer(
+        self, call: str, interface: str, kind: str, target: str, login: str = ""
+    ) -> Result:
+        """Lead the caller on at once: `kind` branch (its id), agent (a phone of ours) or outside.
+        Where nobody answers, the queue has them again in their old place."""
+        def act(session: _Session) -> None:
+            wanted = _BRANCH_ID if kind == "branch" else _TARGET
+            session.agents_channel(call, interface)
+            session.set(call, HL_TO=_formed(wanted, target, "target"), HL_TO_LOGIN=_login(login))
+            session.act(_redirect(call, "hl-transfer", kind))
+
+        return self._in_session(act)
+
+    def listen(self, call: str, agent: str, own: str, how: str, *, recorded: bool) -> Result:
+        """A supervisor's phone (`own`) is rung and then hears the call of the agent's phone; `how`:
+        listen, whisper (only the agent hears the supervisor), or barge (everybody does).
+        `recorded`: refused where the caller has refused the recording."""
+        def act(session: _Session) -> None:
+            channel = session.agents_channel(call, agent)
+            if recorded and session.value(call, "HL_NOTICE") == "refused":
+                raise _RefusedError("the caller has refused to be listened to")
+            session.act(_Act("Originate", {
+                "Channel": _formed(INTERFACE, own, "phone"),
+                "Context": "hl-spy", "Exten": _formed(_SPYING, how, "way"), "Priority": "1",
+                "Async": "true", "Timeout": "20000", "CallerID": "1022",
+                "Variable": ",".join((
+                    f"HL_SPIED={channel}", f"PJSIP_HEADER(add,X-Hotline-Listen)={how}",
+                )),
+            }))
+
+        return self._in_session(act)
+
+    def move(self, call: str, branch: str) -> Result:
+        """Lead a caller who waits to another branch, in the place of the first arrival."""
+        def act(session: _Session) -> None:
+            if session.value(call, "HL_IN_QUEUE") in ("", EMERGENCY):
+                raise _RefusedError("this call does not wait")
+            session.set(call, HL_TO=_formed(_BRANCH_ID, branch, "branch"))
+            session.act(_redirect(call, "hl-transfer", "branch"))
+
+        return self._in_session(act)
+
+    def _with_call(
+        self, call: str, interface: str, target: str, login: str, caller: str, agent: str
+    ) -> Result:
+        def act(session: _Session) -> None:
+            channel = session.agents_channel(call, interface)
+            session.set(
+                channel, HL_TO=_formed(_TARGET, target, "target"), HL_TO_LOGIN=_login(login)
+            )
+            # both at once: whoever stayed behind in the bridge of two would be hung up
+            session.act(_redirect(call, "hl-room", caller, (channel, "hl-room-agent", agent)))
+
+        return self._in_session(act)
 
     def set_switch(self, name: str, value: str) -> Result:
         """Set one switch of the running dialplan, such as `hours.vaccine` to `closed`."""
@@ -207,14 +309,29 @@ class Commands:
     ) -> Result:
         """Check every value first, then act: nothing is done by halves because of a bad one.
         With `some`, at least one of the acts must have had its effect."""
+        effects = _Effects()
+
+        def work(session: _Session) -> None:
+            pauses = session.pauses(keep_pauses_of) if keep_pauses_of else {}
+            for act in acts:
+                session.act(act.paused_as(pauses))
+            effects.none = session.without_effect == sum(bool(act.harmless) for act in acts)
+
         try:
             acts = prepare()
+        except (_RefusedError, UnsafeValueError) as error:
+            return Result(Outcome.REFUSED, str(error))
+        result = self._in_session(work)
+        if result.done and some and effects.none:
+            return Result(Outcome.REFUSED, "the phone is in no queue")
+        return result
+
+    def _in_session(self, work: Callable[[_Session], None]) -> Result:
+        try:
             with _session(
                 self._address, self._username, self._password, self._timeout_s
             ) as session:
-                pauses = session.pauses(keep_pauses_of) if keep_pauses_of else {}
-                for act in acts:
-                    session.act(act.paused_as(pauses))
+                work(session)
         except (_RefusedError, UnsafeValueError) as error:
             return Result(Outcome.REFUSED, str(error))
         except _UnknownError as error:
@@ -222,9 +339,12 @@ class Commands:
             return Result(Outcome.UNKNOWN, str(error))
         if session.refusals:
             return Result(Outcome.REFUSED, "; ".join(dict.fromkeys(session.refusals)))
-        if some and session.without_effect == len(acts):
-            return Result(Outcome.REFUSED, "the phone is in no queue")
         return Result(Outcome.DONE)
+
+
+@dataclass
+class _Effects:
+    none: bool = False
 
 
 @dataclass(frozen=True)
@@ -308,8 +428,31 @@ class _Session:
             if isinstance(answer, Response) and answer.keys.get("ActionID") == action.ActionID:
                 return answer
 
+    def agents_channel(self, call: str, interface: str) -> str:
+        """The channel of the agent at this phone who speaks with the call. Raises _RefusedError:
+        it is with somebody else, or over."""
+        channel = self.value(call, "SHARED(HL_AGENT)")
+        phone = _formed(INTERFACE, interface, "phone")
+        if not _CHANNEL.fullmatch(channel) or (
+            channel.rpartition("-")[0] != phone
+        ):
+            raise _RefusedError("this call is not with this phone")
+        return channel
+
+    def value(self, call: str, name: str) -> str:
+        """A variable of a caller's channel. Raises _RefusedError: the call is over."""
+        answer = self.ask("Getvar", {"Channel": _formed(CALL_ID, call, "call"), "Variable": name})
+        if answer.is_error():
+            raise _RefusedError("this call is over")
+        found: str = answer.keys.get("Value", "")
+        return found
+
+    def set(self, channel: str, **values: str) -> None:
+        for name, value in values.items():
+            self.act(_Act("Setvar", {"Channel": channel, "Variable": name, "Value": value}))
+
     def pauses(self, interface: str) -> dict[str, str]:
-        """The pause reason of a phone in each queue where it is paused."""
+        """The pause reason of a phone in each queue where it is paused, but for wrap-up."""
         if self.ask("QueueStatus", {"Member": interface}).is_error():
             raise _RefusedError("the queues could not be read")
         found: dict[str, str] = {}
@@ -319,7 +462,8 @@ class _Session:
                 return found
             if isinstance(answer, Event) and answer.name == "QueueMember":
                 keys = answer.keys
-                if keys.get("Location") == interface and keys.get("Paused") == "1":
+                is_paused = keys.get("Paused") == "1" and keys.get("PausedReason") != WRAPUP
+                if keys.get("Location") == interface and is_paused:
                     found[keys.get("Queue", "")] = keys.get("PausedReason", "")
 
     def _next(self, name: str) -> Response | Event:
@@ -359,6 +503,23 @@ def _session(
         client.close()
 
 
+def _redirect(
+    channel: str, context: str, exten: str, extra: tuple[str, str, str] | None = None
+) -> _Act:
+    values = {"Channel": channel, "Context": context, "Exten": exten, "Priority": "1"}
+    if extra is not None:
+        values |= {
+            "ExtraChannel": extra[0], "ExtraContext": extra[1], "ExtraExten": extra[2],
+            "ExtraPriority": "1",
+        }
+    return _Act("Redirect", values)
+
+
+def _login(login: str) -> str:
+    # an empty value would stay as it was: the library leaves out empty headers
+    return _formed(LOGIN, login, "login") if login else "0"
+
+
 def _formed(pattern: re.Pattern[str], value: str, what: str) -> str:
     if not pattern.fullmatch(checked(value)):
         raise _RefusedError(f"this {what} cannot be used")
@@ -385,6 +546,12 @@ def _join(interface: str, login: str, name: str, pause: str | None) -> _Act:
 def _leave(interface: str, name: str) -> _Act:
     values = {"Queue": _queue(name), "Interface": _formed(INTERFACE, interface, "phone")}
     return _Act("QueueRemove", values, harmless=_ABSENT)
+
+
+def _no_wrapup(interface: str) -> _Act:
+    """The pause that is a wrap-up (hl-wrapup in the dialplan) ends nothing any more."""
+    seat = _formed(INTERFACE, interface, "phone").removeprefix("PJSIP/")
+    return _Act("Setvar", {"Variable": f"HL_WRAPUP_{seat}", "Value": "over"})
 
 
 def _keep(request: Callback, tries: int) -> _Act:

@@ -57,7 +57,8 @@ def compile_dialplan(
     broadcast_legs: int = 1, queue_limits: Mapping[str, int] | None = None,
     duty_phones: tuple[str, ...] = (),
     experts: tuple[Expert, ...] = (), languages: tuple[Language, ...] = (),
-    web_calls: int = 0, web_key: str = "",
+    web_calls: int = 0, web_key: str = "", transfer_prefixes: tuple[str, ...] = (),
+    help_lines: tuple[str, ...] = (),
 ) -> str:
     """The whole `extensions.conf`. `whisper`: emergency services are told the caller's number when
     they answer. `web_calls`: from the citizens' page at once, let in by tokens of `web_key`. The
@@ -93,6 +94,8 @@ def compile_dialplan(
         "experts": experts,
         "web_calls": web_calls,
         "web_key": web_key,
+        "transfer_prefixes": transfer_prefixes,
+        "help_lines": help_lines,
         # what whoever is called back sees, and forms of it that nobody can be called back at
         "shown_number": next((one for one in numbers if LANDLINE.fullmatch(one)), numbers[0]),
         "own_numbers": [one for one in numbers if LANDLINE.fullmatch(one)],

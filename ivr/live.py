@@ -27,6 +27,7 @@ from ivr.live_facts import (
     Member,
     MemberGone,
     Offered,
+    RoomChanged,
     Snapshot,
 )
 
@@ -47,6 +48,9 @@ class CallRow:
     position: int | None = None
     agent: str | None = None
     queued_at: datetime | None = None
+    guest: str | None = None  # who is rung for the call, or has joined it, besides its agent
+    guest_state: str | None = None  # rings | in
+    aside: bool = False  # the caller hears music while the others speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ class LiveMirror:
 
     def _follow(
         self, call: CallRow,
-        event: CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered,
+        event: CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged,
     ) -> None:
         match event:
             case CallNamed(at=at, caller=caller, branch=branch):
@@ -163,6 +167,13 @@ class LiveMirror:
                 self._end(call.id, at)
             case Offered():
                 self._offer(call, event)
+            case RoomChanged(at=at):
+                if event.aside is not None:
+                    self._change(call.id, at, aside=event.aside)
+                if event.guest is not None:
+                    self._change(
+                        call.id, at, guest=event.guest or None, guest_state=event.state
+                    )
 
     def _offer(self, call: CallRow, event: Offered) -> None:
         agent, at = event.agent, event.at
@@ -181,7 +192,11 @@ class LiveMirror:
             case "completed":
                 self.agents.complete(agent, call.id, event.queue, at)
                 if call.state is LiveState.TALKING and call.agent == agent:
-                    self._change(call.id, at, state=LiveState.MENU, agent=None)
+                    with_guest = call.guest_state == "in"
+                    self._change(
+                        call.id, at, agent=None,
+                        state=LiveState.TALKING if with_guest else LiveState.MENU,
+                    )
 
     # --- snapshot ---
 
@@ -207,6 +222,8 @@ class LiveMirror:
                 self._change(
                     call, at, state=LiveState.TALKING, agent=agent_in.get(channel.bridge),
                 )
+            elif row.aside:
+                self._change(call, at, state=LiveState.TALKING)
             elif entry := entries.get(call):
                 rung = row.state is LiveState.RINGING and row.agent in rings
                 self._change(
@@ -267,7 +284,7 @@ class LiveMirror:
     def _end(self, call: str, at: datetime) -> None:
         self._leave_queue(call, at)
         self.agents.release(call, at)
-        self._change(call, at, state=LiveState.ENDED)
+        self._change(call, at, state=LiveState.ENDED, guest=None, guest_state=None, aside=False)
         self._ended.append((at + KEEP_ENDED, call))
 
     def _leave_queue(self, call: str, at: datetime) -> None:

@@ -11,6 +11,7 @@ from ivr.live_facts import Member, MemberGone
 
 KEEP_OFFLINE = timedelta(seconds=60)
 RINGING_DEVICE = 6  # Asterisk's device states
+WRAPUP = "wrapup"  # the reason of the pause that is one (see hl-wrapup in the dialplan)
 _BUSY_DEVICES = {2, 3, 7, 8}
 _LOST_DEVICES = {4, 5}
 
@@ -179,13 +180,16 @@ class AgentMirror:
         members = list(agent.memberships.values())
         reasons = [member.reason for member in members if member.reason is not None]
         wrapup_until = self._wrapup_until(agent, members)
-        state = _state(agent, members, paused=bool(reasons), wrapup=wrapup_until > at)
+        state = _state(
+            agent, members, paused=any(reason != WRAPUP for reason in reasons),
+            wrapup=wrapup_until > at or WRAPUP in reasons,
+        )
         old = self.rows.get(login)
         row = AgentRow(
             login=login,
             state=state,
             since=old.since if old and old.state is state else at,
-            reason=reasons[0] if reasons else None,
+            reason=next((reason for reason in reasons if reason != WRAPUP), None),
             interface=agent.interface if members else None,
             queues=tuple(sorted(agent.memberships)),
             call_id=agent.call,

@@ -25,6 +25,7 @@ from ivr.live_facts import (
     Member,
     MemberGone,
     Offered,
+    RoomChanged,
     Snapshot,
 )
 
@@ -35,6 +36,7 @@ CALL_ID = re.compile(r"(?P<node>[a-z][a-z0-9]{0,11})\.(?P<boot>[a-z0-9]{1,12})-\
 INTERFACE = re.compile(r"PJSIP/(seat|desk)-\d{1,4}")
 LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
+GUEST = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}|none")
 _PLACE = re.compile(r"Local/(0[0-9]{9,10})@hl-callback-place-[0-9a-f]{1,8};2")
 _CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -140,11 +142,11 @@ class _Reader:
             raise self.bad(header, "is impossible")
         return value
 
-    def call(self) -> str:
-        value = self.text("Uniqueid")
+    def call(self, header: str = "Uniqueid") -> str:
+        value = self.text(header)
         match = CALL_ID.fullmatch(value)
         if not match or match["node"] != self.node:
-            raise self.bad("Uniqueid", "is not one of this node")
+            raise self.bad(header, "is not one of this node")
         return value
 
     def queue(self) -> str:
@@ -177,6 +179,14 @@ def _new_channel(reader: _Reader) -> Event | None:
 
 
 def _user_event(reader: _Reader) -> Event | None:
+    match reader.text("UserEvent"):
+        case "HotlineAgent":
+            act = reader.form("Act", re.compile("called|connected|missed|completed"))
+            return Offered(
+                reader.call("Call"), reader.at(), act, reader.form("Agent", LOGIN), reader.queue()
+            )
+        case "HotlineRoom":
+            return _room(reader)
     if reader.text("UserEvent") != "HotlineCall" or not reader.from_trunk:
         return None
     branch = reader.text("Branch") if "Branch" in reader.message else ""
@@ -184,6 +194,18 @@ def _user_event(reader: _Reader) -> Event | None:
         raise reader.bad("Branch", "is unknown")
     caller = reader.number("Caller") if "Caller" in reader.message else None
     return CallNamed(reader.call(), reader.at(), caller, branch or None)
+
+
+def _room(reader: _Reader) -> RoomChanged:
+    guest = state = aside = None
+    if "Guest" in reader.message:
+        guest = reader.form("Guest", GUEST)
+        guest = "" if guest == "none" else guest
+    if guest:
+        state = reader.form("State", re.compile("rings|in"))
+    if "Aside" in reader.message:
+        aside = reader.form("Aside", re.compile("yes|no")) == "yes"
+    return RoomChanged(reader.call("Call"), reader.at(), guest, state, aside)
 
 
 def _join(reader: _Reader) -> Event | None:

@@ -71,6 +71,19 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """What happens around a call besides its caller and agent: `guest` is who is rung or has
+    joined (`state` rings | in), "" that nobody is any longer, None that nothing is new; `aside`:
+    the caller hears music while the others speak."""
+
+    call: str
+    at: datetime
+    guest: str | None
+    state: str | None
+    aside: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """An agent's membership in one queue. `device` is Asterisk's device state (0-8), `last_call`
     in epoch seconds, `reason` None when not paused. `added`: it begins now."""
@@ -112,7 +125,10 @@ class Asked:
     index: int
 
 
-Event = CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | Member | MemberGone
+Event = (
+    CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged | Member
+    | MemberGone
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,11 +52,13 @@ MODULES = (
     "bridge_builtin_features",
     "codec_alaw", "codec_ulaw", "codec_resample", "format_pcm", "format_wav",
     "res_musiconhold", "pbx_config",
-    "app_celgenuserevent", "app_channelredirect", "app_controlplayback", "app_db",
+    "app_celgenuserevent", "app_channelredirect", "app_confbridge", "app_chanspy",
+    "app_controlplayback", "app_db",
     "app_dial", "app_echo", "app_exec", "app_mixmonitor", "app_originate", "app_playback",
     "app_queue", "app_read", "app_senddtmf", "app_softhangup", "app_stack",
     "app_userevent", "app_verbose",
-    "func_callerid", "func_channel", "func_cut", "func_db", "func_devstate", "func_env",
+    "func_callerid", "func_channel", "func_cut", "func_db", "func_devstate", "func_dialplan",
+    "func_env",
     "func_global", "func_groupcount", "func_lock", "func_logic", "func_math", "func_pjsip_endpoint",
     "func_sha1", "func_strings", "func_timeout", "func_version", "res_clioriginate",
     "res_pjsip_pubsub", "res_cdrel_custom", "cel_custom",
@@ -74,7 +76,7 @@ _SHORT_FILES = {
     "indications.conf": "[general]\ncountry = vn\n[vn]\ndescription = Vietnam\n"
     "ringcadence = 1000,4000\ndial = 425\nbusy = 425/500,0/500\nring = 425/1000,0/4000\n"
     "congestion = 425/250,0/250\n",
-    "queuerules.conf": "",
+    "queuerules.conf": "", "confbridge.conf": "[general]\n",
 }
 
 
@@ -239,6 +241,7 @@ def files(
         queue_limits={queue: settings.queue_limit(queue) for queue in QUEUES},
         duty_phones=settings.duty_phones, experts=settings.experts, languages=spoken,
         web_calls=settings.web_calls, web_key=made.web_key,
+        transfer_prefixes=settings.transfer_prefixes, help_lines=settings.help_lines,
     )
     return made_files
 

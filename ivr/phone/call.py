@@ -97,6 +97,10 @@ class Call:
         """The number that was dialled (incoming calls)."""
         return sip.uri_user(sip.address_uri(self._dialog.local))
 
+    def invite_header(self, name: str) -> str | None:
+        """A header of the INVITE that rang here (incoming calls)."""
+        return self.invite.request.get(name) if self.invite is not None else None
+
     def at(self, event: str) -> int | None:
         """ms from the INVITE to the first such event of the timeline."""
         return next((ms for ms, name in self.timeline if name == event), None)

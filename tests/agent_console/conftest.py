@@ -52,6 +52,32 @@ class ObedientPhones:
     def set_switch(self, name: str, value: str) -> Result:
         return self._tell("set_switch", name, value)
 
+    def consult(self, call: str, interface: str, target: str, login: str = "") -> Result:
+        return self._tell("consult", call, interface, target, login)
+
+    def invite(self, call: str, interface: str, target: str, login: str = "") -> Result:
+        return self._tell("invite", call, interface, target, login)
+
+    def bring_together(self, call: str, interface: str) -> Result:
+        return self._tell("bring_together", call, interface)
+
+    def take_back(self, call: str, interface: str) -> Result:
+        return self._tell("take_back", call, interface)
+
+    def hand_over(self, call: str, interface: str) -> Result:
+        return self._tell("hand_over", call, interface)
+
+    def transfer(
+        self, call: str, interface: str, kind: str, target: str, login: str = ""
+    ) -> Result:
+        return self._tell("transfer", call, interface, kind, target, login)
+
+    def listen(self, call: str, agent: str, own: str, how: str, *, recorded: bool) -> Result:
+        return self._tell("listen", call, agent, own, how, recorded)
+
+    def move(self, call: str, branch: str) -> Result:
+        return self._tell("move", call, branch)
+
 
 class Browser:
     """A person at the console, as the test client sees it: forms and scripts, with their tokens."""

@@ -40,7 +40,7 @@ def sent(asterisk: AmiStandIn) -> list[str]:
         " ".join(
             values[key] for key in ("Action", "Queue", "Paused", "Reason") if values.get(key)
         )
-        for values in asterisk.received
+        for values in asterisk.received if values["Action"] != "Setvar"
     ]
 
 
@@ -207,3 +207,12 @@ def test_one_of_many_is_rung_in_a_context_of_its_own(
     assert (second["Channel"], second["Context"]) == ("Local/0912345678@hl-tell/n", "hl-told")
     assert first["Variable"] == second["Variable"]
     assert commands.tell_broadcast("0912345678@x", *told[1:]).outcome is Outcome.REFUSED
+
+
+def test_whoever_ends_or_begins_a_pause_takes_the_wrapup_that_is_one_away(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    assert commands.pause(SEAT, None).done
+    assert commands.pause(SEAT, "họp").done
+    assert commands.end_wrapup(SEAT, "lan", ["vaccine"]).done
+    assert [one["Variable"] for one in asterisk.asked("Setvar")] == ["HL_WRAPUP_seat-001"]

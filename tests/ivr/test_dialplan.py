@@ -90,6 +90,7 @@ def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
     assert re.findall(r"Dial\(([^)]*)\)", text) == [
         "Local/${ARG1}@hl-person,60,dm",  # a number of the settings
         "PJSIP/${EXTEN}@carrier,20,b(hl-person-leg^s^1",
+        "${HL_DIAL},30,b(hl-room-leg^s^1", "${HL_DIAL},45,dm(hold",  # what hl-outside knows
         # the phone that an agent has just spoken at
         "${HL_SEAT},$[${HL_UNTIL} - ${EPOCH} + 1],dgm(hold",
         # the extension of a context that only digits of a checked number lead to
@@ -134,7 +135,9 @@ def test_a_service_that_sees_no_number_is_told_it() -> None:
 def test_without_a_carrier_no_outside_number_is_dialled() -> None:
     text = compiled(emergency_targets=TARGETS, carrier=False)
     assert "@carrier" not in text
-    assert re.findall(r"Dial\(([^,]*),", text) == ["${HL_SEAT}"]  # an agent's phone
+    # an agent's phone, and what hl-outside knows: nothing
+    assert set(re.findall(r"Dial\(([^,]*),", text)) == {"${HL_SEAT}", "${HL_DIAL}"}
+    assert re.findall("exten => .*", contexts(text)["hl-outside"]) == ["exten => none,1,Return()"]
 
 
 def test_a_doctor_off_duty_is_not_rung_and_the_channels_for_calls_going_out_are_counted() -> None:
@@ -275,3 +278,13 @@ def test_math_is_asked_for_one_operator_as_it_knows_no_more() -> None:
         for sum_ in re.findall(r"MATH\((.*?),int\)", line):
             values = re.sub(r"\$\{(?:[^{}]|\{[^{}]*\})*\}", "", sum_)
             assert len(re.findall(r"[-+*/()]", values)) == 1, line
+
+
+def test_agents_ring_services_help_lines_and_numbers_of_the_allowed_beginnings() -> None:
+    found = contexts(compiled(
+        carrier=True, emergency_targets=TARGETS, transfer_prefixes=("0237", "09"),
+        help_lines=("111",),
+    ))["hl-outside"]
+    assert re.findall(r"exten => ([^,]+),", found) == [
+        "service-medical", "service-fire", "111", "_0237X.", "_09X.", "none"
+    ]

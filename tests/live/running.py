@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+from sqlalchemy import select
 
 from crm import calls, secrets
 from crm import settings as configuration
 from crm.database import Database
-from crm.models import ListenerState
+from crm.models import Leg, ListenerState
 from crm.settings import PROJECT, Settings
 from ivr import ledger, runtime
 
@@ -230,6 +231,14 @@ class Hotline:
         found = wait_for(ended, f"the call of {caller} has an outcome", timeout_s)
         assert found is not None
         return found
+
+    def legs(self, call: str) -> list[Leg]:
+        """The legs of a call on which an agent spoke, first begun first."""
+        with self.database.reading() as session:
+            found = session.scalars(
+                select(Leg).where(Leg.call_id == call).order_by(Leg.started_at)
+            )
+            return [leg for leg in found if leg.kind == "agent" and leg.talk_ms]
 
     def ask(self, command: str) -> str:
         """A command on Asterisk's control socket."""

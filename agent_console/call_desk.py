@@ -1,0 +1,116 @@
+"""An agent's call with others: somebody asked meanwhile, called in, or taking over."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+from flask import Blueprint, request
+from flask_babel import gettext as _  # type: ignore[import-untyped]
+from sqlalchemy import select
+from werkzeug.exceptions import BadRequest, Conflict
+
+from agent_console import telephone
+from agent_console.door import Answer, console, open_to, person
+from crm import desk
+from crm.branches import BRANCHES, SERVICES
+from crm.models import AgentState, LiveAgent, Role, User
+from ivr.commands import Result
+
+log = logging.getLogger("hotline.audit")
+blueprint = Blueprint("call_desk", __name__, url_prefix="/agent")
+
+
+@blueprint.get("/people")
+@open_to(Role.AGENT)
+def people() -> Answer:
+    """Whom a caller can be led to: branches, agents who are there, services, help lines."""
+    with console().database.reading() as session:
+        rows = session.execute(
+            select(LiveAgent, User.name).join(User, User.login == LiveAgent.login)
+            .where(LiveAgent.login != person().login, LiveAgent.state != AgentState.OFFLINE)
+            .order_by(User.name)
+        )
+        agents = [
+            {"login": agent.login, "name": name, "state": agent.state, "queues": agent.queues}
+            for agent, name in rows
+        ]
+    targets = console().settings.emergency_targets
+    return {
+        "agents": agents,
+        "branches": [one.id for one in BRANCHES if one.queue and one.id != "emergency"],
+        "services": [
+            {"id": one.id, "number": one.number} for one in SERVICES if targets.get(one.id)
+        ],
+        "help_lines": list(console().settings.help_lines),
+        "outside": console().settings.trunk_server is not None,
+    }, 200
+
+
+@blueprint.post("/calls/<call_id>/with")
+@open_to(Role.AGENT)
+def with_others(call_id: str) -> Answer:
+    """{"act": consult | invite | transfer, "kind": branch | agent | service | outside, "to": …}, or
+    {"act": together | back | leave}."""
+    asked = request.get_json(silent=True)
+    if not isinstance(asked, dict):
+        raise BadRequest()
+    held = telephone.held_by(console(), person().login)
+    if held is None:
+        raise Conflict(_("You have no phone. Please sign in to the queues first."))
+    act, commands = asked.get("act"), console().commands
+    match act:
+        case "together":
+            result = commands.bring_together(call_id, held.interface)
+        case "back":
+            result = commands.take_back(call_id, held.interface)
+        case "leave":
+            result = commands.hand_over(call_id, held.interface)
+        case _:
+            result = _asked(call_id, held.interface, asked)
+    log.info("%s: %s %s in call %s: %s", person().login, act, asked.get("kind", ""), call_id,
+             result.outcome)
+    return {"outcome": telephone.told(result)}, 200
+
+
+def _asked(call_id: str, interface: str, asked: dict[str, Any]) -> Result:
+    act, kind, to = asked.get("act"), asked.get("kind"), asked.get("to")
+    if not isinstance(to, str) or not isinstance(kind, str):
+        raise BadRequest()
+    login = ""
+    if kind == "agent":
+        to, login = _seat_of(to), to
+    elif kind == "service":
+        to = f"service-{to}"
+    elif kind == "outside":
+        to = re.sub(r"[\s.()-]", "", to)
+        if not re.fullmatch(r"[0-9]{3,15}", to):
+            raise Conflict(_("This is no telephone number."))
+        if not _may_be_rung(to):
+            raise Conflict(_("This number may not be rung from here."))
+    commands = console().commands
+    match act:
+        case "consult" if kind != "branch":
+            return commands.consult(call_id, interface, to, login)
+        case "invite" if kind != "branch":
+            return commands.invite(call_id, interface, to, login)
+        case "transfer":
+            where = kind if kind in ("branch", "agent") else "outside"
+            return commands.transfer(call_id, interface, where, to, login)
+    raise BadRequest()
+
+
+def _seat_of(login: str) -> str:
+    with console().database.reading() as session:
+        user = session.scalar(select(User).where(User.login == login))
+        seat = desk.seat_of(session, user) if user else None
+        if seat is None or login == person().login:
+            raise Conflict(_("This agent is not there any more."))
+        return seat.name
+
+
+def _may_be_rung(number: str) -> bool:
+    """As the dialplan has it (hl-outside), which would ring nobody."""
+    settings = console().settings
+    return number in settings.help_lines or number.startswith(settings.transfer_prefixes)

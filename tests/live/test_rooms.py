@@ -1,0 +1,327 @@
+"""Callers with more than one person: asked meanwhile, called in, led on. Each side is told by its
+tone, so that it is heard who hears whom."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ivr.phone import Call, Phone
+from ivr.phone.audio import RATE, has_tone
+from tests.live.carrier import Carrier, running_carrier
+from tests.live.people import Console, called, citizen, desk_agent, until_heard
+from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
+
+CITIZEN_HZ, FIRST_HZ, SECOND_HZ = 440, 700, 1000
+LINE = "0237000111"  # answered by an echo
+SERVICE = "0237000115"
+
+
+@pytest.fixture(scope="module")
+def carrier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
+    with running_carrier(tmp_path_factory.mktemp("rooms-carrier") / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hotline(tmp_path_factory: pytest.TempPathFactory, carrier: Carrier) -> Iterator[Hotline]:
+    home = tmp_path_factory.mktemp("rooms") / "home"
+    with running_hotline(
+        home, **carrier.trunk, HOTLINE_EMERGENCY_MEDICAL=SERVICE, HOTLINE_WRAPUP_S="3"
+    ) as running:
+        wait_for(lambda: "Registered" in running.ask("pjsip show registrations"), "the trunk")
+        yield running
+
+
+@dataclass
+class Talk:
+    """A citizen who speaks with agent1 at desk-01."""
+
+    hotline: Hotline
+    console: Console
+    citizen: Call
+    agent: Call
+    desk: Phone
+    id: str
+
+    async def ask(self, act: str, **more: str) -> None:
+        answer = await asyncio.to_thread(
+            self.console.ask, "POST", f"/agent/calls/{self.id}/with", {"act": act, **more}
+        )
+        assert answer["outcome"] == "done", answer
+
+    async def state(self) -> dict[str, Any]:
+        rows = await asyncio.to_thread(self.console.ask, "GET", f"/agent/calls/{self.id}")
+        return dict(rows)
+
+
+async def hears(who: Call, hz: float, within_s: float = 20) -> bool:
+    """Whether somebody hears a tone from now on."""
+    start, deadline = who.heard_length, asyncio.get_running_loop().time() + within_s
+    while asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.3)
+        if has_tone(who.heard_since(start), hz):
+            return True
+    return False
+
+
+async def hears_not(who: Call, hz: float) -> bool:
+    start = who.heard_length
+    await asyncio.sleep(2)
+    return not has_tone(who.heard_since(start + RATE // 2), hz)
+
+
+@asynccontextmanager
+async def talking(hotline: Hotline, number: str) -> AsyncIterator[Talk]:
+    async with desk_agent(hotline, "agent1") as desk, citizen(hotline, number) as phone:
+        call = await called(phone)
+        await until_heard(call, hotline, "greeting_main")
+        await call.press("0")
+        at_desk = await desk.incoming(PATIENCE_S)
+        at_desk.answer()
+        at_desk.play_tone(FIRST_HZ)
+        call.play_tone(CITIZEN_HZ)
+        assert await hears(call, FIRST_HZ)
+        await asyncio.sleep(2)  # for less nobody has spoken
+        id_ = at_desk.invite_header("X-Hotline-Call") or ""
+        console = await asyncio.to_thread(Console, hotline, "agent1")
+        yield Talk(hotline, console, call, at_desk, desk, id_)
+        for one in (call, at_desk):
+            if not await one.ended(0):
+                await one.hang_up()
+
+
+def test_a_colleague_is_asked_while_the_caller_hears_music_and_takes_the_call_over(
+    hotline: Hotline
+) -> None:
+    async def scenario() -> None:
+        async with (
+            talking(hotline, "0912000701") as talk,
+            desk_agent(hotline, "agent2", phone_name="desk-02") as other,
+        ):
+            await talk.ask("consult", kind="agent", to="agent2")
+            asked = await other.incoming(PATIENCE_S)
+            assert asked.invite_header("X-Hotline-Caller") == "0912000701"
+            asked.answer()
+            asked.play_tone(SECOND_HZ)
+            assert await hears(talk.agent, SECOND_HZ)
+            assert await hears(asked, FIRST_HZ)
+            assert await hears_not(talk.citizen, SECOND_HZ)
+            assert await hears_not(asked, CITIZEN_HZ)
+
+            # one after the other: has_tone looks for what stands out
+            await talk.ask("together")
+            talk.agent.stop_playing()
+            assert await hears(talk.citizen, SECOND_HZ)
+            assert await hears(asked, CITIZEN_HZ)
+            asked.stop_playing()
+            assert await hears(talk.agent, CITIZEN_HZ)
+            asked.play_tone(SECOND_HZ)
+
+            await talk.ask("leave")
+            assert await talk.agent.ended(10)
+            assert await hears(asked, CITIZEN_HZ)
+            assert await hears(talk.citizen, SECOND_HZ)
+            await asyncio.sleep(2)
+            await asked.hang_up()
+            await until_heard(talk.citizen, hotline, "survey_intro")
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000701")
+    assert call["outcome"] == "answered"
+    legs = {leg.agent: leg.talk_ms for leg in hotline.legs(call["id"])}
+    assert legs.keys() == {"agent1", "agent2"}
+    assert all(talk_ms >= 2000 for talk_ms in legs.values())
+    assert hotline.run("ledger").returncode == 0
+
+
+def test_a_service_is_called_in_while_the_agent_goes_on_speaking_with_the_caller(
+    hotline: Hotline, carrier: Carrier
+) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000702") as talk:
+            await talk.ask("invite", kind="service", to="medical")
+            assert await hears(talk.citizen, FIRST_HZ), "they go on speaking while it rings"
+            wait_for(lambda: SERVICE in carrier.ask("core show channels concise"), "it is rung")
+            # the service (an echo) gives back what both say: it is in the same room
+            talk.agent.stop_playing()
+            assert await hears(talk.citizen, CITIZEN_HZ), "the service hears the citizen"
+            talk.agent.play_tone(FIRST_HZ)
+            await talk.agent.hang_up()
+            assert await hears(talk.citizen, CITIZEN_HZ), "the service stays without the agent"
+            await talk.citizen.hang_up()
+            wait_for(lambda: SERVICE not in carrier.ask("core show channels concise"),
+                     "nobody is left in the room")
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000702")
+    assert (call["outcome"], call["agent"]) == ("transferred", "agent1")
+
+
+def test_who_is_asked_in_vain_leaves_the_caller_with_the_agent(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000703") as talk:
+            await talk.ask("consult", kind="outside", to="0237 000 486")  # is busy
+            assert await hears(talk.citizen, FIRST_HZ)
+            assert await hears(talk.agent, CITIZEN_HZ)
+            await talk.ask("consult", kind="outside", to="0237000180")  # rings and rings
+            assert await hears_not(talk.citizen, FIRST_HZ)
+            await talk.ask("back")
+            assert await hears(talk.citizen, FIRST_HZ)
+            assert await hears(talk.agent, CITIZEN_HZ)
+            for wrong in ("1900123456", "0019005551234", "abc", ""):
+                with pytest.raises(Exception, match=r"409|400"):
+                    await talk.ask("consult", kind="outside", to=wrong)
+            # the caller hangs up while aside: the agent is not left in an empty room
+            await talk.ask("consult", kind="outside", to=LINE)
+            await asyncio.sleep(2)
+            await talk.citizen.hang_up()
+            assert await talk.agent.ended(10)
+
+    asyncio.run(scenario())
+    assert hotline.call_of("0912000703")["outcome"] == "answered"
+
+
+def test_a_caller_is_led_on_to_a_branch_an_agent_and_a_number(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000704") as talk:
+            await talk.ask("transfer", kind="branch", to="vaccine")
+            assert await talk.agent.ended(10)
+            again = await talk.desk.incoming(PATIENCE_S)  # who also serves that branch
+            assert again.invite_header("X-Hotline-Branch") == "vaccine"
+            again.answer()
+            again.play_tone(SECOND_HZ)
+            assert await hears(talk.citizen, SECOND_HZ)
+            async with desk_agent(hotline, "agent2", phone_name="desk-02") as other:
+                await talk.ask("transfer", kind="agent", to="agent2")
+                taken = await other.incoming(PATIENCE_S)
+                taken.answer()
+                taken.play_tone(FIRST_HZ)
+                assert await hears(talk.citizen, FIRST_HZ)
+                second = await asyncio.to_thread(Console, hotline, "agent2")
+                done = await asyncio.to_thread(
+                    second.ask, "POST", f"/agent/calls/{talk.id}/with",
+                    {"act": "transfer", "kind": "outside", "to": LINE},
+                )
+                assert done["outcome"] == "done"
+                assert await hears(talk.citizen, CITIZEN_HZ), "the line outside answers"
+                await talk.citizen.hang_up()
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000704")
+    assert (call["outcome"], call["branch"]) == ("transferred", "vaccine")
+    assert {leg.agent for leg in hotline.legs(call["id"]) if leg.agent} == {"agent1", "agent2"}
+
+
+def test_nobody_touches_the_call_of_another_agent(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with (
+            talking(hotline, "0912000705") as talk,
+            desk_agent(hotline, "agent2", phone_name="desk-02"),
+        ):
+            other = await asyncio.to_thread(Console, hotline, "agent2")
+            refused = await asyncio.to_thread(
+                other.ask, "POST", f"/agent/calls/{talk.id}/with",
+                {"act": "transfer", "kind": "outside", "to": LINE},
+            )
+            assert refused["outcome"] == "refused"
+            assert await hears(talk.citizen, FIRST_HZ)
+
+    asyncio.run(scenario())
+
+
+async def spied(hotline: Hotline, talk: Talk, supervisor: Console, own: Phone, how: str) -> Call:
+    answer = await asyncio.to_thread(
+        supervisor.ask, "POST", "/supervisor/listen", {"agent": "agent1", "how": how}
+    )
+    assert answer["outcome"] == "done", answer
+    rung = await own.incoming(PATIENCE_S)
+    assert rung.invite_header("X-Hotline-Listen") == how
+    rung.answer()
+    rung.play_tone(SECOND_HZ)
+    return rung
+
+
+def test_a_supervisor_listens_whispers_and_barges_and_each_hears_what_is_meant_for_them(
+    hotline: Hotline
+) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000706") as talk:
+            supervisor = await asyncio.to_thread(Console, hotline, "truongca")
+            async with Phone(
+                "127.0.0.1", server=hotline.sip, user="desk-03",
+                password=hotline.secrets.phones["desk-03"],
+            ) as own:
+                await own.register()
+                await asyncio.to_thread(
+                    supervisor.ask, "POST", "/supervisor/phone",
+                    {"kind": "desk", "wanted": "desk-03"},
+                )
+                heard_by = {}
+                for how in ("listen", "whisper", "barge"):
+                    ear = await spied(hotline, talk, supervisor, own, how)
+                    talk.agent.stop_playing()
+                    assert await hears(ear, CITIZEN_HZ), f"{how}: the citizen"
+                    talk.citizen.stop_playing()
+                    talk.agent.play_tone(FIRST_HZ)
+                    assert await hears(ear, FIRST_HZ), f"{how}: the agent"
+                    talk.agent.stop_playing()
+                    heard_by[how] = (
+                        not await hears_not(talk.agent, SECOND_HZ),
+                        not await hears_not(talk.citizen, SECOND_HZ),
+                    )
+                    talk.agent.play_tone(FIRST_HZ)
+                    talk.citizen.play_tone(CITIZEN_HZ)
+                    await ear.hang_up()
+                assert heard_by == {
+                    "listen": (False, False), "whisper": (True, False), "barge": (True, True)
+                }
+                assert await hears(talk.citizen, FIRST_HZ)
+
+    asyncio.run(scenario())
+    assert hotline.call_of("0912000706")["agent"] == "agent1"
+
+
+def test_who_refused_the_recording_is_listened_to_for_a_stated_reason_of_safety_only(
+    hotline: Hotline
+) -> None:
+    async def scenario() -> None:
+        async with (
+            desk_agent(hotline, "agent1") as desk, citizen(hotline, "0912000707") as phone,
+        ):
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("0")
+            await asyncio.sleep(1)
+            await call.press("*")
+            at_desk = await desk.incoming(PATIENCE_S)
+            at_desk.answer()
+            await asyncio.sleep(1)
+            supervisor = await asyncio.to_thread(Console, hotline, "truongca")
+            async with Phone(
+                "127.0.0.1", server=hotline.sip, user="desk-03",
+                password=hotline.secrets.phones["desk-03"],
+            ) as own:
+                await own.register()
+                await asyncio.to_thread(
+                    supervisor.ask, "POST", "/supervisor/phone",
+                    {"kind": "desk", "wanted": "desk-03"},
+                )
+                asked = {"agent": "agent1", "how": "listen"}
+                refused = await asyncio.to_thread(
+                    supervisor.ask, "POST", "/supervisor/listen", asked
+                )
+                assert refused["outcome"] == "refused"
+                allowed = await asyncio.to_thread(
+                    supervisor.ask, "POST", "/supervisor/listen",
+                    {**asked, "safety": "người gọi dọa tự sát"},
+                )
+                assert allowed["outcome"] == "done"
+                await (await own.incoming(PATIENCE_S)).hang_up()
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    assert "người gọi dọa tự sát" in hotline.log.read_text(encoding="utf-8")
