@@ -9,7 +9,8 @@ from flask import Blueprint, render_template, request, send_from_directory
 from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, NotFound
 
-from agent_console import catalogues, words
+from agent_console import catalogues, telephone, words
+from agent_console.desk import shown_phone
 from agent_console.door import Answer, console, language, open_to, person, utc_now
 from crm import emergency, history
 from crm.branches import BRANCHES
@@ -43,6 +44,7 @@ def page() -> Answer:
         agents = session.scalars(select(User).where(User.role == Role.AGENT.value))
         names = {agent.login: agent.name for agent in agents}
     shown = [branch.id for branch in BRANCHES]
+    held = telephone.held_by(console(), person().login)
     return render_template(
         "supervisor.html", branches=shown, service_level_s=console().settings.service_level_s,
         given={
@@ -50,6 +52,8 @@ def page() -> Answer:
             "queues": words.queues(),
             "queue_of": {branch.id: branch.queue for branch in BRANCHES}, "names": names,
             "states": words.agent_states(), "reasons": words.pause_reasons(),
+            "phone": held and shown_phone(held),
+            "movable": [one.id for one in BRANCHES if one.queue and one.id != "emergency"],
             "shown": shown, "service_level_s": console().settings.service_level_s,
         },
     )

@@ -33,7 +33,10 @@ def people() -> Answer:
             .order_by(User.name)
         )
         agents = [
-            {"login": agent.login, "name": name, "state": agent.state, "queues": agent.queues}
+            {
+                "login": agent.login, "name": name, "state": agent.state, "queues": agent.queues,
+                "phone": (agent.interface or "").removeprefix("PJSIP/"),
+            }
             for agent, name in rows
         ]
     targets = console().settings.emergency_targets

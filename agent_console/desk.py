@@ -40,6 +40,7 @@ def page() -> Answer:
         "places": words.places(),
         "queue_names": words.queues(), "states": words.agent_states(),
         "reasons": words.pause_reasons(), "results": words.results(), "outcomes": words.outcomes(),
+        "services": words.services(), "help_lines": words.help_lines(),
         "desk_phones": telephone.free_desk_phones(console()),
     })
 

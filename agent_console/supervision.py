@@ -15,14 +15,16 @@ from agent_console.desk import shown_phone
 from agent_console.door import Answer, console, open_to, person
 from crm import desk
 from crm.branches import BY_ID
+from crm.call_rows import iso
 from crm.desk import PauseReason, SeatKind
-from crm.models import LiveAgent, Role, User
+from crm.models import LiveAgent, LiveCall, LiveState, Role, User
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("supervision", __name__, url_prefix="/supervisor")
 
 HOW = ("listen", "whisper", "barge")
 LONGEST_REASON = 200
+LISTED = 100
 
 
 @blueprint.post("/phone")
@@ -85,6 +87,21 @@ def change_agent(login: str) -> Answer:
             raise BadRequest()
     audit.warning("%s: %s for %s: %s", person().login, asked["act"], login, outcome)
     return {"outcome": outcome}, 200
+
+
+@blueprint.get("/waiting")
+@open_to(Role.SUPERVISOR, Role.ADMIN)
+def waiting() -> Answer:
+    """The callers who wait for a person, the longest first; LISTED at most."""
+    with console().database.reading() as session:
+        found = session.scalars(
+            select(LiveCall).where(LiveCall.state == LiveState.WAITING.value)
+            .order_by(LiveCall.queued_at).limit(LISTED)
+        )
+        return {"calls": [{
+            "id": one.id, "caller": one.caller, "branch": one.branch,
+            "queued_at": iso(one.queued_at or one.since),
+        } for one in found]}, 200
 
 
 @blueprint.post("/calls/<call_id>/branch")

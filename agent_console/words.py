@@ -9,7 +9,7 @@ from typing import Any
 from flask_babel import get_locale  # type: ignore[import-untyped]
 from flask_babel import gettext as _
 
-from crm.branches import BRANCHES, BY_ID
+from crm.branches import BRANCHES, BY_ID, SERVICES
 from crm.case_models import Identity, Status
 from crm.categories import CATEGORIES
 from crm.clock import VIETNAM
@@ -51,6 +51,21 @@ def roles() -> dict[str, str]:
         Role.HEALTH.value: _("Health department's officer"),
         Role.OFFICER.value: _("Agency's officer"),
     }
+
+
+def services() -> dict[str, str]:
+    """Emergency services by id."""
+    vietnamese = str(get_locale()) == "vi"
+    names = {
+        "medical": _("Medical emergency"), "fire": _("Fire"), "police": _("Police"),
+        "rescue": _("Disaster, rescue"),
+    }
+    return {one.id: one.vi if vietnamese else names[one.id] for one in SERVICES}
+
+
+def help_lines() -> dict[str, str]:
+    """What help lines are for, by number, where it is known."""
+    return {"111": _("Child protection"), "19009095": _("Health ministry's line")}
 
 
 def agent_states() -> dict[str, str]:

@@ -71,7 +71,10 @@ def _call_row(
     waited_until = ended if answered is None else answered
     _, number, dialled, trunk, kind = caller.get("entry", (0, "", "", "", KINDS[0]))
     recordings = [facts["recording"] for facts in (caller, *legs.values()) if "recording" in facts]
-    answerers = [facts["answerer"] for facts in legs.values() if "answerer" in facts]
+    answered_by = {id_: facts["answerer"] for id_, facts in legs.items() if "answerer" in facts}
+    # a colleague who was only asked has not had the call
+    spoke = [mark for leg_id, mark in answered_by.items() if talks[leg_id]]
+    answerers = spoke or list(answered_by.values())
     return {
         "id": call_id,
         "node": match["node"],

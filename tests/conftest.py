@@ -23,7 +23,7 @@ CALLING = (
     ("test_callbacks", "test_faults", "test_surge", "test_many_callers", "test_languages",
      "test_menus",
      "test_rooms", "test_lookup", "test_walks"),
-    ("test_agent", "test_kept_calls", "test_whole_way", "test_web_call", "test_apply",
+    ("test_agent", "test_kept_calls", "test_whole_way", "test_web_call", "test_apply", "test_desks",
      "test_network", "test_own_asterisk", "test_start", "test_doctor", "test_door"),
 )
 

@@ -43,13 +43,16 @@ PUBLIC = {
     "/login", "/healthz", "/readyz", "/static/<path:filename>",
 } | BULLETIN | CITIZENS | LINKS | OPEN_DATA | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
 LOCAL = {"/metrics"}
-AGENTS = {"/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>"}
+AGENTS = {
+    "/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>", "/agent/people",
+}
 BOARDS = {
     "/knowledge/new", "/knowledge/<code>/edit", "/knowledge/<code>/versions", "/points/new",
     "/points/<code>",
     "/broadcasts", "/broadcasts/new", "/broadcasts/<number>",
     "/broadcasts/<number>/files/<carrier>",
-    "/supervisor", "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
+    "/supervisor", "/supervisor/waiting",
+    "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
     "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",
     "/breaches/<int:breach_id>/notification.txt",

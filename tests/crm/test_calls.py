@@ -250,6 +250,22 @@ def test_two_agents_in_turn_talk_in_sum_and_the_last_is_named(session: Session) 
     assert [leg["talk_ms"] for leg in rows(session, "leg").values()] == [10_002, 5_002]
 
 
+def test_a_colleague_who_was_asked_and_never_spoke_with_the_caller_is_not_named(
+    session: Session,
+) -> None:
+    asterisk = Asterisk()
+    caller = asterisk.queued()
+    first = asterisk.answer(caller)
+    asterisk.wait(10)
+    asked = asterisk.channel("PJSIP/seat-002", of=caller)
+    asked.note("HL_ANSWER", agent="minh", seat="seat-002", call=caller.id)
+    asterisk.wait(5)
+    asked.end()
+    first.end()
+    caller.end()
+    assert applied(session, asterisk, caller).agent == "lan"
+
+
 def test_two_persons_at_once_talk_once(session: Session) -> None:
     asterisk = Asterisk()
     caller = asterisk.queued()

@@ -2,6 +2,7 @@
 
 import { CallPanel } from "./call-panel.js";
 import { documents, follow, signedOut } from "./feed.js";
+import { Guests } from "./guests.js";
 import { connectKnowledge } from "./knowledge.js";
 import { ask, clock, element, everySecond, given, make, RequestError, since, t, until } from "./page.js";
 import { Phone } from "./phone.js";
@@ -11,6 +12,7 @@ import { drawUnreached } from "./unreached.js";
 
 const phone = new Phone(element("remote"));
 const panel = new CallPanel(phone);
+const guests = new Guests(phone);
 connectKnowledge(() => panel.callId);
 let line = given.phone; // the leased phone, or null
 let holdsPhone = false; // this tab, and no other, is the phone
@@ -230,6 +232,7 @@ phone.addEventListener("call", () => {
 
 function draw() {
   panel.update();
+  guests.draw();
   drawState();
   drawQueues();
 }
@@ -262,6 +265,8 @@ const KEYS = {
   F4: () => phone.hangUp(),
   F7: () => phone.call && phone.mute(!phone.call.muted),
   F8: () => phone.call && phone.hold(!phone.call.held),
+  F9: () => guests.toggle(),
+  F10: () => guests.toggle(true),
 };
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;

@@ -2,7 +2,10 @@
 
 import { documents, follow } from "./feed.js";
 import { clock, element, everySecond, given, make, since, t } from "./page.js";
+import { Supervision } from "./supervision.js";
 import { drawUnreached } from "./unreached.js";
+
+const supervision = new Supervision();
 
 const WAIT_ALARM = 3; // times the agreed seconds
 const BUSY = ["ready", "paused", "ringing", "talking", "wrapup", "unreachable"];
@@ -102,6 +105,7 @@ function drawAgents() {
         make("td", "", call ? [given.branches[call.branch] ?? "", call.caller ?? t("Number withheld")].filter(Boolean).join(" · ") : ""),
         make("td", "", agent.queues.map((queue) => given.queues[queue] ?? queue).join(", ")),
         make("td", "", (agent.interface ?? "").replace("PJSIP/", "")),
+        supervision.cell(agent),
       );
       row.dataset.agent = agent.login;
       row.dataset.state = agent.state;
@@ -109,10 +113,12 @@ function drawAgents() {
     });
   if (!rows.length) {
     const cell = make("td", "empty", t("No agent is in the queues."));
-    cell.colSpan = 6;
+    cell.colSpan = 7;
     rows.push(make("tr", "", cell));
   }
+  const held = document.activeElement?.closest("#agents button")?.dataset;
   document.querySelector("#agents tbody").replaceChildren(...rows);
+  if (held) document.querySelector(`#agents button[data-act="${held.act}"][data-agent="${held.agent}"]`)?.focus();
   element("agent-counts").textContent = BUSY.map((state) => [state, agents().filter((one) => one.state === state).length])
     .filter(([, number]) => number)
     .map(([state, number]) => `${given.states[state]} ${number}`)

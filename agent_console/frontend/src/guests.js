@@ -1,0 +1,166 @@
+// Others in a call: asked while the caller hears music, called in, or taking it over.
+
+import { documents } from "./feed.js";
+import { ask, element, given, make, RequestError, t } from "./page.js";
+
+const ownCall = () =>
+  [...documents].find(([key, one]) => key.startsWith("call:") && one.agent === given.login)?.[1];
+
+/** The panel behind "With others"; `phone` is the page's phone. */
+export class Guests {
+  #phone;
+  #found = null; // whom the server knows: agents, branches, services, help lines
+  #failed = "";
+  #helpAlone = false; // only services and help lines are listed
+
+  constructor(phone) {
+    this.#phone = phone;
+    element("guests-toggle").addEventListener("click", () => this.toggle());
+    element("guest-words").addEventListener("input", () => {
+      this.#helpAlone = false;
+      this.#list();
+    });
+    element("guest-list").addEventListener("change", () => this.#offer());
+    const form = element("guest-form");
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("click", ({ target }) => target.dataset.act && this.#do(target.dataset.act));
+    form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#show(false);
+      // what fits whoever is chosen: the browser would press the first button
+      if (event.key !== "Enter" || event.target.matches("button")) return;
+      event.preventDefault();
+      this.#do(form.dataset.first);
+    });
+    for (const act of ["together", "back", "leave"]) {
+      element(`guest-${act}`).addEventListener("click", () => this.#say({ act }));
+    }
+  }
+
+  /** Open or close; `helpAlone`: with emergency services and help lines only. */
+  async toggle(helpAlone = false) {
+    const opening = element("guests").hidden;
+    if (opening && (!this.#talks() || ownCall()?.guest)) return;
+    this.#show(opening);
+    if (!opening) return;
+    this.#helpAlone = helpAlone;
+    element("guest-words").value = "";
+    element(helpAlone ? "guest-list" : "guest-words").focus();
+    this.#failed = "";
+    try {
+      this.#found = await ask("GET", "/agent/people");
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#failed = error.message;
+    }
+    this.#list();
+  }
+
+  /** The call, or who is in it, has changed. */
+  draw() {
+    const talks = this.#talks();
+    const call = ownCall();
+    const guest = talks ? call?.guest : null;
+    element("guests-toggle").hidden = !talks || Boolean(guest);
+    element("guest-row").hidden = !guest;
+    if (!talks || guest) this.#show(false);
+    if (!guest) return;
+    const name = this.#nameOf(guest);
+    const rings = call.guest_state === "rings";
+    element("guest-state").textContent = rings
+      ? t("{name} is rung…", { name })
+      : call.aside
+        ? t("You speak with {name}; the caller hears music", { name })
+        : t("{name} is in the call", { name });
+    element("guest-together").hidden = rings || !call.aside;
+    element("guest-leave").hidden = rings;
+    element("guest-leave").textContent = call.aside ? t("Hand the caller over") : t("Leave them together");
+    element("guest-back").textContent = call.aside || rings ? t("Back to the caller") : t("{name} leaves", { name });
+  }
+
+  #talks() {
+    return this.#phone.call?.state === "talking" || (!this.#phone.running && ownCall()?.state === "talking");
+  }
+
+  #show(open) {
+    element("guests").hidden = !open;
+    element("guests-toggle").setAttribute("aria-expanded", String(open));
+    element("guest-problem").textContent = "";
+  }
+
+  #nameOf(target) {
+    if (target.startsWith("service-")) return given.services[target.slice(8)] ?? target;
+    return this.#found?.agents.find((one) => one.phone === target)?.name ?? target;
+  }
+
+  #all() {
+    const found = this.#found;
+    if (!found) return [];
+    return [
+      ...found.services.map((one) => ({ kind: "service", to: one.id, text: `${one.number} ${given.services[one.id] ?? ""}`, group: t("Emergency") })),
+      ...found.help_lines.map((to) => ({ kind: "outside", to, text: `${to} ${given.help_lines[to] ?? ""}`, group: t("Emergency"), needs: true })),
+      ...found.agents.map((one) => ({
+        kind: "agent", to: one.login, text: `${one.name} · ${given.states[one.state] ?? one.state}`, group: t("Agents"),
+      })),
+      ...found.branches.map((to) => ({ kind: "branch", to, text: given.branches[to] ?? to, group: t("Branches") })),
+    ].filter((one) => found.outside || !one.needs);
+  }
+
+  #list() {
+    const words = element("guest-words").value.trim();
+    const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").replaceAll("đ", "d").replaceAll("Đ", "D").toLowerCase();
+    const shown = this.#all().filter(
+      (one) => plain(one.text).includes(plain(words)) && (!this.#helpAlone || one.group === t("Emergency")),
+    );
+    const number = words.replace(/[\s.()-]/g, "");
+    if (/^\d{3,15}$/.test(number) && this.#found?.outside && !shown.some((one) => one.to === number)) {
+      shown.push({ kind: "outside", to: number, text: number, group: t("Number outside") });
+    }
+    const groups = new Map();
+    for (const one of shown) {
+      if (!groups.has(one.group)) groups.set(one.group, Object.assign(make("optgroup"), { label: one.group }));
+      const option = new Option(one.text, JSON.stringify([one.kind, one.to]));
+      groups.get(one.group).append(option);
+    }
+    element("guest-list").replaceChildren(...groups.values());
+    element("guest-list").selectedIndex = shown.length ? 0 : -1;
+    element("guest-problem").textContent = this.#failed || (this.#found && !shown.length ? t("Nobody of this name is there.") : "");
+    this.#offer();
+  }
+
+  #chosen() {
+    return element("guest-list").value ? JSON.parse(element("guest-list").value) : null;
+  }
+
+  #offer() {
+    const kind = this.#chosen()?.[0];
+    const first = kind === "branch" ? "transfer" : kind === "service" ? "invite" : "consult";
+    element("guest-form").dataset.first = first;
+    for (const button of element("guest-form").querySelectorAll("button[data-act]")) {
+      button.disabled = !kind || (kind === "branch" && button.dataset.act !== "transfer");
+      button.classList.toggle("primary", button.dataset.act === first);
+    }
+  }
+
+  #do(act) {
+    const chosen = this.#chosen();
+    if (chosen) this.#say({ act, kind: chosen[0], to: chosen[1] });
+  }
+
+  async #say(what) {
+    const id = ownCall()?.id ?? this.#phone.call?.id;
+    const problem = element("guest-row").hidden ? element("guest-problem") : element("guest-row-problem");
+    problem.textContent = t("Sending…");
+    try {
+      const { outcome } = await ask("POST", `/agent/calls/${encodeURIComponent(id)}/with`, what);
+      problem.textContent = {
+        done: "",
+        refused: t("Asterisk refused. Please try again."),
+        unknown: t("No answer from Asterisk yet. The screen changes when it comes."),
+      }[outcome];
+      if (outcome === "done") this.#show(false);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      problem.textContent = error.message;
+    }
+  }
+}

@@ -1,0 +1,122 @@
+"""An agent's call with others, and a supervisor's acts, over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from crm.database import Database
+from crm.models import AgentState
+from tests.agent_console.conftest import Browser, ObedientPhones
+from tests.agent_console.factories import call_id, put_live_agent, put_live_call
+
+CALL = call_id()
+WITH = f"/agent/calls/{CALL}/with"
+
+
+@pytest.fixture
+def at_phone(agent: Browser, phones: ObedientPhones) -> Browser:
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    phones.told.clear()
+    return agent
+
+
+@pytest.fixture
+def minh(app: Flask, people: None) -> Browser:
+    """A colleague at a phone of her own."""
+    other = Browser(app.test_client())
+    other.sign_in("minh")
+    other.ask("POST", "/agent/phone", {"kind": "desk"})
+    return other
+
+
+def test_each_act_is_asked_of_asterisk_with_the_own_phone(
+    minh: Browser, at_phone: Browser, phones: ObedientPhones
+) -> None:
+    for asked in (
+        {"act": "consult", "kind": "agent", "to": "minh"},
+        {"act": "invite", "kind": "service", "to": "medical"},
+        {"act": "transfer", "kind": "branch", "to": "vaccine"},
+        {"act": "transfer", "kind": "outside", "to": "0912 345-678"},
+        {"act": "together"}, {"act": "back"}, {"act": "leave"},
+    ):
+        assert at_phone.ask("POST", WITH, asked).get_json() == {"outcome": "done"}
+    own = "PJSIP/seat-001"
+    assert phones.told == [
+        ("consult", CALL, own, "desk-01", "minh"), ("invite", CALL, own, "service-medical", ""),
+        ("transfer", CALL, own, "branch", "vaccine", ""),
+        ("transfer", CALL, own, "outside", "0912345678", ""),
+        ("bring_together", CALL, own), ("take_back", CALL, own), ("hand_over", CALL, own),
+    ]
+
+
+@pytest.mark.parametrize(("asked", "status"), [
+    ({"act": "consult", "kind": "branch", "to": "vaccine"}, 400),
+    ({"act": "sing"}, 400), ({}, 400), ([], 400),
+    ({"act": "consult", "kind": "outside", "to": "19001234"}, 409),
+    ({"act": "consult", "kind": "outside", "to": "0084912345678"}, 409),
+    ({"act": "consult", "kind": "outside", "to": "0912\r\nAction: Hangup"}, 409),
+    ({"act": "consult", "kind": "agent", "to": "lan"}, 409),  # oneself
+    ({"act": "consult", "kind": "agent", "to": "nobody"}, 409),
+])
+def test_what_cannot_be_done_is_refused_before_asterisk_is_asked(
+    at_phone: Browser, phones: ObedientPhones, asked: object, status: int
+) -> None:
+    assert at_phone.ask("POST", WITH, asked).status_code == status
+    assert phones.told == []
+
+
+def test_without_a_phone_nothing_is_done(agent: Browser) -> None:
+    assert agent.ask("POST", WITH, {"act": "back"}).status_code == 409
+
+
+def test_whom_a_caller_can_be_led_to(agent: Browser, sqlite: Database) -> None:
+    put_live_agent(sqlite, 1, "minh", state=AgentState.READY, interface="PJSIP/desk-01")
+    put_live_agent(sqlite, 1, "lan", state=AgentState.TALKING, interface="PJSIP/seat-001")
+    found = agent.ask("GET", "/agent/people").get_json()
+    assert [one["login"] for one in found["agents"]] == ["minh"]
+    assert "emergency" not in found["branches"]
+    assert found["help_lines"] == ["111", "19009095"]
+
+
+def test_a_supervisor_needs_a_phone_a_call_and_for_a_refused_recording_a_reason(
+    supervisor: Browser, sqlite: Database, phones: ObedientPhones
+) -> None:
+    def ask(**more: str) -> int:
+        answer = supervisor.ask(
+            "POST", "/supervisor/listen", {"agent": "lan", "how": "listen", **more}
+        )
+        return int(answer.status_code)
+
+    put_live_agent(sqlite, 1, "lan", state=AgentState.READY, interface="PJSIP/seat-002")
+    assert ask() == 409
+    supervisor.ask("POST", "/supervisor/phone", {"kind": "webrtc"})
+    assert ask() == 409
+    put_live_agent(
+        sqlite, 1, "lan", state=AgentState.TALKING, interface="PJSIP/seat-002", call_id=CALL
+    )
+    assert ask(how="sing") == 400
+    assert ask() == 200
+    assert ask(safety="  người gọi dọa   tự sát ") == 200
+    assert phones.told == [
+        ("listen", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "listen", True),
+        ("listen", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "listen", False),
+    ]
+
+
+def test_a_supervisor_pauses_readies_and_signs_out_agents_and_moves_callers(
+    supervisor: Browser, sqlite: Database, phones: ObedientPhones
+) -> None:
+    put_live_agent(sqlite, 1, "lan", state=AgentState.READY, interface="PJSIP/seat-002")
+    put_live_call(sqlite, 1, id=CALL)
+    for asked in ({"act": "pause", "reason": "lunch"}, {"act": "ready"}, {"act": "out"}):
+        assert supervisor.ask("POST", "/supervisor/agents/lan", asked).status_code == 200
+    assert supervisor.ask("POST", "/supervisor/agents/lan", {"act": "pause"}).status_code == 400
+    assert supervisor.ask("POST", "/supervisor/agents/nobody", {"act": "out"}).status_code == 409
+    (waiting,) = supervisor.ask("GET", "/supervisor/waiting").get_json()["calls"]
+    assert (waiting["id"], waiting["caller"]) == (CALL, "0912345678")
+    to = f"/supervisor/calls/{CALL}/branch"
+    assert supervisor.ask("POST", to, {"branch": "vaccine"}).status_code == 200
+    assert supervisor.ask("POST", to, {"branch": "emergency"}).status_code == 400
+    assert ("pause", "PJSIP/seat-002", "lunch") in phones.told
+    assert phones.told[-1] == ("move", CALL, "vaccine")
