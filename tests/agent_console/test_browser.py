@@ -90,7 +90,7 @@ def test_the_board_changes_by_itself(page: Page, sqlite: Database) -> None:
     put_live_call(sqlite, 2)
     expect(row.locator("[data-figure=waiting]")).to_have_text("1")
     put_live_agent(sqlite, 3, state="paused", reason="lunch")
-    expect(page.locator("[data-agent=lan]")).to_contain_text("Ăn trưa")
+    expect(page.locator("tr[data-agent=lan]")).to_contain_text("Ăn trưa")
     expect(page.locator("#banner-listener")).to_be_hidden()
     put_listener(sqlite, 4, connected=False)
     expect(page.locator("#banner-listener")).to_be_visible()

@@ -57,13 +57,14 @@ class AmiStandIn:
     """Accepts any login. `received` holds every action as a dict; `say` sends to all who listen.
 
     `refused` maps an action's name to the message of its error; actions in `ignored` get no
-    answer; `lists` holds the bodies of CoreShowChannels and QueueStatus. `silent`: it reads, and
-    says nothing at all, like the far end of a half-open link.
+    answer; `values` are those of Getvar; `lists` holds the bodies of CoreShowChannels and
+    QueueStatus. `silent`: it reads, and says nothing at all, like the far end of a half-open link.
     """
 
     def __init__(self) -> None:
         self.received: list[dict[str, str]] = []
         self.refused: dict[str, str] = {}
+        self.values: dict[str, str] = {}
         self.ignored: set[str] = set()
         self.lists = {"CoreShowChannels": "", "QueueStatus": ""}
         self.booted = BOOTED
@@ -134,6 +135,10 @@ class AmiStandIn:
             return f"Response: Error{mark}\nMessage: {self.refused[action]}\n\n"
         if action == "Logoff":
             return f"Response: Goodbye{mark}\nMessage: Thanks for all the fish.\n\n"
+        if action == "Getvar":
+            name = values["Variable"]
+            value = self.values.get(name, "")
+            return f"Response: Success{mark}\nVariable: {name}\nValue: {value}\n\n"
         if action in self.lists:
             events = "".join(f"{block}{mark}\n\n" for block in blocks(self.lists[action]))
             return (

@@ -215,4 +215,53 @@ def test_whoever_ends_or_begins_a_pause_takes_the_wrapup_that_is_one_away(
     assert commands.pause(SEAT, None).done
     assert commands.pause(SEAT, "họp").done
     assert commands.end_wrapup(SEAT, "lan", ["vaccine"]).done
-    assert [one["Variable"] for one in asterisk.asked("Setvar")] == ["HL_WRAPUP_seat-001"]
+    assert [one["Variable"] for one in asterisk.asked("Setvar")] == ["HL_WRAPUP_seat-001"] * 3
+
+
+CALL, AGENT = "th1.b1-1.1", "PJSIP/seat-001-0000002a"
+
+
+def test_caller_and_agent_go_into_the_room_at_once(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    asterisk.values["SHARED(HL_AGENT)"] = AGENT
+    assert commands.consult(CALL, SEAT, "0912345678").done
+    (redirect,) = asterisk.asked("Redirect")
+    assert {name: redirect[name] for name in redirect if name not in ("Action", "ActionID")} == {
+        "Channel": CALL, "Context": "hl-room", "Exten": "aside", "Priority": "1",
+        "ExtraChannel": AGENT, "ExtraContext": "hl-room-agent", "ExtraExten": "consult",
+        "ExtraPriority": "1",
+    }
+
+
+@pytest.mark.parametrize("with_", ["", "PJSIP/seat-002-0000002a", "PJSIP/seat-0011-0000002a", "x"])
+def test_a_call_that_is_with_somebody_else_is_not_touched(
+    asterisk: AmiStandIn, commands: Commands, with_: str
+) -> None:
+    asterisk.values["SHARED(HL_AGENT)"] = with_
+    assert commands.transfer(CALL, SEAT, "branch", "vaccine").outcome is Outcome.REFUSED
+    assert commands.hand_over(CALL, SEAT).outcome is Outcome.REFUSED
+    assert commands.listen(CALL, SEAT, "PJSIP/seat-003", "listen", recorded=True).outcome is (
+        Outcome.REFUSED
+    )
+    assert not asterisk.asked("Redirect")
+    assert not asterisk.asked("Hangup")
+    assert not asterisk.asked("Originate")
+
+
+def test_who_refused_the_recording_is_not_listened_to(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    asterisk.values |= {"SHARED(HL_AGENT)": AGENT, "HL_NOTICE": "refused"}
+    own = "PJSIP/seat-003"
+    assert commands.listen(CALL, SEAT, own, "listen", recorded=True).outcome is Outcome.REFUSED
+    assert commands.listen(CALL, SEAT, own, "listen", recorded=False).done
+    assert commands.listen(CALL, SEAT, own, "sing", recorded=False).outcome is Outcome.REFUSED
+    (rung,) = asterisk.asked("Originate")
+    assert (rung["Channel"], rung["Context"]) == (own, "hl-spy")
+
+
+def test_only_who_waits_is_moved(asterisk: AmiStandIn, commands: Commands) -> None:
+    for queue, done in (("", False), ("emergency", False), ("operator", True)):
+        asterisk.values["HL_IN_QUEUE"] = queue
+        assert commands.move(CALL, "vaccine").done is done
