@@ -16,14 +16,14 @@ settings.register_profile("hotline", deadline=None, suppress_health_check=[Healt
 settings.load_profile("hotline")
 
 
-# What shares a worker besides the tests of one file. The first two lines begin at once and are long;
-# a third worker does all that calls nobody, then the last line. Calls wait more than they work, so
-# that three hotlines keep two cores busy and no caller waiting. Those that share one hotline come
-# last in their line.
+# What shares a worker besides the tests of one file. The first two lines begin at once and are
+# long; a third worker does all that calls nobody, then the last line. Calls wait more than they
+# work, so that three hotlines keep two cores busy and no caller waiting. Those that share one
+# hotline come last in their line, so that it does not run beside another.
 CALLING = (
     ("test_callbacks", "test_faults", "test_surge", "test_many_callers", "test_languages",
      "test_apply", "test_rooms"),
-    ("test_menus", "test_lookup", "test_walks", "test_desks", "test_whole_way"),
+    ("test_desks", "test_whole_way", "test_menus", "test_lookup", "test_walks"),
     ("test_agent", "test_kept_calls", "test_web_call", "test_network", "test_own_asterisk",
      "test_start", "test_doctor", "test_door"),
 )
