@@ -42,6 +42,7 @@ from agent_console import (
     supervision,
     tracing,
     words,
+    work,
 )
 from agent_console.api import description, limits, open311, operations, problems
 from agent_console.catalogues import TRANSLATIONS
@@ -91,10 +92,10 @@ def create_app(
     guard.exempt(call.blueprint)  # within another site's page a browser sends no cookie
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, desk, call_desk, board, supervision, messages, case_desk, case_intake, knowledge,
-        points, controls, machines, bulletin, agency_people, officer_desk, citizens, tracing,
-        privacy, breaches, notice_desk, broadcast_desk, receipts, reports, api_keys, description,
-        report, lookup, results, call,
+        people, desk, call_desk, board, supervision, work, messages, case_desk, case_intake,
+        knowledge, points, controls, machines, bulletin, agency_people, officer_desk, citizens,
+        tracing, privacy, breaches, notice_desk, broadcast_desk, receipts, reports, api_keys,
+        description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -16,6 +16,7 @@ from agent_console.door import Answer, console, open_to, person
 from crm import desk
 from crm.branches import BRANCHES, SERVICES
 from crm.models import AgentState, LiveAgent, Role, User
+from crm.settings import Settings
 from ivr.commands import Result
 
 log = logging.getLogger("hotline.audit")
@@ -90,7 +91,7 @@ def _asked(call_id: str, interface: str, asked: dict[str, Any]) -> Result:
         to = re.sub(r"[\s.()-]", "", to)
         if not re.fullmatch(r"[0-9]{3,15}", to):
             raise Conflict(_("This is no telephone number."))
-        if not _may_be_rung(to):
+        if not may_be_rung(console().settings, to):
             raise Conflict(_("This number may not be rung from here."))
     commands = console().commands
     match act:
@@ -113,7 +114,6 @@ def _seat_of(login: str) -> str:
         return seat.name
 
 
-def _may_be_rung(number: str) -> bool:
+def may_be_rung(settings: Settings, number: str) -> bool:
     """As the dialplan has it (hl-outside), which would ring nobody."""
-    settings = console().settings
     return number in settings.help_lines or number.startswith(settings.transfer_prefixes)

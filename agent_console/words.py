@@ -53,6 +53,14 @@ def roles() -> dict[str, str]:
     }
 
 
+def missed_results() -> dict[str, str]:
+    """What came of ringing a caller back."""
+    return {
+        "helped": _("Helped"), "no_answer": _("No answer, again later"),
+        "not_needed": _("Needs nothing more"), "wrong": _("Wrong number"),
+    }
+
+
 def services() -> dict[str, str]:
     """Emergency services by id."""
     vietnamese = str(get_locale()) == "vi"

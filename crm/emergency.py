@@ -21,7 +21,8 @@ def unreached(session: Session) -> list[Call]:
     calls = (
         select(Call)
         .outerjoin(RungBack, RungBack.call_id == Call.id)
-        .where(Call.unreached, RungBack.call_id.is_(None), Call.kind != "training")
+        # as the index says it: SQLite takes no other words
+        .where(Call.unreached.is_(True), RungBack.call_id.is_(None), Call.kind != "training")
         .order_by(Call.started_at)
     )
     return list(session.scalars(calls))

@@ -115,7 +115,12 @@ class Call(Base):
         Index("call_open", "node", "ended_at"),
         Index(
             "call_unreached", "started_at",
-            sqlite_where=text("unreached"), postgresql_where=text("unreached"),
+            sqlite_where=text("unreached IS 1"), postgresql_where=text("unreached IS true"),
+        ),
+        Index(
+            "call_missed", "started_at",
+            sqlite_where=text("outcome IN ('abandoned_queue', 'rejected', 'lost')"),
+            postgresql_where=text("outcome IN ('abandoned_queue', 'rejected', 'lost')"),
         ),
         Index(
             "call_message", "emergency", "started_at",
@@ -123,6 +128,33 @@ class Call(Base):
             postgresql_where=text("voicemail IS NOT NULL AND message_done IS false"),
         ),
     )
+
+
+class MissedCaller(Base):
+    """Who has taken a number that called in vain, and what came of it (crm.missed_callers)."""
+
+    __tablename__ = "missed_caller"
+
+    number: Mapped[str] = mapped_column(String(20), primary_key=True)
+    taken_by: Mapped[str | None] = mapped_column(String(32))
+    taken_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[str | None] = mapped_column(String(32))
+    result: Mapped[str | None] = mapped_column(String(12))  # a crm.missed_callers.Result
+
+
+class RingOut(Base):
+    """A number that an agent has rung by a click."""
+
+    __tablename__ = "ring_out"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(20))
+    by: Mapped[str] = mapped_column(String(32))
+    call_id: Mapped[str | None] = mapped_column(String(80))  # the call that is rung back
+    at: Mapped[datetime]
+
+    __table_args__ = (Index("ring_out_by", "by", "at"), Index("ring_out_number", "number", "at"))
 
 
 class RungBack(Base):

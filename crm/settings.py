@@ -286,6 +286,10 @@ class Settings:
         "111, 19009095", _list(_PHONE),
         "Lines that agents may call in besides the emergency services (children, health)",
     )
+    missed_for_h: int = _setting(
+        48, _number(1, 720), "Hours for which a caller who reached nobody is to be rung back"
+    )
+    calls_out: int = _setting(100, _number(0, 1000), "Calls by click that an agent has a day")
     phone_silent_s: int = _setting(
         10, _number(5, 120), "Seconds without sound after which an agent's phone counts as gone"
     )

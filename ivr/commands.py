@@ -45,6 +45,7 @@ _SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,40}")
 _CITIZEN = re.compile(r"0[0-9]{9,10}")
 _SPYING = re.compile("listen|whisper|barge")
 _BRANCH_ID = re.compile(r"[a-z]{1,16}")
+_OUTSIDE = re.compile(r"[0-9]{3,15}")
 _TARGET = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}")
 _CHANNEL = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}")
 # app_queue keeps members in AstDB as text with ; and | between
@@ -212,6 +213,24 @@ class Commands:
             }))
 
         return self._in_session(act)
+
+    def ring_out(self, interface: str, number: str, call: str = "") -> Result:
+        """The agent's phone is rung, and from it the number, as long as agents may ring it. `call`
+        is the call in vain that is answered so, and the legs belong to it."""
+        def prepare() -> list[_Act]:
+            of = _formed(CALL_ID, call, "call") if call else ""
+            return [_Act("Originate", {
+                "Channel": _formed(INTERFACE, interface, "phone"),
+                "Context": "hl-ring-out", "Exten": _formed(_OUTSIDE, number, "number"),
+                "Priority": "1", "Async": "true", "Timeout": "20000", "CallerID": "1022",
+                "Variable": ",".join((
+                    f"__HL_CALL={of}", f"PJSIP_HEADER(add,X-Hotline-Out)={number}",
+                    f"PJSIP_HEADER(add,X-Hotline-Caller)={number}",
+                    *((f"PJSIP_HEADER(add,X-Hotline-Call)={of}",) if of else ()),
+                )),
+            })]
+
+        return self._run(prepare)
 
     def move(self, call: str, branch: str) -> Result:
         """Lead a caller who waits to another branch, in the place of the first arrival."""

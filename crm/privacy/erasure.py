@@ -48,6 +48,7 @@ _TABLES = (
 _OF_NUMBERS = (  # rows that mean nothing without the number
     ("citizen", "phone"), ("opt_out", "recipient"), ("restriction", "number"),
     ("affected", "number"), ("lookup_miss", "caller"), ("consent", "phone"),
+    ("missed_caller", "number"), ("ring_out", "number"),
 )
 _LOGS = ("journal", "log", "asterisk/log")
 _ANY = re.compile(rb"(?<!\d)(?:00)?(0[1-9]\d{8,9}|84[1-9]\d{8,9})(?!\d)")

@@ -78,6 +78,9 @@ class ObedientPhones:
     def move(self, call: str, branch: str) -> Result:
         return self._tell("move", call, branch)
 
+    def ring_out(self, interface: str, number: str, call: str = "") -> Result:
+        return self._tell("ring_out", interface, number, call)
+
 
 class Browser:
     """A person at the console, as the test client sees it: forms and scripts, with their tokens."""

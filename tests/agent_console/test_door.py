@@ -61,7 +61,7 @@ BOARDS = {
 # of the people of agencies
 OFFICES = {"/agency", "/agency/<code>", "/agency/<code>/files/<int:number>"}
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
-MESSAGES = {"/messages"}  # of whoever does what callers ask for
+MESSAGES = {"/messages", "/work"}  # of whoever does what callers ask for
 ADMINS = {"/users", "/api-keys"}
 CASES = {
     "/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>", "/knowledge",

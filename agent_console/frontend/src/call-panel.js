@@ -139,6 +139,7 @@ export class CallPanel extends EventTarget {
     }[call.phase];
     if (phone?.callback && call.phase === "ringing") state = t("To call back: answer, then the citizen is rung");
     else if (phone?.callback && call.phase === "talking") state = t("Call back: the citizen is rung, please hold on");
+    if (phone?.out) state = call.phase === "talking" ? t("The number is rung, or speaks with you") : t("Answer, then the number is rung");
     if (phone?.held) state = t("On hold: the caller hears music");
     else if (phone?.muted) state = t("Muted: the caller does not hear you");
     element("call-state").textContent = state;

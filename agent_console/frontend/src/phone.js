@@ -126,6 +126,7 @@ export class Phone extends EventTarget {
       branch: header("X-Hotline-Branch"),
       path: header("X-Hotline-Path"),
       callback: header("X-Hotline-Callback") === "1",
+      out: header("X-Hotline-Out"), // the number that is rung once this phone has answered
       state: "ringing",
       muted: false,
       held: false,

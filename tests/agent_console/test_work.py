@@ -1,0 +1,73 @@
+"""The page of what is to be done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Flask
+
+from crm.database import Database
+from tests.agent_console.conftest import Browser, ObedientPhones
+from tests.agent_console.factories import add_call, call_id
+
+NUMBER = "0912345671"
+
+
+def missed(database: Database, **more: object) -> str:
+    id_ = call_id()
+    add_call(
+        database, id=id_, caller=NUMBER, outcome="abandoned_queue", kind="citizen",
+        started_at=datetime.now(UTC) - timedelta(hours=1), **more,
+    )
+    return id_
+
+
+def test_a_caller_is_rung_taken_and_done_with(
+    agent: Browser, sqlite: Database, phones: ObedientPhones
+) -> None:
+    call = missed(sqlite)
+    assert NUMBER in agent.client.get("/work").get_data(as_text=True)
+    assert agent.submit("/work/ring", number=NUMBER, call=call).status_code == 409  # no phone
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    phones.told.clear()
+    assert agent.submit("/work/ring", number=NUMBER, call=call).status_code == 302
+    assert phones.told == [("ring_out", "PJSIP/seat-001", NUMBER, call)]
+    page = agent.client.get("/work").get_data(as_text=True)
+    assert "Đã hỗ trợ" in page  # it is one's own now
+    done = agent.submit(f"/work/missed/{NUMBER}/finish", result="helped")
+    assert done.status_code == 302
+    assert NUMBER not in agent.client.get("/work").get_data(as_text=True)
+
+
+def test_another_hears_who_has_it(agent: Browser, app: Flask, sqlite: Database) -> None:
+    missed(sqlite)
+    agent.submit(f"/work/missed/{NUMBER}/take")
+    minh = Browser(app.test_client())
+    minh.sign_in("minh")
+    refused = minh.submit(f"/work/missed/{NUMBER}/take")
+    assert refused.status_code == 409
+    assert "lan" in refused.get_data(as_text=True)
+
+
+def test_what_makes_no_sense_is_refused(
+    agent: Browser, sqlite: Database, phones: ObedientPhones
+) -> None:
+    missed(sqlite)
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    phones.told.clear()
+    agent.submit(f"/work/missed/{NUMBER}/take")
+    assert agent.submit(f"/work/missed/{NUMBER}/sing").status_code == 400
+    assert agent.submit(f"/work/missed/{NUMBER}/finish", result="x").status_code == 400
+    for number in ("", "abc", "19001234", "+4420", "1022"):
+        assert agent.submit("/work/ring", number=number).status_code == 409, number
+    assert phones.told == []
+
+
+def test_an_emergency_stands_above_all(agent: Browser, sqlite: Database) -> None:
+    missed(sqlite)
+    add_call(
+        sqlite, id=call_id(), caller="0912345699", emergency=True, unreached=True,
+        outcome="abandoned_queue", kind="citizen",
+    )
+    page = agent.client.get("/work").get_data(as_text=True)
+    assert 0 < page.index("0912345699") < page.index(NUMBER)
