@@ -74,6 +74,7 @@ def waiting(session: Session, now: datetime, within: timedelta) -> list[Missed]:
         .where(
             Call.started_at >= now - within, Call.outcome.in_(_MISSED), Call.caller.is_not(None),
             Call.kind == "citizen", Call.direction == "in", ~reached,
+            Call.unreached.is_(False),  # emergencies stand above, on every screen
             or_(MissedCaller.done_at.is_(None), MissedCaller.done_at < Call.started_at),
         )
         .group_by(Call.caller).subquery()

@@ -71,3 +71,4 @@ def test_an_emergency_stands_above_all(agent: Browser, sqlite: Database) -> None
     )
     page = agent.client.get("/work").get_data(as_text=True)
     assert 0 < page.index("0912345699") < page.index(NUMBER)
+    assert 'data-missed="0912345699"' not in page  # and not twice
