@@ -251,6 +251,9 @@ def _check_move(case: Case, was: Status, to: Status, mover: Mover) -> None:
         )
     if to is _S.DUPLICATE and case.duplicate_of is None:
         raise CaseError("a duplicate is joined with the case that it is one of", "same")
+    if to in AT_AGENCY and to is not _S.ASSIGNED and case.agency is None:
+        # one that was a double before any agency had it, and was reopened
+        raise CaseError("no agency has this case: assign it first", "agency")
     if to is _S.RESOLVED and not case.answer:
         raise CaseError(
             "a case is resolved with an answer for the citizen: answer it first", "answer"

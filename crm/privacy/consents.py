@@ -62,6 +62,7 @@ BASES: Mapping[str, Purpose] = {  # by table; calls for help are EMERGENCY (see 
     "draft": Purpose.ANSWER, "notice": Purpose.ANSWER, "arrival": Purpose.ANSWER,
     "attachment": Purpose.ANSWER, "open311_request": Purpose.ANSWER, "affected": Purpose.ANSWER,
     "api_answer": Purpose.ANSWER, "webhook_delivery": Purpose.ANSWER, "citizen": Purpose.ANSWER,
+    "missed_caller": Purpose.ANSWER, "ring_out": Purpose.ANSWER,
     "stray_receipt": Purpose.ANSWER, "broadcast": Purpose.CONTACT,
     "broadcast_event": Purpose.CONTACT, "broadcast_file": Purpose.CONTACT,
     "opt_out": Purpose.CONTACT, "consent": Purpose.PROTECT, "lookup_miss": Purpose.PROTECT,

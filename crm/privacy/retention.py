@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from crm import cases, search
+from crm import cases, missed_callers, search
 from crm.call_rows import iso
 from crm.case_models import Case, CaseEvent, Identity
 from crm.database import Database
@@ -144,6 +144,7 @@ def _callers(session: Session, _home: Path, before: datetime, now: datetime) -> 
     ))
     session.execute(update(Call).where(Call.id.in_(ids)).values(caller=None, facts=None))
     session.execute(update(CallNote).where(CallNote.call_id.in_(ids)).values(text=""))
+    missed_callers.forget(session, before)
     return len(ids)
 
 

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
+from sqlalchemy import select
 
 from crm import missed_callers
 from crm.database import Database
 from crm.missed_callers import HELD_FOR, Missed, MissedError, Result
+from crm.models import MissedCaller, RingOut
 from tests.agent_console.factories import add_call
 
 NOW = datetime(2026, 5, 4, 5, 0, tzinfo=UTC)
@@ -137,3 +139,15 @@ def test_calls_by_click_have_an_end_in_a_day(database: Database) -> None:
         with pytest.raises(MissedError):
             missed_callers.note_ring(session, NAM, "lan", None, NOW, 3)
         missed_callers.note_ring(session, NAM, "lan", None, NOW + timedelta(days=1), 3)
+
+
+def test_what_is_done_is_forgotten_with_the_callers_numbers(database: Database) -> None:
+    call(database, HOA, 60, "abandoned_queue")
+    with database.transaction() as session:
+        missed_callers.take(session, HOA, "lan", NOW)
+        missed_callers.note_ring(session, HOA, "lan", None, NOW, 10)
+        missed_callers.finish(session, HOA, "lan", Result.HELPED, NOW)
+        missed_callers.take(session, NAM, "lan", NOW)
+        missed_callers.forget(session, NOW + timedelta(days=1))
+        assert session.scalars(select(RingOut)).all() == []
+        assert [one.number for one in session.scalars(select(MissedCaller))] == [NAM]

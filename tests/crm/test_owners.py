@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import hypothesis
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
@@ -125,3 +126,12 @@ def has_owner_and_deadline(case: Case, now: datetime) -> None:
         assert case.next_step_at is not None  # closed by then
     if status is Status.DUPLICATE:
         assert case.duplicate_of is not None
+
+
+def test_a_double_that_is_reopened_is_first_assigned(databases: Databases) -> None:
+    with databases.new("sqlite") as database, database.transaction() as session:
+        case, other = opened(session), opened(session)
+        case_groups.join(session, case, other, by="huy", now=NOW)
+        cases.move(session, case, Status.REOPENED, by="x", now=NOW, mover=Mover.CITIZEN)
+        with pytest.raises(CaseError, match="no agency has"):
+            cases.move(session, case, Status.IN_PROGRESS, by="huy", now=NOW)

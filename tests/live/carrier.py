@@ -116,7 +116,7 @@ def running_carrier(home: Path) -> Iterator[Carrier]:
         "HOTLINE_SIP_BIND": f"{ADDRESS}:{port}", "HOTLINE_AMI_BIND": f"127.0.0.1:{ami}",
         "HOTLINE_WS_BIND": f"127.0.0.1:{ws}", "HOTLINE_RTP_PORTS": "20002-20100",
     })
-    asterisk = runtime.find(settings, lambda _: None, fetch=False)
+    asterisk = runtime.find(settings, lambda _: None, fetch=True)
     home.mkdir(parents=True)
     database = Database.of(settings)
     database.migrate()
