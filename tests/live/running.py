@@ -232,13 +232,16 @@ class Hotline:
         assert found is not None
         return found
 
-    def legs(self, call: str) -> list[Leg]:
-        """The legs of a call on which an agent spoke, first begun first."""
+    def every_leg(self, call: str) -> list[Leg]:
+        """The legs of a call, first begun first."""
         with self.database.reading() as session:
-            found = session.scalars(
+            return list(session.scalars(
                 select(Leg).where(Leg.call_id == call).order_by(Leg.started_at)
-            )
-            return [leg for leg in found if leg.kind == "agent" and leg.talk_ms]
+            ))
+
+    def legs(self, call: str) -> list[Leg]:
+        """Those on which an agent spoke with the caller."""
+        return [leg for leg in self.every_leg(call) if leg.kind == "agent" and leg.talk_ms]
 
     def ask(self, command: str) -> str:
         """A command on Asterisk's control socket."""

@@ -325,3 +325,43 @@ def test_who_refused_the_recording_is_listened_to_for_a_stated_reason_of_safety_
 
     asyncio.run(scenario())
     assert "người gọi dọa tự sát" in hotline.log.read_text(encoding="utf-8")
+
+
+def test_a_caller_who_reached_nobody_is_rung_back_by_a_click(hotline: Hotline) -> None:
+    number = "0912000708"
+
+    async def in_vain() -> None:
+        async with citizen(hotline, number) as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("0")
+            await until_heard(call, hotline, "queue_connecting")
+            await call.hang_up()
+
+    async def rung_back(call: str) -> None:
+        async with desk_agent(hotline, "agent1") as desk:
+            console = await asyncio.to_thread(Console, hotline, "agent1")
+            assert number in await asyncio.to_thread(console.page, "/work")
+            await asyncio.to_thread(console.submit, "/work/ring", number=number, call=call)
+            rung = await desk.incoming(PATIENCE_S)
+            assert rung.invite_header("X-Hotline-Out") == number
+            rung.answer()
+            rung.play_tone(FIRST_HZ)
+            assert await hears(rung, FIRST_HZ), "the citizen (an echo) answers"
+            await rung.hang_up()
+            page = await asyncio.to_thread(console.page, "/work")
+            assert f'data-missed="{number}"' in page
+            await asyncio.to_thread(
+                console.submit, f"/work/missed/{number}/finish", result="helped"
+            )
+            assert number not in await asyncio.to_thread(console.page, "/work")
+
+    asyncio.run(in_vain())
+    call = hotline.call_of(number)
+    assert call["outcome"] == "abandoned_queue"
+    asyncio.run(rung_back(call["id"]))
+    wait_for(
+        lambda: {leg.kind for leg in hotline.every_leg(call["id"])} == {"agent", "outside"},
+        "both legs belong to the call that was in vain",
+    )
+    assert hotline.run("ledger").returncode == 0
