@@ -39,6 +39,7 @@ from agent_console import (
     privacy,
     receipts,
     reports,
+    second_factor,
     supervision,
     tracing,
     words,
@@ -92,10 +93,10 @@ def create_app(
     guard.exempt(call.blueprint)  # within another site's page a browser sends no cookie
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, desk, call_desk, board, supervision, work, messages, case_desk, case_intake,
-        knowledge, points, controls, machines, bulletin, agency_people, officer_desk, citizens,
-        tracing, privacy, breaches, notice_desk, broadcast_desk, receipts, reports, api_keys,
-        description, report, lookup, results, call,
+        people, second_factor, desk, call_desk, board, supervision, work, messages, case_desk,
+        case_intake, knowledge, points, controls, machines, bulletin, agency_people, officer_desk,
+        citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts, reports,
+        api_keys, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
@@ -55,6 +55,13 @@ class PhoneCommands(Protocol):
     def ring_out(self, interface: str, number: str, call: str = "") -> Result: ...
 
 
+# what is open to whoever has shown the password alone, by what is needed yet
+SECOND_STEP: Mapping[str, tuple[str, ...]] = {
+    "code": ("second_factor.code", "people.logout"),
+    "enrol": ("second_factor.factor", "people.logout"),
+}
+
+
 @dataclass(frozen=True)
 class Console:
     """What the views stand on; one for each application."""
@@ -83,6 +90,7 @@ class Person:
     language: str
     queues: tuple[str, ...]
     token: str
+    needs: str  # a crm.second_factor.Need that is still to be met
 
 
 def console() -> Console:
@@ -160,6 +168,10 @@ def _admit() -> Answer | None:
         if for_script() or request.method != "GET":
             raise Unauthorized()
         return redirect(url_for("people.login", next=request.full_path.rstrip("?")))
+    if g.person.needs and request.endpoint not in (step := SECOND_STEP[g.person.needs]):
+        if for_script() or request.method != "GET":
+            raise Unauthorized()
+        return redirect(url_for(step[0]))
     if not marked or g.person.role not in marked:
         raise Forbidden()
     _let_files_in(view)
@@ -186,7 +198,7 @@ def _recognise(token: str) -> Person | None:
             users.mark_seen(session, token, now)
     return Person(
         user.id, user.login, user.name, Role(user.role), user.language,
-        tuple(users.served(user)), token,
+        tuple(users.served(user)), token, opened.needs,
     )
 
 

@@ -22,7 +22,7 @@ from agent_console.door import (
     public,
     utc_now,
 )
-from crm import users
+from crm import second_factor, users
 from crm.branches import ALL_QUEUES
 from crm.models import Role, User
 
@@ -54,10 +54,13 @@ def login() -> Answer:
             refused = user
         else:
             refused = None
+            needs = second_factor.need_of(session, user, here.settings)
             token = users.open_session(
                 session, user, address=request.remote_addr or "",
-                browser=request.user_agent.string, now=now,
+                browser=request.user_agent.string, now=now, needs=needs,
             )
+            if not needs:
+                users.forget_failures(session, user)
             users.forget_old_sessions(session, now)
     if refused:
         code = 429 if refused is users.Refused.TOO_MANY else 401
@@ -135,8 +138,10 @@ def _chosen_language() -> str:
 @open_to(*Role)
 def account() -> Answer:
     """One's own password."""
+    with console().database.reading() as session:
+        has_factor = second_factor.confirmed(session, person().id)
     if request.method == "GET":
-        return render_template("account.html", problem=None)
+        return render_template("account.html", problem=None, has_factor=has_factor)
     now = utc_now()
     problem = None
     with console().database.transaction() as session:
@@ -154,16 +159,16 @@ def account() -> Answer:
             except users.UserError as error:
                 problem = error.code
     if problem:
-        return render_template("account.html", problem=problem), 400
+        return render_template("account.html", problem=problem, has_factor=has_factor), 400
     flash(_("Your password is changed. Please sign in again."))
     return redirect(url("people.login"))
 
 
 def _user(session: Session, login: str) -> User:
-    user = session.scalar(select(User).where(User.login == login))
-    if user is None:
-        raise NotFound()
-    return user
+    try:
+        return users.named(session, login)
+    except users.UserError as error:
+        raise NotFound() from error
 
 
 @blueprint.get("/users")
@@ -178,8 +183,9 @@ def _listing(
 ) -> Answer:
     with console().database.reading() as session:
         accounts = session.scalars(select(User).order_by(User.active.desc(), User.login)).all()
+        factors = second_factor.in_use(session)
     return render_template(
-        "users.html", accounts=accounts, queues=ALL_QUEUES, problem=problem,
+        "users.html", accounts=accounts, queues=ALL_QUEUES, problem=problem, factors=factors,
         password_of=password_of, password=password,
     ), code
 

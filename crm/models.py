@@ -368,6 +368,23 @@ class UserSession(Base):
     revoked_at: Mapped[datetime | None]
     address: Mapped[str] = mapped_column(String(45))
     browser: Mapped[str] = mapped_column(String(200))
+    # what must still be shown before it opens anything: a crm.second_factor.Need
+    needs: Mapped[str] = mapped_column(String(8), default="", server_default="")
+
+
+class SecondFactor(Base):
+    """An authenticator app of somebody's; in use once it is confirmed."""
+
+    __tablename__ = "second_factor"
+
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("user_account.id", ondelete="CASCADE"), primary_key=True
+    )
+    secret: Mapped[str] = mapped_column(Sealed)  # base32
+    made_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int] = mapped_column(BigInteger)  # half minute of the last code: good once
+    recovery: Mapped[list[Any]] = mapped_column(default=list)  # SHA-256 of the codes that are left
 
 
 class LoginFailure(Base):

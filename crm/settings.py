@@ -340,6 +340,11 @@ class Settings:
         "trial", _matching("trial|production", "trial or production"),
         "In production the doctor fails where prompts are unapproved or by the embedded voice"
     )
+    second_factor: str = _setting(
+        "by_stage",
+        _matching("by_stage|required|offered|off", "by_stage, required, offered or off"),
+        "Second factor of supervisors and administrators; by_stage: required in production"
+    )
     piper_voice: Path | None = _setting("", _optional(_path), "Voice file (.onnx) for piper")
     menus: Path = _setting("", _path, "Menus, as YAML (default: those that come with this)")
     recordings: Path = _setting(
@@ -592,6 +597,12 @@ class Settings:
             "medical": self.emergency_medical, "fire": self.emergency_fire,
             "police": self.emergency_police, "rescue": self.emergency_rescue,
         }
+
+    @property
+    def second_factor_required(self) -> bool:
+        """Whether privileged accounts get nowhere without a second factor."""
+        by_stage = self.second_factor == "by_stage" and self.stage == "production"
+        return by_stage or self.second_factor == "required"
 
     @property
     def admitted(self) -> int:

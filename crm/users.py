@@ -65,20 +65,30 @@ def authenticate(
     login = login.strip().lower()
     if not LOGIN.fullmatch(login):
         login = NO_LOGIN
-    if _too_many(session, login, address, now):
+    if too_many(session, login, address, now):
         return Refused.TOO_MANY
     user = session.scalar(select(User).where(User.login == login, User.active.is_(True)))
     if not _matches(user.password_hash if user else _nobody, password) or user is None:
-        session.add(LoginFailure(login=login, address=address, at=now))
-        session.execute(delete(LoginFailure).where(LoginFailure.at < now - FAILURES_KEPT))
+        note_failure(session, login, address, now)
         return Refused.WRONG
     if _hasher.check_needs_rehash(user.password_hash):
         user.password_hash = _hash(password)
-    session.execute(delete(LoginFailure).where(LoginFailure.login == login))
     return user
 
 
-def _too_many(session: Session, login: str, address: str, now: datetime) -> bool:
+def forget_failures(session: Session, user: User) -> None:
+    """The whole sign-in was right."""
+    session.execute(delete(LoginFailure).where(LoginFailure.login == user.login))
+
+
+def note_failure(session: Session, login: str, address: str, now: datetime) -> None:
+    """Count a wrong password or code."""
+    session.add(LoginFailure(login=login, address=address, at=now))
+    session.execute(delete(LoginFailure).where(LoginFailure.at < now - FAILURES_KEPT))
+
+
+def too_many(session: Session, login: str, address: str, now: datetime) -> bool:
+    """Whether so many failed of late that nobody is let in for a while."""
     recent = select(func.count()).select_from(LoginFailure).where(
         LoginFailure.at > now - FAILURE_WINDOW
     )
@@ -126,6 +136,14 @@ def create_user(
             session.add(user)
     except IntegrityError as error:
         raise UserError("taken", f"the login {login} is taken") from error
+    return user
+
+
+def named(session: Session, login: str) -> User:
+    """Raises UserError: nobody has this login."""
+    user = session.scalar(select(User).where(User.login == login))
+    if user is None:
+        raise UserError("unknown", f"there is no account {login}")
     return user
 
 
@@ -178,19 +196,28 @@ def _checked_queues(queues: Iterable[str]) -> list[str]:
 
 
 def open_session(
-    session: Session, user: User, *, address: str, browser: str, now: datetime
+    session: Session, user: User, *, address: str, browser: str, now: datetime, needs: str = ""
 ) -> str:
-    """Begin a session; returns the token for the cookie."""
+    """Begin a session; returns the token for the cookie. `needs`: what must still be shown before
+    it opens anything (crm.second_factor.Need)."""
     token = secrets.token_urlsafe(32)
     session.add(UserSession(
         token_hash=token_hash(token), user_id=user.id, created_at=now, seen_at=now,
         expires_at=now + ABSOLUTE_LIMIT, address=address[:45], browser=browser[:200],
+        needs=needs,
     ))
     return token
 
 
 def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def complete_session(session: Session, token: str) -> None:
+    """What was still needed has been shown."""
+    session.execute(
+        update(UserSession).where(UserSession.token_hash == token_hash(token)).values(needs="")
+    )
 
 
 def _valid(now: datetime) -> tuple[object, ...]:
@@ -220,7 +247,8 @@ def valid_sessions(session: Session, hashes: Iterable[str], now: datetime) -> se
 
 def signed_in_user_ids(session: Session, now: datetime) -> set[int]:
     """Everybody who has a good session now."""
-    return set(session.scalars(select(UserSession.user_id).where(*_valid(now)).distinct()))  # type: ignore[arg-type]
+    whole = UserSession.needs == ""
+    return set(session.scalars(select(UserSession.user_id).where(whole, *_valid(now)).distinct()))  # type: ignore[arg-type]
 
 
 def mark_seen(session: Session, token: str, now: datetime) -> None:

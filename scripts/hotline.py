@@ -702,6 +702,20 @@ def user_password(settings: Settings, login: str) -> None:
     click.echo(f"{login}  {password}")
 
 
+@user.command(name="factor-reset")
+@click.argument("login")
+@click.pass_obj
+def user_factor_reset(settings: Settings, login: str) -> None:
+    """Take an account's second factor away, when phone and recovery codes are lost; it is signed
+    out everywhere."""
+    from crm import second_factor, users
+    from crm.database import Database
+
+    with Database.of(settings).transaction() as session:
+        done = second_factor.reset(session, users.named(session, login), datetime.now(UTC))
+    click.echo("taken away" if done else f"{login} has no second factor")
+
+
 @user.command(name="list")
 @AS_JSON
 @click.pass_obj

@@ -70,7 +70,7 @@ CASES = {
     "/citizens/consents",
     "/citizens/call/<call_id>", "/citizens/case/<code>",
 }
-ALL = {"/", "/session", "/account", "/events"}
+ALL = {"/", "/session", "/account", "/account/factor", "/sign-in/code", "/events"}
 
 
 def readable(app: Flask) -> set[str]:

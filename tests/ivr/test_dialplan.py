@@ -92,7 +92,7 @@ def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
         "PJSIP/${EXTEN}@carrier,20,b(hl-person-leg^s^1",
         # what hl-outside knows
         "${HL_DIAL},30,b(hl-room-leg^s^1(${HL_CALL}^${HL_CHANNEL}^${HL_TO}^${HL_TO_LOGIN}",
-        "${HL_DIAL},45,dm(hold",
+        "${HL_DIAL},45,dm(hold", "${HL_DIAL},45,b(hl-ring-out-leg^s^1(${HL_CALL}",
         # the phone that an agent has just spoken at
         "${HL_SEAT},$[${HL_UNTIL} - ${EPOCH} + 1],dgm(hold",
         # the extension of a context that only digits of a checked number lead to
