@@ -47,7 +47,9 @@ def page() -> Answer:
     held = telephone.held_by(console(), person().login)
     return render_template(
         "supervisor.html", branches=shown, service_level_s=console().settings.service_level_s,
+        service_level_percent=console().settings.service_level_percent,
         given={
+            "service_level_percent": console().settings.service_level_percent,
             "texts": catalogues.script_texts(language()), "branches": words.branches(),
             "queues": words.queues(),
             "queue_of": {branch.id: branch.queue for branch in BRANCHES}, "names": names,

@@ -25,7 +25,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from crm import emergency, history, messages, users, wallboard
+from crm import callbacks, emergency, history, messages, users, wallboard
 from crm.branches import BRANCHES
 from crm.call_rows import iso
 from crm.database import Database
@@ -106,6 +106,7 @@ class Feed:
         self._today: dict[str, Document] = {}
         self._unreached: dict[str, Document] = {}
         self._messages: Document = {"untaken": 0}
+        self._owed: Document = {"callbacks": 0}
         self._due = dict.fromkeys(  # monotonic
             ("resync", "today", "unreached", "messages", "sessions"), 0.0
         )
@@ -187,6 +188,7 @@ class Feed:
             self._read_unreached(session)
             if self._is_due("messages", 2.0):
                 self._messages = {"untaken": messages.untaken(session)}
+                self._owed = {"callbacks": len(callbacks.still_open(session))}
             self._check_sessions(session, now)
         if not self._live.documents["database"]["ok"]:
             log.info("the database answers again")
@@ -267,7 +269,7 @@ class Feed:
 
     def _compose(self, listeners: Iterable[ListenerState], now: datetime) -> _Live:
         documents: dict[str, Document] = {
-            "database": {"ok": True}, "messages": self._messages, **self._today,
+            "database": {"ok": True}, "messages": self._messages, "owed": self._owed, **self._today,
             **self._unreached,
         }
         topics: dict[str, tuple[str, ...]] = dict.fromkeys(

@@ -319,6 +319,9 @@ class Settings:
         "calendar", _matching("calendar|working", "calendar or working"),
         "What the 17 days of a general case count: calendar or working days"
     )
+    service_level_percent: int = _setting(
+        80, _number(1, 100), "Share of callers, in percent, that is answered in time, as agreed"
+    )
     service_level_s: int = _setting(20, _number(1, 600), "Answered within this counts as in time")
     report_recipients: tuple[str, ...] = _setting(
         "", _list(_EMAIL), "E-mail addresses the daily report goes to at 17:00 (empty: not sent)"

@@ -29,6 +29,7 @@ class Day:
     voicemail: int
     in_time: int  # numerator of the service level
     counted: int  # its denominator
+    reached: int  # spoke with a person, of ours or outside
 
 
 def today(session: Session, since: datetime, service_level_s: int) -> dict[str | None, Day]:
@@ -39,7 +40,10 @@ def today(session: Session, since: datetime, service_level_s: int) -> dict[str |
     def count(condition: object) -> object:
         return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)  # type: ignore[arg-type]
 
-    answered = Call.outcome == Outcome.ANSWERED.value
+    transferred = Call.outcome == Outcome.TRANSFERRED.value
+    # an agent took it first, who led the caller on or called somebody in
+    by_agent = and_(transferred, Call.agent.is_not(None))
+    answered = or_(Call.outcome == Outcome.ANSWERED.value, by_agent)
     abandoned = Call.outcome == Outcome.ABANDONED_QUEUE.value
     voicemail = Call.outcome == Outcome.VOICEMAIL.value
     counted = or_(
@@ -52,6 +56,7 @@ def today(session: Session, since: datetime, service_level_s: int) -> dict[str |
             Call.branch, func.count(), count(answered), count(abandoned),
             count(Call.outcome == Outcome.ABANDONED_MENU.value), count(voicemail),
             count(and_(answered, Call.wait_ms <= service_level_s * 1000)), count(counted),
+            count(or_(Call.outcome == Outcome.ANSWERED.value, transferred)),
         )
         .where(Call.started_at >= since, Call.direction == "in", Call.kind == "citizen")
         .group_by(Call.branch)

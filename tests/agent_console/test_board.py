@@ -34,6 +34,8 @@ def test_the_service_level_counts_as_it_says(database: Database) -> None:
     came(Outcome.VOICEMAIL, 60)  # nobody came
     came(Outcome.VOICEMAIL)  # outside the hours
     came(Outcome.SELF_SERVED)
+    came(Outcome.TRANSFERRED, 3, agent="lan")  # an agent took it, who led the caller on
+    came(Outcome.TRANSFERRED, agent=None)  # to an emergency service by key
     came(None)  # going on
     came(Outcome.REJECTED, branch=None)
     came(Outcome.ANSWERED, 1, kind="test")
@@ -42,7 +44,8 @@ def test_the_service_level_counts_as_it_says(database: Database) -> None:
     with database.reading() as session:
         found = wallboard.today(session, SINCE, service_level_s=20)
     assert found["vaccine"] == wallboard.Day(
-        attempts=9, answered=2, abandoned=2, left_menu=1, voicemail=2, in_time=1, counted=4
+        attempts=11, answered=3, abandoned=2, left_menu=1, voicemail=2, in_time=2, counted=5,
+        reached=4,
     )
     assert found[None].counted == 1
     assert set(found) == {"vaccine", None}

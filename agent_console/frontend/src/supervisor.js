@@ -8,6 +8,8 @@ import { drawUnreached } from "./unreached.js";
 const supervision = new Supervision();
 
 const WAIT_ALARM = 3; // times the agreed seconds
+const ENOUGH = 20; // calls, to judge the service level
+const OWED_PER_AGENT = 5; // calls back for each agent who is ready
 const BUSY = ["ready", "paused", "ringing", "talking", "wrapup", "unreachable"];
 
 const kind = (name) =>
@@ -64,7 +66,7 @@ function dayCells(day) {
 }
 
 function sumOfToday() {
-  const sum = { attempts: 0, answered: 0, abandoned: 0, left_menu: 0, voicemail: 0, in_time: 0, counted: 0 };
+  const sum = { attempts: 0, answered: 0, abandoned: 0, left_menu: 0, voicemail: 0, in_time: 0, counted: 0, reached: 0 };
   for (const day of kind("today")) for (const name of Object.keys(sum)) sum[name] += day[name];
   return sum;
 }
@@ -142,7 +144,18 @@ function drawFigures() {
   figure("talking", String(live.reduce((n, one) => n + one.talking, 0)));
   figure("menus", String(documents.get("menus")?.calls ?? 0));
   figure("ready", String(free), waiting && !free ? "alarm" : "");
-  figure("level", levelText(sumOfToday()));
+  const today = sumOfToday();
+  figure("level", levelText(today), levelAlarm(today));
+  figure("reached", levelText({ in_time: today.reached, counted: today.attempts }));
+  const owed = documents.get("owed")?.callbacks ?? 0;
+  figure("owed", String(owed), owed > free * OWED_PER_AGENT ? "warn" : "");
+}
+
+/** Below the agreed share, once enough were counted to say so. */
+function levelAlarm({ in_time: inTime, counted }) {
+  if (counted < ENOUGH) return "";
+  const share = (100 * inTime) / counted;
+  return share < given.service_level_percent / 2 ? "alarm" : share < given.service_level_percent ? "warn" : "";
 }
 
 function draw() {
@@ -150,6 +163,10 @@ function draw() {
   drawBranches();
   drawAgents();
 }
+
+// For a television on the wall: what is read from far away, alone and large.
+const tv = new URLSearchParams(location.search).has("tv");
+document.body.classList.toggle("tv", tv);
 
 const THEME = "hotline.dark";
 function showTheme() {
