@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect, sync_playwright
@@ -23,7 +24,13 @@ from crm.notices.models import Notice
 from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, ObedientPhones
-from tests.agent_console.factories import call_id, put_listener, put_live_agent, put_live_call
+from tests.agent_console.factories import (
+    add_call,
+    call_id,
+    put_listener,
+    put_live_agent,
+    put_live_call,
+)
 from tests.crm.knowledge.factory import ARTICLE, POINT
 
 LAN = select(User).where(User.login == "lan")
@@ -193,3 +200,47 @@ def test_an_agent_looks_up_a_place_beside_the_call_and_sends_it_by_sms(
     expect(found).to_contain_text("Tin nhắn đang được gửi.")
     with sqlite.reading() as session:
         assert session.scalars(select(Notice.recipient)).all() == ["0912345678"]
+
+
+WCAG = {"runOnly": {
+    "type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+}}
+PAGES = {
+    "": ("/login", "/report", "/results", "/status"),
+    "lan": (
+        "/agent", "/work", "/messages", "/cases", "/cases/new", "/citizens", "/knowledge",
+        "/points", "/account", "/account/factor",
+    ),
+    "huy": (
+        "/supervisor", "/supervisor?tv=1", "/calls", "/reports", "/reports/period", "/agencies",
+        "/controls", "/notices", "/tracing", "/privacy", "/breaches", "/broadcasts",
+        "/broadcasts/new", "/knowledge/new", "/points/new",
+    ),
+    "quan": ("/users", "/api-keys"),
+}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("login", PAGES)
+def test_no_page_shuts_anybody_out(
+    page: Page, sqlite: Database, login: str, dark: bool
+) -> None:
+    """WCAG 2.2 AA, as far as a program can tell."""
+    call = put_live_call(sqlite, 20, state="talking", agent="lan")
+    put_live_agent(sqlite, 21, state="talking", call_id=call)
+    add_call(sqlite, caller="0912345671", outcome="abandoned_queue", kind="citizen")
+    add_call(sqlite, caller="0912345672", outcome="abandoned_queue", kind="citizen",
+             emergency=True, unreached=True)
+    page.emulate_media(color_scheme="dark" if dark else "light")
+    if login:
+        sign_in(page, login)
+        page.wait_for_url(lambda url: "/login" not in url)
+    found = []
+    for path in PAGES[login]:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.ok, path
+        page.wait_for_timeout(200)  # the feed fills it
+        for fault in Axe().run(page, options=WCAG).response["violations"]:
+            found += [(path, fault["id"], node["target"]) for node in fault["nodes"]]
+    assert found == []
