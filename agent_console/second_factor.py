@@ -8,6 +8,7 @@ import segno
 from flask import Blueprint, flash, redirect, render_template, request
 from flask import url_for as url
 from flask_babel import gettext as _  # type: ignore[import-untyped]
+from werkzeug.exceptions import NotFound
 
 from agent_console.door import Answer, console, open_to, person, utc_now
 from crm import second_factor, users
@@ -79,7 +80,11 @@ def factor() -> Answer:
 def reset(login: str) -> Answer:
     """For whoever has lost the app and the recovery codes."""
     with console().database.transaction() as session:
-        done = second_factor.reset(session, users.named(session, login), utc_now())
+        try:
+            user = users.named(session, login)
+        except users.UserError as error:
+            raise NotFound() from error
+        done = second_factor.reset(session, user, utc_now())
     audit.warning("%s takes the second factor of %s away: %s", person().login, login, done)
     flash(_("The second factor of %(login)s is taken away; they are signed out.", login=login))
     return redirect(url("people.listing"))

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import pyotp
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from crm import users
@@ -73,8 +74,11 @@ def begin(session: Session, user: User, now: datetime) -> str:
         factor = SecondFactor(
             user_id=user.id, secret=pyotp.random_base32(), made_at=now, recovery=[], last_step=0
         )
-        session.add(factor)
-        session.flush()
+        try:
+            with session.begin_nested():
+                session.add(factor)
+        except IntegrityError:  # another page of the same person was quicker
+            factor = session.get_one(SecondFactor, user.id, populate_existing=True)
     if factor.confirmed_at is not None:
         raise FactorError("a second factor is in use already", "used")
     return factor.secret
@@ -141,4 +145,4 @@ def _word() -> str:
 
 def _hash(code: str) -> str:
     # of 49 random bits, good once, and tried eight times in ten minutes at most
-    return hashlib.sha256(code.encode()).hexdigest()
+    return hashlib.sha256(code.replace("-", "").encode()).hexdigest()

@@ -72,7 +72,7 @@ def test_after_the_password_the_code_is_asked_for_and_is_good_once(
     for number, expected in ((0, 302), (0, 401), (1, 302)):  # a recovery code, too, is good once
         third = Browser(app.test_client())
         third.sign_in("huy")
-        written = f" {codes[number].upper()} "
+        written = f" {codes[number].upper().replace('-', ' ')} "  # as people write it
         assert third.submit("/sign-in/code", code=written).status_code == expected
 
 
@@ -87,6 +87,7 @@ def test_the_administrator_takes_a_lost_one_away(
     again = Browser(app.test_client())
     again.sign_in("huy")
     assert again.client.get("/supervisor").location == "/account/factor"
+    assert admin.submit("/users/nobody/factor/reset").status_code == 404
 
 
 def test_the_secret_stands_sealed(supervisor: Browser, sqlite: Database) -> None:

@@ -11,6 +11,7 @@ from crm.database import Database
 from crm.reports import daily, pdf, template
 from crm.settings import PROJECT
 from tests.crm.reports import seeded
+from tests.databases import KEYS
 from tests.live.browser import chromium, signed_in, take_calls
 from tests.live.people import called, citizen, until_heard
 from tests.live.running import Hotline, running_hotline
@@ -34,7 +35,17 @@ async def take(hotline: Hotline, folder: Path) -> None:
         for page, name in ((agent, "agent"), (supervisor, "supervisor")):
             await page.set_viewport_size({"width": 1280, "height": 800})
             await page.screenshot(path=DOCS / f"{name}.png")
+        await agent.click("#answer")
+        await expect(agent.locator("body")).to_have_attribute("data-phone-state", "talking")
+        await agent.keyboard.press("F9")
+        await expect(agent.locator("#guest-list option")).not_to_have_count(0)
+        await agent.screenshot(path=DOCS / "others.png")
         await call.hang_up()
+        await supervisor.goto(f"{hotline.url}/supervisor?tv=1")
+        await asyncio.sleep(2)
+        await supervisor.set_viewport_size({"width": 1920, "height": 1080})
+        await supervisor.screenshot(path=DOCS / "wall.png")
+        await supervisor.set_viewport_size({"width": 1280, "height": 800})
         await agent.goto(f"{hotline.url}/cases/new")
         await agent.fill("[name=summary]", "Khu phố 3 ngập ba ngày, bốn hộ hết gạo và nước uống.")
         await agent.select_option("[name=category]", "food")
@@ -47,7 +58,7 @@ async def take(hotline: Hotline, folder: Path) -> None:
 
 def report_page(folder: Path) -> None:
     """The first page of the daily report of the tests' day."""
-    database = Database(f"sqlite:///{folder / 'report.db'}")
+    database = Database(f"sqlite:///{folder / 'report.db'}", keys=KEYS)
     database.migrate()
     with database.transaction() as session:
         seeded.seed(session)
