@@ -9,21 +9,21 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm import agencies, officers, users
 from crm.agencies import AgencyError
 from crm.case_models import Agency
 from crm.errors import HotlineError
-from crm.models import Role
 from crm.officer_models import Officer, Post
 from crm.officers import OfficerError
+from crm.rights import Right
 
 blueprint = Blueprint("agency_people", __name__, url_prefix="/agencies")
 _FIELDS = ("name", "post", "phone", "email", "valid_from", "valid_to")
 
 
 @blueprint.get("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.AGENCIES_SEE)
 def listing() -> Answer:
     """The agencies of today, with how many people each has; those without anybody stand out."""
     now = utc_now()
@@ -35,14 +35,14 @@ def listing() -> Answer:
 
 
 @blueprint.get("/<code>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.AGENCIES_SEE)
 def page(code: str) -> Answer:
     with console().database.reading() as session:
         return _page(session, _agency(session, code))
 
 
 @blueprint.post("/<code>/approves")
-@open_to(Role.ADMIN)
+@needs(Right.AGENCIES_KEEP)
 def switch_approves(code: str) -> Answer:
     with console().database.transaction() as session:
         officers.let_approve(
@@ -53,7 +53,7 @@ def switch_approves(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/people")
-@open_to(Role.ADMIN)
+@needs(Right.AGENCIES_KEEP)
 def add(code: str) -> Answer:
     """A new person, or other particulars of one who has this post and telephone."""
     row = {name: request.form.get(name, "").strip() for name in _FIELDS} | {"agency": code}
@@ -67,7 +67,7 @@ def add(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/delegations")
-@open_to(Role.ADMIN)
+@needs(Right.AGENCIES_KEEP)
 def delegate(code: str) -> Answer:
     try:
         days = [date.fromisoformat(request.form.get(name, "")) for name in ("from", "to")]
@@ -83,7 +83,7 @@ def delegate(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/people/<int:officer_id>/account")
-@open_to(Role.ADMIN)
+@needs(Right.ACCOUNTS)
 def give_account(code: str, officer_id: int) -> Answer:
     password = users.generate_password()
     login = request.form.get("login", "").strip()

@@ -11,19 +11,19 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm.api import tokens, webhooks
 from crm.api.tokens import Scope, TokenError
 from crm.api.webhooks import WebhookError
 from crm.clock import VIETNAM
-from crm.models import Role
+from crm.rights import Right
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("api_keys", __name__, url_prefix="/api-keys")
 
 
 @blueprint.get("")
-@open_to(Role.ADMIN)
+@needs(Right.API_KEYS_SEE)
 def page() -> Answer:
     return _page()
 
@@ -42,7 +42,7 @@ def _page(
 
 
 @blueprint.post("/tokens")
-@open_to(Role.ADMIN)
+@needs(Right.API_KEYS)
 def create_token() -> Answer:
     form, now = request.form, utc_now()
     name = form.get("name", "").strip()
@@ -64,7 +64,7 @@ def create_token() -> Answer:
 
 
 @blueprint.post("/tokens/<name>/revoke")
-@open_to(Role.ADMIN)
+@needs(Right.API_KEYS)
 def revoke_token(name: str) -> Answer:
     try:
         with console().database.transaction() as session:
@@ -76,7 +76,7 @@ def revoke_token(name: str) -> Answer:
 
 
 @blueprint.post("/webhooks")
-@open_to(Role.ADMIN)
+@needs(Right.API_KEYS)
 def create_webhook() -> Answer:
     try:
         with console().database.transaction() as session:
@@ -92,13 +92,13 @@ def create_webhook() -> Answer:
 
 
 @blueprint.post("/webhooks/<webhook>/end")
-@open_to(Role.ADMIN)
+@needs(Right.API_KEYS)
 def end_webhook(webhook: str) -> Answer:
     return _changed(lambda session, now: webhooks.end(session, _number(webhook), now))
 
 
 @blueprint.post("/webhooks/<webhook>/resume")
-@open_to(Role.ADMIN)
+@needs(Right.API_KEYS)
 def resume_webhook(webhook: str) -> Answer:
     return _changed(lambda session, now: webhooks.resume(session, _number(webhook), now))
 

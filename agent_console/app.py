@@ -42,6 +42,7 @@ from agent_console import (
     second_factor,
     supervision,
     tracing,
+    ways,
     words,
     work,
 )
@@ -51,6 +52,7 @@ from agent_console.door import Answer, Console, PhoneCommands
 from agent_console.feed import Feed
 from agent_console.public import call, lookup, report, results
 from crm.database import Database
+from crm.rights import Right
 from crm.secrets import Secrets
 from crm.settings import Settings
 
@@ -195,6 +197,7 @@ def _install_templates(app: Flask) -> None:
 
     app.jinja_env.globals.update(
         asset=asset, words=words, intake=intake_words, language=door.language,
+        ways=ways.ways, Right=Right,
         web_calls=app.extensions["console"].settings.web_calls,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

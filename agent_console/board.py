@@ -11,11 +11,12 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import catalogues, telephone, words
 from agent_console.desk import shown_phone
-from agent_console.door import Answer, console, language, open_to, person, utc_now
+from agent_console.door import Answer, console, language, needs, person, utc_now
 from crm import emergency, history
 from crm.branches import BRANCHES
 from crm.clock import VIETNAM
 from crm.models import Call, Outcome, Role, User
+from crm.rights import Right
 
 log = logging.getLogger(__name__)
 audit = logging.getLogger("hotline.audit")
@@ -24,7 +25,7 @@ LIMIT = 200
 
 
 @blueprint.post("/unreached/<call_id>/rung-back")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.EMERGENCY_RUNG_BACK)
 def rung_back(call_id: str) -> Answer:
     """Say that the caller of an emergency call that reached nobody has been rung back."""
     try:
@@ -38,7 +39,7 @@ def rung_back(call_id: str) -> Answer:
 
 
 @blueprint.get("/supervisor")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FLOOR_SEE)
 def page() -> Answer:
     with console().database.reading() as session:
         agents = session.scalars(select(User).where(User.role == Role.AGENT.value))
@@ -62,7 +63,7 @@ def page() -> Answer:
 
 
 @blueprint.get("/calls")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CALLS_SEE)
 def calls() -> Answer:
     day = _day(request.args.get("day"))
     branch = request.args.get("branch") or None
@@ -89,13 +90,13 @@ def _day(written: str | None) -> date:
 
 
 @blueprint.get("/calls/<call_id>/recording")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.RECORDINGS)
 def recording(call_id: str) -> Answer:
     return _sound(call_id, "recording", "recordings")
 
 
 @blueprint.get("/calls/<call_id>/voicemail")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.VOICEMAIL)
 def voicemail(call_id: str) -> Answer:
     return _sound(call_id, "voicemail", "voicemail")
 

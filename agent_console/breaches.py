@@ -8,23 +8,23 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm.clock import VIETNAM
-from crm.models import Role
 from crm.privacy import breaches
 from crm.privacy.breaches import BreachError
+from crm.rights import Right
 
 blueprint = Blueprint("breaches", __name__, url_prefix="/breaches")
 
 
 @blueprint.get("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_SEE)
 def listing() -> Answer:
     return _listing()
 
 
 @blueprint.post("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_DO)
 def enter() -> Answer:
     """Whoever sees one enters it: the clock runs from the discovery."""
     form = request.form
@@ -45,7 +45,7 @@ def enter() -> Answer:
 
 
 @blueprint.post("/<int:breach_id>")
-@open_to(Role.ADMIN)
+@needs(Right.PRIVACY_ORDER)
 def change(breach_id: int) -> Answer:
     told, now = request.form.get("text", ""), utc_now()
     try:
@@ -66,7 +66,7 @@ def change(breach_id: int) -> Answer:
 
 
 @blueprint.get("/<int:breach_id>/notification.txt")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_SEE)
 def notification(breach_id: int) -> Answer:
     """The letter to the authority, to be signed."""
     with console().database.reading() as session:

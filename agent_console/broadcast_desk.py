@@ -12,17 +12,17 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, long_body, open_to, person, utc_now
+from agent_console.door import Answer, console, long_body, needs, person, utc_now
 from crm import areas
 from crm.broadcasts import audience, board, handoff, life, load, texts
 from crm.broadcasts.errors import BroadcastError
 from crm.broadcasts.models import Audience, Broadcast, Delivery, Stage
 from crm.clock import vietnam_day
 from crm.imports.files import LARGEST
-from crm.models import Role
 from crm.notices import hours
 from crm.notices.models import Channel
 from crm.notices.numbers import masked
+from crm.rights import Right
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("broadcast_desk", __name__, url_prefix="/broadcasts")
@@ -31,7 +31,7 @@ LIVE = (Stage.RUNNING,)
 
 
 @blueprint.get("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS_SEE)
 def listing() -> Answer:
     with console().database.reading() as session:
         found = [(one, board.progress(session, one)) for one in board.latest(session)]
@@ -39,7 +39,7 @@ def listing() -> Answer:
 
 
 @blueprint.get("/new")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 def new() -> Answer:
     """An empty form, or one filled in from an earlier broadcast (`from`)."""
     given: dict[str, str] = {"channel": "sms", "audience": "area", "delivery": "direct"}
@@ -58,7 +58,7 @@ def new() -> Answer:
 
 
 @blueprint.post("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 @long_body(LARGEST + 64 * 1024)
 def write() -> Answer:
     form, settings = request.form, console().settings
@@ -90,7 +90,7 @@ def write() -> Answer:
 
 
 @blueprint.get("/<number>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS_SEE)
 def one(number: str) -> Answer:
     here, now = console(), utc_now()
     with here.database.reading() as session:
@@ -113,7 +113,7 @@ def one(number: str) -> Answer:
 
 
 @blueprint.post("/<number>/test")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 def test(number: str) -> Answer:
     to = request.form.get("to", "")
     return _act(number, "tests", _("It is on its way to your telephone."), lambda session, found: (
@@ -122,7 +122,7 @@ def test(number: str) -> Answer:
 
 
 @blueprint.post("/<number>/approve")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 def approve(number: str) -> Answer:
     return _act(number, "approves", _("Approved. It can be started."), lambda session, found: (
         life.approve(session, found, by=person().login, now=utc_now())
@@ -130,7 +130,7 @@ def approve(number: str) -> Answer:
 
 
 @blueprint.post("/<number>/start")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 def start(number: str) -> Answer:
     return _act(number, "starts", _("Started."), lambda session, found: life.start(
         session, console().settings, found, by=person().login, now=utc_now()
@@ -138,7 +138,7 @@ def start(number: str) -> Answer:
 
 
 @blueprint.post("/<number>/pause")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 def pause(number: str) -> Answer:
     return _act(number, "pauses", _("Paused. Nothing more is sent."), lambda session, found: (
         life.pause(session, found, by=person().login, now=utc_now())
@@ -146,7 +146,7 @@ def pause(number: str) -> Answer:
 
 
 @blueprint.post("/<number>/resume")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 def resume(number: str) -> Answer:
     return _act(number, "resumes", _("It goes on."), lambda session, found: life.resume(
         session, found, by=person().login, now=utc_now()
@@ -154,7 +154,7 @@ def resume(number: str) -> Answer:
 
 
 @blueprint.post("/<number>/stop")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 def stop(number: str) -> Answer:
     return _act(number, "stops", _("Stopped for good."), lambda session, found: life.stop(
         session, found, by=person().login, now=utc_now()
@@ -162,7 +162,7 @@ def stop(number: str) -> Answer:
 
 
 @blueprint.get("/<number>/files/<carrier>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.BROADCASTS)
 def file(number: str, carrier: str) -> Answer:
     """A carrier's file; who takes it is noted."""
     try:

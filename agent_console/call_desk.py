@@ -12,10 +12,11 @@ from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, Conflict
 
 from agent_console import telephone
-from agent_console.door import Answer, console, open_to, person
+from agent_console.door import Answer, console, needs, person
 from crm import desk
 from crm.branches import BRANCHES, SERVICES
-from crm.models import AgentState, LiveAgent, Role, User
+from crm.models import AgentState, LiveAgent, User
+from crm.rights import Right
 from crm.settings import Settings
 from ivr.commands import Result
 
@@ -24,7 +25,7 @@ blueprint = Blueprint("call_desk", __name__, url_prefix="/agent")
 
 
 @blueprint.get("/people")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def people() -> Answer:
     """Whom a caller can be led to: branches, agents who are there, services, help lines."""
     with console().database.reading() as session:
@@ -53,7 +54,7 @@ def people() -> Answer:
 
 
 @blueprint.post("/calls/<call_id>/with")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def with_others(call_id: str) -> Answer:
     """{"act": consult | invite | transfer, "kind": branch | agent | service | outside, "to": …}, or
     {"act": together | back | leave}."""

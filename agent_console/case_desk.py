@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import case_intake, places, words
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from agent_console.places import PlaceError
 from crm import (
     agencies,
@@ -35,8 +35,9 @@ from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
 from crm.deadlines import GENERALS
 from crm.intake import text
-from crm.models import Call, Role
+from crm.models import Call
 from crm.notices import board
+from crm.rights import Right
 
 blueprint = Blueprint("case_desk", __name__, url_prefix="/cases")
 
@@ -45,7 +46,7 @@ RECENT_CALLS = 10
 
 
 @blueprint.get("")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_SEE)
 def listing() -> Answer:
     """What no agency has yet, then what is handled, the most urgent first; or what `q` finds: one
     case by its code, else those that have all its words."""
@@ -66,7 +67,7 @@ def listing() -> Answer:
 
 
 @blueprint.get("/new")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_OPEN)
 def new() -> Answer:
     call_id = request.args.get("call", "")
     with console().database.reading() as session:
@@ -76,7 +77,7 @@ def new() -> Answer:
 
 
 @blueprint.post("")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_OPEN)
 def create() -> Answer:
     form, now, by = request.form, utc_now(), person().login
     try:
@@ -99,14 +100,14 @@ def create() -> Answer:
 
 
 @blueprint.get("/<code>")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_SEE)
 def page(code: str) -> Answer:
     with console().database.reading() as session:
         return _page(session, _case(session, code))
 
 
 @blueprint.post("/<code>/identity")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_IDENTITY)
 def show_identity(code: str) -> Answer:
     """Who reported, where that is hidden: for a reason, which stands in the case for good."""
     try:
@@ -121,13 +122,13 @@ def show_identity(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/classify")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_OPEN)
 def classify(code: str) -> Answer:
     return _changed(code, lambda session, case: _classify(session, case, utc_now()))
 
 
 @blueprint.post("/<code>/assign")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_DISPATCH)
 def assign(code: str) -> Answer:
     return _changed(code, lambda session, case: cases.move(
         session, case, Status.ASSIGNED, by=person().login, now=utc_now(),
@@ -136,7 +137,7 @@ def assign(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/answer")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_DISPATCH)
 def answer(code: str) -> Answer:
     return _changed(code, lambda session, case: cases.set_answer(
         session, case, request.form.get("answer", ""), by=person().login, now=utc_now(),
@@ -144,7 +145,7 @@ def answer(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/move")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_DISPATCH)
 def move(code: str) -> Answer:
     try:
         to = Status(request.form.get("to", ""))
@@ -160,7 +161,7 @@ def move(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/join")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_DISPATCH)
 def join(code: str) -> Answer:
     """The case is a double of another."""
     def act(session: Session, case: Case) -> None:
@@ -171,7 +172,7 @@ def join(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/split")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_OPEN)
 def split(code: str) -> Answer:
     """A second trouble that was told with the first becomes a case of its own."""
     made: list[str] = []
@@ -189,7 +190,7 @@ def split(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/call")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_OPEN)
 def add_call(code: str) -> Answer:
     """The case was spoken of in another call."""
     def act(session: Session, case: Case) -> None:
@@ -202,7 +203,7 @@ def add_call(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/public")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_DISPATCH)
 def set_public(code: str) -> Answer:
     return _changed(code, lambda session, case: dispatch.set_public(
         session, case, request.form.get("public_text", ""), by=person().login, now=utc_now(),
@@ -210,7 +211,7 @@ def set_public(code: str) -> Answer:
 
 
 @blueprint.post("/<code>/links")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_DISPATCH)
 def links(code: str) -> Answer:
     """End one link, or have new ones sent."""
     def act(session: Session, case: Case) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import intake_words, words
-from agent_console.door import Answer, console, long_body, open_to, person, utc_now
+from agent_console.door import Answer, console, long_body, needs, person, utc_now
 from crm import attachments, cases
 from crm.agencies import AgencyError
 from crm.attachments import AT_ONCE, AttachmentError, Giver
@@ -24,14 +24,14 @@ from crm.intake import arrivals, forms, hand
 from crm.intake.forms import FieldError
 from crm.intake.hand import Channel
 from crm.intake.models import Attachment
-from crm.models import Role
+from crm.rights import Right
 
 blueprint = Blueprint("case_intake", __name__, url_prefix="/cases/<code>")
 SANDBOX = "default-src 'none'; sandbox"
 
 
 @blueprint.post("/files")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_OPEN)
 @long_body(AT_ONCE * attachments.LARGEST)
 def upload(code: str) -> Answer:
     add_files(lambda session: (_case(session, code), person().login), Giver.DESK)
@@ -59,7 +59,7 @@ def add_files(whose: Callable[[Session], tuple[Case, str]], giver: Giver) -> Non
 
 
 @blueprint.get("/files/<int:number>")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_SEE)
 def download(code: str, number: int) -> Answer:
     with console().database.reading() as session:
         found = attachments.one_of(session, _case(session, code), number)
@@ -84,7 +84,7 @@ def served(attachment: Attachment) -> Answer:
 
 
 @blueprint.post("/files/<int:number>/release")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_DISPATCH)
 def release(code: str, number: int) -> Answer:
     with console().database.transaction() as session:
         found = attachments.one_of(session, _case(session, code), number)
@@ -95,7 +95,7 @@ def release(code: str, number: int) -> Answer:
 
 
 @blueprint.post("/details")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_OPEN)
 def details(code: str) -> Answer:
     """The fields that the case's category has."""
     now = utc_now()
@@ -116,7 +116,7 @@ def details(code: str) -> Answer:
 
 
 @blueprint.post("/referral")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CASES_DISPATCH)
 def referral(code: str) -> Answer:
     """A report of false news was handed on to `agency`, under `number`."""
     try:

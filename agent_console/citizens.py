@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm import cases
 from crm.branches import LANGUAGES
 from crm.case_models import Identity
@@ -21,22 +21,22 @@ from crm.cases import CaseError
 from crm.citizens import contacts
 from crm.citizens.contacts import ContactError
 from crm.citizens.numbers import Number, NumberError
-from crm.models import Call, Role
+from crm.models import Call
 from crm.privacy import consents
 from crm.privacy.consents import ConsentError, Ground
+from crm.rights import Right
 
 blueprint = Blueprint("citizens", __name__, url_prefix="/citizens")
-_DESKS = (Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
 
 
 @blueprint.get("")
-@open_to(*_DESKS)
+@needs(Right.CITIZENS_SEE)
 def search() -> Answer:
     return render_template("citizens.html", written="", problem=None)
 
 
 @blueprint.post("")
-@open_to(*_DESKS)
+@needs(Right.CITIZENS_SEE)
 def find() -> Answer:
     written = request.form.get("number", "")
     try:
@@ -50,7 +50,7 @@ def find() -> Answer:
 
 
 @blueprint.get("/call/<call_id>")
-@open_to(*_DESKS)
+@needs(Right.CITIZENS_SEE)
 def of_call(call_id: str) -> Answer:
     with console().database.reading() as session:
         call = session.get(Call, call_id)
@@ -58,7 +58,7 @@ def of_call(call_id: str) -> Answer:
 
 
 @blueprint.get("/case/<code>")
-@open_to(*_DESKS)
+@needs(Right.CITIZENS_SEE)
 def of_case(code: str) -> Answer:
     with console().database.reading() as session:
         try:
@@ -71,7 +71,7 @@ def of_case(code: str) -> Answer:
 
 
 @blueprint.post("/known")
-@open_to(*_DESKS)
+@needs(Right.CITIZENS_KEEP)
 def keep() -> Answer:
     """What is known of whoever has a number."""
     form = request.form
@@ -95,7 +95,7 @@ def keep() -> Answer:
 
 
 @blueprint.post("/consents")
-@open_to(*_DESKS)
+@needs(Right.CITIZENS_KEEP)
 def consent() -> Answer:
     """What somebody said about a use of their data."""
     form = request.form
@@ -116,7 +116,7 @@ def consent() -> Answer:
 
 @blueprint.get("/consents")
 @blueprint.get("/known")
-@open_to(*_DESKS)
+@needs(Right.CITIZENS_SEE)
 def kept() -> Answer:
     """A reload of what is only reached by a form."""
     return redirect(url_for(".search"))

@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from agent_console.telephone import told
 from crm import switches
 from crm.clock import VIETNAM
-from crm.models import Role
+from crm.rights import Right
 from crm.working_days import holidays_of
 
 audit = logging.getLogger("hotline.audit")
@@ -21,7 +21,7 @@ AHEAD = timedelta(days=366)
 
 
 @blueprint.get("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CONTROLS_SEE)
 def page() -> Answer:
     with console().database.reading() as session:
         state = switches.current(session)
@@ -45,7 +45,7 @@ def _days(today: date, state: dict[str, str]) -> list[tuple[date, str, str]]:
 
 
 @blueprint.post("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.CONTROLS_SET)
 def change() -> Answer:
     """Set a switch: `name` and `value`; a day of the calendar by `day` (YYYY-MM-DD)."""
     try:

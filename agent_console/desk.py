@@ -14,7 +14,7 @@ from agent_console.door import (
     Answer,
     console,
     language,
-    open_to,
+    needs,
     person,
     phone_server,
     phone_socket,
@@ -24,7 +24,8 @@ from agent_console.feed import path_text
 from crm import cases, desk, history
 from crm.case_models import Status
 from crm.desk import PauseReason, Result, SeatKind
-from crm.models import Call, LiveCall, Role, User
+from crm.models import Call, LiveCall, User
+from crm.rights import Right
 
 blueprint = Blueprint("desk", __name__, url_prefix="/agent")
 
@@ -32,7 +33,7 @@ SHIFT = timedelta(hours=12)
 
 
 @blueprint.get("")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def page() -> Answer:
     return render_template("agent.html", given={
         "login": person().login, "queues": list(person().queues), "phone": _phone(),
@@ -46,7 +47,7 @@ def page() -> Answer:
 
 
 @blueprint.get("/phone")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def phone() -> Answer:
     """How the held phone reaches Asterisk, or null."""
     return {"phone": _phone()}, 200
@@ -68,7 +69,7 @@ def shown_phone(held: telephone.Phone) -> dict[str, Any]:
 
 
 @blueprint.post("/phone")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def take_phone() -> Answer:
     """Lease a phone and join the queues: {"kind": "webrtc" | "desk", "wanted": name or null}."""
     asked = _json()
@@ -86,13 +87,13 @@ def take_phone() -> Answer:
 
 
 @blueprint.delete("/phone")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def leave_phone() -> Answer:
     return {"outcome": telephone.leave(console(), person().login), "phone": _phone()}, 200
 
 
 @blueprint.post("/state")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def change_state() -> Answer:
     """Ask for ready ({"reason": null}) or pause ({"reason": one of PauseReason})."""
     reason = _json().get("reason")
@@ -102,7 +103,7 @@ def change_state() -> Answer:
 
 
 @blueprint.post("/wrapup/end")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def end_wrapup() -> Answer:
     me = person()
     outcome = console().commands.end_wrapup(_interface(), me.login, me.queues)
@@ -117,7 +118,7 @@ def _interface() -> str:
 
 
 @blueprint.get("/calls/<call_id>")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def call(call_id: str) -> Answer:
     """What is known about a call that rings or rang here: number, path, earlier calls, own note."""
     with console().database.reading() as session:
@@ -152,7 +153,7 @@ def call(call_id: str) -> Answer:
 
 
 @blueprint.put("/calls/<call_id>/note")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def save_note(call_id: str) -> Answer:
     """Keep a note: {"text", "result" or null, "done"}. The same save may come twice."""
     asked = _json()
@@ -172,7 +173,7 @@ def save_note(call_id: str) -> Answer:
 
 
 @blueprint.get("/calls")
-@open_to(Role.AGENT)
+@needs(Right.CALLS_TAKE)
 def own_calls() -> Answer:
     """One's own calls of today and of the shift, as a fragment of the page."""
     now = utc_now()

@@ -1,7 +1,7 @@
 """The door: who may enter which page, and the headers that every answer carries.
 
-Every view is closed until it is marked: `@open_to(Role…)` for people, `@public` for everybody,
-`@local` for programs on this machine.
+Every view is closed until it is marked: `@needs(Right…)` for the people who have that right
+(crm.rights), `@public` for everybody, `@local` for programs on this machine.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from agent_console.feed import Feed
 from crm import users
 from crm.database import Database
 from crm.models import Role
+from crm.rights import Right, may
 from crm.secrets import Secrets
 from crm.settings import Address, Settings
 from ivr.commands import Result
 
+EVERYBODY, LOCAL = "everybody", "local"  # come without a right
+_READING = ("GET", "HEAD", "OPTIONS")
 LANGUAGES = ("vi", "en")
 LANGUAGE_COOKIE = "hotline_language"
 Answer = Response | AnyResponse | str | tuple[Any, int]
@@ -92,6 +95,10 @@ class Person:
     token: str
     needs: str  # a crm.second_factor.Need that is still to be met
 
+    def may(self, right: Right) -> bool:
+        """Whether they have a right."""
+        return may(self.role, right)
+
 
 def console() -> Console:
     return cast(Console, current_app.extensions["console"])
@@ -106,24 +113,37 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_to(*roles: Role) -> Callable[[View], View]:
-    """Mark a view as open to people with one of these roles."""
+def needs(right: Right) -> Callable[[View], View]:
+    """Mark a view as open to people who have this right."""
     def mark(view: View) -> View:
-        view.open_to = frozenset(roles)  # type: ignore[attr-defined]
+        view.needs = right  # type: ignore[attr-defined]
         return view
     return mark
 
 
 def public(view: View) -> View:
     """Mark a view as open to everybody."""
-    view.open_to = "everybody"  # type: ignore[attr-defined]
+    view.needs = EVERYBODY  # type: ignore[attr-defined]
     return view
 
 
 def local(view: View) -> View:
     """Mark a view as open to programs on this machine."""
-    view.open_to = "local"  # type: ignore[attr-defined]
+    view.needs = LOCAL  # type: ignore[attr-defined]
     return view
+
+
+def needed(app: Flask, endpoint: str) -> Right | str | None:
+    """What it needs to come to a page: a right, EVERYBODY, LOCAL, or None where nobody comes."""
+    if endpoint == "static":
+        return EVERYBODY
+    return getattr(app.view_functions[endpoint], "needs", None)
+
+
+def may_open(endpoint: str) -> bool:
+    """Whether who is signed in may read this page."""
+    right = needed(current_app, endpoint)
+    return right == EVERYBODY or (isinstance(right, Right) and person().may(right))
 
 
 def long_body(limit: int) -> Callable[[View], View]:
@@ -153,14 +173,14 @@ def _admit() -> Answer | None:
     g.person = None
     if request.endpoint is None or request.endpoint == "static":
         return None
-    marked = getattr(current_app.view_functions[request.endpoint], "open_to", None)
+    marked = needed(current_app, request.endpoint)
     token = request.cookies.get(console().cookie, "")
-    if marked == "local":
+    if marked == LOCAL:
         if not _from_this_machine():
             raise Forbidden()
         return None
     view = current_app.view_functions[request.endpoint]
-    if marked == "everybody":
+    if marked == EVERYBODY:
         _let_files_in(view)
         return None
     g.person = _recognise(token)
@@ -172,7 +192,8 @@ def _admit() -> Answer | None:
         if for_script() or request.method != "GET":
             raise Unauthorized()
         return redirect(url_for(step[0]))
-    if not marked or g.person.role not in marked:
+    changing = request.method not in _READING
+    if not isinstance(marked, Right) or not may(g.person.role, marked, changing=changing):
         raise Forbidden()
     _let_files_in(view)
     return None
@@ -247,8 +268,7 @@ def _strict_headers(response: Response) -> Response:
 
 
 def _is_public() -> bool:
-    view = current_app.view_functions.get(request.endpoint or "")
-    return getattr(view, "open_to", None) == "everybody"
+    return request.endpoint is not None and needed(current_app, request.endpoint) == EVERYBODY
 
 
 def refusal(code: int, sentence: str) -> Answer:

@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm.categories import CATEGORIES
 from crm.clock import vietnam_day
 from crm.knowledge import articles, points
 from crm.knowledge.articles import ArticleError, StaleArticleError
 from crm.knowledge.models import Article, State
-from crm.models import Role, User
+from crm.models import User
+from crm.rights import Right
 
 blueprint = Blueprint("knowledge", __name__, url_prefix="/knowledge")
 
@@ -27,7 +28,7 @@ AT_DESK = 5  # of each, on the agent's desk
 
 
 @blueprint.get("")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_READ)
 def listing() -> Answer:
     """Articles that fit the words (`q`) or are of a category; all, for whoever edits them."""
     asked, category = request.args.get("q", "").strip(), request.args.get("category") or None
@@ -46,7 +47,7 @@ def listing() -> Answer:
 
 
 @blueprint.get("/search")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_READ)
 def search() -> Answer:
     """The first articles and contact points that fit the words `q`, for the agent's desk."""
     asked, now = request.args.get("q", ""), utc_now()
@@ -66,20 +67,20 @@ def search() -> Answer:
 
 
 @blueprint.get("/new")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_WRITE)
 def new() -> Answer:
     with console().database.reading() as session:
         return _form(session, None, {"owner": person().login, "state": State.DRAFT.value})
 
 
 @blueprint.post("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_WRITE)
 def create() -> Answer:
     return _save(None)
 
 
 @blueprint.get("/<code>")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_READ)
 def page(code: str) -> Answer:
     with console().database.reading() as session:
         article = _article(session, code)
@@ -90,7 +91,7 @@ def page(code: str) -> Answer:
 
 
 @blueprint.get("/<code>/edit")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_WRITE)
 def edit(code: str) -> Answer:
     with console().database.reading() as session:
         article = _article(session, code)
@@ -98,13 +99,13 @@ def edit(code: str) -> Answer:
 
 
 @blueprint.post("/<code>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_WRITE)
 def change(code: str) -> Answer:
     return _save(code)
 
 
 @blueprint.get("/<code>/versions")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_HISTORY)
 def versions(code: str) -> Answer:
     """All versions, each with what it changed."""
     with console().database.reading() as session:
@@ -158,4 +159,4 @@ def _article(session: Session, code: str) -> Article:
 
 
 def _edits() -> bool:
-    return person().role is not Role.AGENT
+    return person().may(Right.KNOWLEDGE_HISTORY)

@@ -10,24 +10,25 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import ServiceUnavailable
 
-from agent_console.door import Answer, Console, console, local, open_to, person, public, utc_now
+from agent_console.door import Answer, Console, console, local, needs, person, public, utc_now
 from agent_console.feed import EVERYBODY, LISTENER_SILENT
 from crm import history, users, wallboard
 from crm.database import DatabaseError
-from crm.models import AgentState, ListenerState, Role
+from crm.models import AgentState, ListenerState
+from crm.rights import Right
 
 blueprint = Blueprint("machines", __name__)
 MOST_STREAMS = 400
 
 
 @blueprint.get("/events")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.LIVE)
 def events() -> Answer:
     """The live documents that this person may see, as server-sent events (see feed)."""
     feed, me = console().feed, person()
     page_id = request.args.get("page", "")[:40]
     topics = None
-    if me.role is Role.AGENT:
+    if not me.may(Right.FLOOR_SEE):
         topics = frozenset(
             (EVERYBODY, f"agent:{me.login}", *(f"queue:{queue}" for queue in me.queues))
         )

@@ -9,15 +9,15 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy.orm import Session
 
 from agent_console import catalogues
-from agent_console.door import Answer, console, language, open_to, person, utc_now
+from agent_console.door import Answer, console, language, needs, person, utc_now
 from crm import messages
-from crm.models import Role
+from crm.rights import Right
 
 blueprint = Blueprint("messages", __name__, url_prefix="/messages")
 
 
 @blueprint.get("")
-@open_to(Role.AGENT, Role.SUPERVISOR)
+@needs(Right.WORK_SEE)
 def page() -> Answer:
     with console().database.reading() as session:
         found = messages.waiting(session)
@@ -28,7 +28,7 @@ def page() -> Answer:
 
 
 @blueprint.post("/<call_id>/take")
-@open_to(Role.AGENT, Role.SUPERVISOR)
+@needs(Right.WORK_DO)
 def take(call_id: str) -> Answer:
     return _done(
         lambda session: messages.take(session, call_id, person().login, utc_now()),
@@ -37,7 +37,7 @@ def take(call_id: str) -> Answer:
 
 
 @blueprint.post("/<call_id>/give-back")
-@open_to(Role.AGENT, Role.SUPERVISOR)
+@needs(Right.WORK_DO)
 def give_back(call_id: str) -> Answer:
     return _done(
         lambda session: messages.give_back(session, call_id, person().login),
@@ -46,7 +46,7 @@ def give_back(call_id: str) -> Answer:
 
 
 @blueprint.post("/<call_id>/finish")
-@open_to(Role.AGENT, Role.SUPERVISOR)
+@needs(Right.WORK_DO)
 def finish(call_id: str) -> Answer:
     return _done(
         lambda session: messages.finish(session, call_id, person().login, utc_now()),

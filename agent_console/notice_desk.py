@@ -9,20 +9,20 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import NotFound
 
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm.clock import VIETNAM
-from crm.models import Role
 from crm.notices import board
 from crm.notices.numbers import masked
 from crm.notices.outbox import NoticeError
 from crm.notices.states import StateError
+from crm.rights import Right
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("notice_desk", __name__, url_prefix="/notices")
 
 
 @blueprint.get("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.NOTICES_SEE)
 def page() -> Answer:
     here, now = console(), utc_now()
     with here.database.reading() as session:
@@ -34,7 +34,7 @@ def page() -> Answer:
 
 
 @blueprint.post("/<notice_id>/retry")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.NOTICES_RETRY)
 def retry(notice_id: str) -> Answer:
     if not re.fullmatch("[0-9]{1,9}", notice_id):
         raise NotFound()

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Forbidden, Gone, NotFound
 
 from agent_console import case_intake, intake_words, words
-from agent_console.door import Answer, console, long_body, open_to, person, public, utc_now
+from agent_console.door import Answer, console, long_body, needs, person, public, utc_now
 from crm import (
     agencies,
     agency_view,
@@ -36,10 +36,10 @@ from crm.cases import CaseError, Mover
 from crm.clock import VIETNAM, vietnam_day
 from crm.disguise import nameless
 from crm.intake import forms
-from crm.models import Role
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
 from crm.officer_models import Officer
+from crm.rights import Right
 
 blueprint = Blueprint("officer_desk", __name__)
 STAYS = timedelta(hours=12)
@@ -48,7 +48,7 @@ Deed = Callable[[Session, Case, Officer, datetime], None]
 
 # ------------------------------------------------------------------ by an account
 @blueprint.get("/agency")
-@open_to(Role.OFFICER)
+@needs(Right.AGENCY_CASES)
 def listing() -> Answer:
     """What the officer's agency has in hand."""
     now = utc_now()
@@ -62,7 +62,7 @@ def listing() -> Answer:
 
 
 @blueprint.get("/agency/<code>")
-@open_to(Role.OFFICER)
+@needs(Right.AGENCY_CASES)
 def page(code: str) -> Answer:
     with console().database.reading() as session:
         officer = _signed_in(session)
@@ -70,7 +70,7 @@ def page(code: str) -> Answer:
 
 
 @blueprint.post("/agency/<code>")
-@open_to(Role.OFFICER)
+@needs(Right.AGENCY_CASES)
 def act(code: str) -> Answer:
     def found(session: Session) -> tuple[Case, Officer]:
         return _case(session, code), _signed_in(session)
@@ -79,14 +79,14 @@ def act(code: str) -> Answer:
 
 
 @blueprint.get("/agency/<code>/files/<int:number>")
-@open_to(Role.OFFICER)
+@needs(Right.AGENCY_CASES)
 def file(code: str, number: int) -> Answer:
     with console().database.reading() as session:
         return _file(session, _case(session, code), _signed_in(session), number)
 
 
 @blueprint.post("/agency/<code>/files")
-@open_to(Role.OFFICER)
+@needs(Right.AGENCY_CASES)
 @long_body(AT_ONCE * LARGEST)
 def add_files(code: str) -> Answer:
     def found(session: Session) -> tuple[Case, Officer]:

@@ -17,24 +17,22 @@ from agent_console.door import (
     LANGUAGES,
     Answer,
     console,
-    open_to,
+    needs,
     person,
     public,
     utc_now,
 )
+from agent_console.ways import HOME
 from crm import second_factor, users
 from crm.branches import ALL_QUEUES
 from crm.models import Role, User
+from crm.rights import OF_AGENCIES, Right
 
 blueprint = Blueprint("people", __name__)
-HOME = {
-    Role.AGENT: "desk.page", Role.SUPERVISOR: "board.page", Role.ADMIN: "board.page",
-    Role.HEALTH: "reports.figures", Role.OFFICER: "officer_desk.listing",
-}
 
 
 @blueprint.get("/")
-@open_to(*Role)
+@needs(Right.OWN)
 def home() -> Answer:
     return redirect(url(HOME[person().role]))
 
@@ -82,10 +80,10 @@ def _local_path(target: str | None) -> str | None:
 
 
 @blueprint.post("/logout")
-@open_to(*Role)
+@needs(Right.OWN)
 def logout() -> Answer:
     here = console()
-    if person().role is Role.AGENT:
+    if person().may(Right.CALLS_TAKE):
         telephone.leave(here, person().login)
     with here.database.transaction() as session:
         users.close_session(session, person().token, utc_now())
@@ -95,7 +93,7 @@ def logout() -> Answer:
 
 
 @blueprint.get("/session")
-@open_to(*Role)
+@needs(Right.OWN)
 def session_state() -> Answer:
     """Lets an open page tell a lost connection from a session that ended."""
     return {"login": person().login}, 200
@@ -115,7 +113,7 @@ def switch_language() -> Answer:
 
 
 @blueprint.post("/account/language")
-@open_to(*Role)
+@needs(Right.OWN)
 def keep_language() -> Answer:
     chosen = _chosen_language()
     with console().database.transaction() as session:
@@ -135,7 +133,7 @@ def _chosen_language() -> str:
 
 
 @blueprint.route("/account", methods=["GET", "POST"])
-@open_to(*Role)
+@needs(Right.OWN)
 def account() -> Answer:
     """One's own password."""
     with console().database.reading() as session:
@@ -172,7 +170,7 @@ def _user(session: Session, login: str) -> User:
 
 
 @blueprint.get("/users")
-@open_to(Role.ADMIN)
+@needs(Right.ACCOUNTS_SEE)
 def listing() -> Answer:
     return _listing()
 
@@ -186,12 +184,13 @@ def _listing(
         factors = second_factor.in_use(session)
     return render_template(
         "users.html", accounts=accounts, queues=ALL_QUEUES, problem=problem, factors=factors,
+        of_agencies=OF_AGENCIES,
         password_of=password_of, password=password,
     ), code
 
 
 @blueprint.post("/users")
-@open_to(Role.ADMIN)
+@needs(Right.ACCOUNTS)
 def create() -> Answer:
     form = request.form
     password = users.generate_password()
@@ -209,14 +208,18 @@ def create() -> Answer:
 
 
 def _role(name: str) -> Role:
+    """A role that is given here: those of agencies are given on their pages."""
     try:
-        return Role(name)
+        role = Role(name)
     except ValueError as error:
         raise BadRequest() from error
+    if role in OF_AGENCIES:
+        raise BadRequest()
+    return role
 
 
 @blueprint.post("/users/<login>/queues")
-@open_to(Role.ADMIN)
+@needs(Right.ACCOUNTS)
 def change_queues(login: str) -> Answer:
     try:
         with console().database.transaction() as session:
@@ -227,7 +230,7 @@ def change_queues(login: str) -> Answer:
 
 
 @blueprint.post("/users/<login>/password")
-@open_to(Role.ADMIN)
+@needs(Right.ACCOUNTS)
 def reset_password(login: str) -> Answer:
     """A new generated password, shown once; open sessions end."""
     password = users.generate_password()
@@ -237,7 +240,7 @@ def reset_password(login: str) -> Answer:
 
 
 @blueprint.post("/users/<login>/active")
-@open_to(Role.ADMIN)
+@needs(Right.ACCOUNTS)
 def switch_active(login: str) -> Answer:
     if login == person().login:
         return _listing(400, problem="self")

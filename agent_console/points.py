@@ -11,17 +11,18 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, open_to, person, public, utc_now
+from agent_console.door import Answer, console, needs, person, public, utc_now
 from crm import areas, desk
 from crm.clock import vietnam_day
 from crm.imports import files
 from crm.knowledge import points
 from crm.knowledge.models import ContactPoint, PointKind
 from crm.knowledge.points import PointError
-from crm.models import Call, LiveCall, Role
+from crm.models import Call, LiveCall
 from crm.notices import outbox, texts
 from crm.notices.outbox import Channel, NoticeError, Purpose
 from crm.notices.texts import TextError
+from crm.rights import Right
 
 blueprint = Blueprint("points", __name__)
 
@@ -30,7 +31,7 @@ FRESH_S = 300  # for how long programs may keep the open data without asking aga
 
 
 @blueprint.get("/points")
-@open_to(Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.KNOWLEDGE_READ)
 def listing() -> Answer:
     """Contact points by words (`q`), or by kind and commune; for editors also those of the past."""
     asked, now = request.args.get("q", "").strip(), utc_now()
@@ -49,19 +50,19 @@ def listing() -> Answer:
 
 
 @blueprint.get("/points/new")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.POINTS_KEEP)
 def new() -> Answer:
     return _form(None, {})
 
 
 @blueprint.post("/points")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.POINTS_KEEP)
 def create() -> Answer:
     return _save(None)
 
 
 @blueprint.get("/points/<code>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.POINTS_KEEP)
 def edit(code: str) -> Answer:
     with console().database.reading() as session:
         point = _point(session, code)
@@ -69,13 +70,13 @@ def edit(code: str) -> Answer:
 
 
 @blueprint.post("/points/<code>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.POINTS_KEEP)
 def change(code: str) -> Answer:
     return _save(code)
 
 
 @blueprint.post("/points/<code>/sms")
-@open_to(Role.AGENT)
+@needs(Right.POINTS_SEND)
 def send(code: str) -> Answer:
     """Send a contact point to who calls, or called, this agent: {"call": its id}."""
     asked, now = request.get_json(silent=True), utc_now()
@@ -177,4 +178,4 @@ def _point(session: Session, code: str) -> ContactPoint:
 
 
 def _edits() -> bool:
-    return person().role is not Role.AGENT
+    return person().may(Right.POINTS_KEEP)

@@ -12,25 +12,25 @@ from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm import secrets
 from crm.clock import VIETNAM
-from crm.models import Role
 from crm.privacy import requests
 from crm.privacy.models import LegalHold
 from crm.privacy.requests import EXPORTS, Kind, RequestError, State
+from crm.rights import Right
 
 blueprint = Blueprint("privacy", __name__, url_prefix="/privacy")
 
 
 @blueprint.get("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_SEE)
 def listing() -> Answer:
     return _listing()
 
 
 @blueprint.post("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_DO)
 def enter() -> Answer:
     form, here = request.form, console()
     try:
@@ -48,7 +48,7 @@ def enter() -> Answer:
 
 
 @blueprint.post("/<int:request_id>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_DO)
 def decide(request_id: int) -> Answer:
     form, by, now = request.form, person().login, utc_now()
     act, ground = form.get("act", ""), form.get("ground", "")
@@ -72,7 +72,7 @@ def decide(request_id: int) -> Answer:
 
 
 @blueprint.get("/<int:request_id>/export")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_DO)
 def export(request_id: int) -> Answer:
     """What somebody asked to see, to be handed over."""
     with console().database.reading() as session:
@@ -87,7 +87,7 @@ def export(request_id: int) -> Answer:
 
 
 @blueprint.post("/holds")
-@open_to(Role.ADMIN)
+@needs(Right.PRIVACY_ORDER)
 def hold() -> Answer:
     form, now = request.form, utc_now()
     try:
@@ -103,7 +103,7 @@ def hold() -> Answer:
 
 
 @blueprint.post("/holds/<int:hold_id>/end")
-@open_to(Role.ADMIN)
+@needs(Right.PRIVACY_ORDER)
 def end_hold(hold_id: int) -> Answer:
     with console().database.transaction() as session:
         found = session.get(LegalHold, hold_id)

@@ -11,15 +11,15 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, long_body, open_to, person, utc_now
+from agent_console.door import Answer, console, long_body, needs, person, utc_now
 from crm import areas
 from crm.clock import vietnam_day
-from crm.models import Role
 from crm.reports import daily, health, pdf, period, schedule, template, upload, xlsx
 from crm.reports.calls import begin
 from crm.reports.document import grouped, shown
 from crm.reports.health import NAMES, PROVINCE, Figures, HealthError
 from crm.reports.upload import UploadError
+from crm.rights import Right
 
 blueprint = Blueprint("reports", __name__, url_prefix="/reports")
 LISTED = timedelta(days=31)
@@ -35,7 +35,7 @@ class _FormError(Exception):
 
 
 @blueprint.get("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.REPORTS_SEE)
 def listing() -> Answer:
     """The last days: what was entered, approved and sent."""
     today = vietnam_day(utc_now())
@@ -51,7 +51,7 @@ def listing() -> Answer:
 
 
 @blueprint.get("/figures")
-@open_to(Role.HEALTH, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FIGURES_SEE)
 def figures() -> Answer:
     day = _day(request.args.get("day"))
     with console().database.reading() as session:
@@ -61,7 +61,7 @@ def figures() -> Answer:
 
 
 @blueprint.post("/figures")
-@open_to(Role.HEALTH, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FIGURES_ENTER)
 def enter() -> Answer:
     form, now = request.form, utc_now()
     day = _day(form.get("day"))
@@ -87,13 +87,13 @@ def enter() -> Answer:
 
 
 @blueprint.get("/figures/form.xlsx")
-@open_to(Role.HEALTH, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FIGURES_SEE)
 def empty_form() -> Answer:
     return _file(upload.form(vietnam_day(utc_now())), schedule.XLSX_TYPE, "so-lieu-y-te.xlsx")
 
 
 @blueprint.post("/figures/upload")
-@open_to(Role.HEALTH, Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FIGURES_ENTER)
 @long_body(upload.LARGEST_FILE + 4096)
 def take_in() -> Answer:
     """The figures of a file, shown in the form: nothing is saved yet."""
@@ -111,13 +111,13 @@ def take_in() -> Answer:
 
 
 @blueprint.get("/daily/<day>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.REPORTS_SEE)
 def one_day(day: str) -> Answer:
     return _one_day(_day(day))
 
 
 @blueprint.get("/daily/<day>/report.<kind>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.REPORTS_SEE)
 def one_file(day: str, kind: str) -> Answer:
     """The report as it was sent, or as it would be now."""
     if kind not in ("pdf", "xlsx"):
@@ -136,7 +136,7 @@ def one_file(day: str, kind: str) -> Answer:
 
 
 @blueprint.post("/daily/<day>/approve")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.REPORTS_APPROVE)
 def approve(day: str) -> Answer:
     of = _day(day)
     try:
@@ -152,7 +152,7 @@ def approve(day: str) -> Answer:
 
 
 @blueprint.post("/daily/<day>/resend")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.REPORTS_APPROVE)
 def resend(day: str) -> Answer:
     of = _day(day)
     try:
@@ -166,13 +166,13 @@ def resend(day: str) -> Answer:
 
 
 @blueprint.get("/period")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.REPORTS_SEE)
 def over() -> Answer:
     return _period("html")
 
 
 @blueprint.get("/period.<kind>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.REPORTS_SEE)
 def over_file(kind: str) -> Answer:
     if kind not in ("csv", "xlsx"):
         raise NotFound()

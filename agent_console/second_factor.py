@@ -10,9 +10,10 @@ from flask import url_for as url
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import NotFound
 
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm import second_factor, users
-from crm.models import Role, User
+from crm.models import User
+from crm.rights import Right
 from crm.second_factor import FactorError, Need
 
 audit = logging.getLogger("hotline.audit")
@@ -20,7 +21,7 @@ blueprint = Blueprint("second_factor", __name__)
 
 
 @blueprint.route("/sign-in/code", methods=["GET", "POST"])
-@open_to(*Role)
+@needs(Right.OWN)
 def code() -> Answer:
     """The code that is asked for after the password."""
     if person().needs != Need.CODE:
@@ -45,7 +46,7 @@ def code() -> Answer:
 
 
 @blueprint.route("/account/factor", methods=["GET", "POST"])
-@open_to(*Role)
+@needs(Right.OWN)
 def factor() -> Answer:
     """Set an authenticator app up: its picture, then a code that it shows."""
     now, problem, codes = utc_now(), None, None
@@ -76,7 +77,7 @@ def factor() -> Answer:
 
 
 @blueprint.post("/users/<login>/factor/reset")
-@open_to(Role.ADMIN)
+@needs(Right.ACCOUNTS)
 def reset(login: str) -> Answer:
     """For whoever has lost the app and the recovery codes."""
     with console().database.transaction() as session:

@@ -12,12 +12,13 @@ from werkzeug.exceptions import BadRequest, Conflict
 
 from agent_console import telephone
 from agent_console.desk import shown_phone
-from agent_console.door import Answer, console, open_to, person
+from agent_console.door import Answer, console, needs, person
 from crm import desk
 from crm.branches import BY_ID
 from crm.call_rows import iso
 from crm.desk import PauseReason, SeatKind
-from crm.models import LiveAgent, LiveCall, LiveState, Role, User
+from crm.models import LiveAgent, LiveCall, LiveState, User
+from crm.rights import Right
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("supervision", __name__, url_prefix="/supervisor")
@@ -28,7 +29,7 @@ LISTED = 100
 
 
 @blueprint.post("/phone")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FLOOR_LEAD)
 def take_phone() -> Answer:
     """A phone to listen with, in no queue: {"kind": "webrtc" | "desk", "wanted": name or null}."""
     asked = _json()
@@ -43,7 +44,7 @@ def take_phone() -> Answer:
 
 
 @blueprint.post("/listen")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FLOOR_LEAD)
 def listen() -> Answer:
     """{"agent", "how": listen | whisper | barge, "safety": the reason where the caller has refused
     the recording}. The supervisor's own phone rings, then is in the talk."""
@@ -68,7 +69,7 @@ def listen() -> Answer:
 
 
 @blueprint.post("/agents/<login>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FLOOR_LEAD)
 def change_agent(login: str) -> Answer:
     """{"act": pause (with "reason") | ready | out}."""
     asked, agent = _json(), _live(login)
@@ -90,7 +91,7 @@ def change_agent(login: str) -> Answer:
 
 
 @blueprint.get("/waiting")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FLOOR_SEE)
 def waiting() -> Answer:
     """The callers who wait for a person, the longest first; LISTED at most."""
     with console().database.reading() as session:
@@ -105,7 +106,7 @@ def waiting() -> Answer:
 
 
 @blueprint.post("/calls/<call_id>/branch")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.FLOOR_LEAD)
 def move(call_id: str) -> Answer:
     """A caller who waits goes on waiting in another branch, in the old place: {"branch": id}."""
     branch = BY_ID.get(str(_json().get("branch")))

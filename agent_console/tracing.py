@@ -6,12 +6,12 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 
 from agent_console import words
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm.call_rows import iso
 from crm.imports import files
-from crm.models import Role
 from crm.privacy import tracing
 from crm.privacy.tracing import Refused, Traced, TracingError, What
+from crm.rights import Right
 
 blueprint = Blueprint("tracing", __name__, url_prefix="/tracing")
 LISTED = 100
@@ -20,13 +20,13 @@ _FIELDS = ("number", "reference", "requester", "basis")
 
 
 @blueprint.get("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_SEE)
 def listing() -> Answer:
     return _listing()
 
 
 @blueprint.post("")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_DO)
 def ask() -> Answer:
     form = request.form
     try:
@@ -42,7 +42,7 @@ def ask() -> Answer:
 
 
 @blueprint.post("/<int:request_id>/approve")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_DO)
 def approve(request_id: int) -> Answer:
     with console().database.transaction() as session:
         refused = tracing.approve(session, request_id, by=person().login, now=utc_now())
@@ -50,7 +50,7 @@ def approve(request_id: int) -> Answer:
 
 
 @blueprint.post("/<int:request_id>/end")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_DO)
 def end(request_id: int) -> Answer:
     with console().database.transaction() as session:
         refused = tracing.end(session, request_id, by=person().login, now=utc_now())
@@ -58,7 +58,7 @@ def end(request_id: int) -> Answer:
 
 
 @blueprint.post("/<int:request_id>")
-@open_to(Role.SUPERVISOR, Role.ADMIN)
+@needs(Right.PRIVACY_DO)
 def look(request_id: int) -> Answer:
     """A form and no link: each look is noted, and a reload asks before it is one more."""
     what = What.CSV if request.form.get("form") == "csv" else What.PAGE

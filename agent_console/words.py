@@ -46,10 +46,12 @@ def queues() -> dict[str, str]:
 
 def roles() -> dict[str, str]:
     return {
-        Role.AGENT.value: _("Agent"), Role.SUPERVISOR.value: _("Supervisor"),
-        Role.ADMIN.value: _("Administrator"),
+        Role.AGENT.value: _("Agent"), Role.LEAD.value: _("Team lead"),
+        Role.DISPATCHER.value: _("Dispatcher"), Role.SUPERVISOR.value: _("Supervisor"),
+        Role.ADMIN.value: _("Administrator"), Role.AUDITOR.value: _("Auditor"),
         Role.HEALTH.value: _("Health department's officer"),
-        Role.OFFICER.value: _("Agency's officer"),
+        Role.OFFICER.value: _("Agency's officer"), Role.LEADER.value: _("Agency's leader"),
+        Role.EXPERT.value: _("Doctor on duty"),
     }
 
 

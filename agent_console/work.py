@@ -13,12 +13,12 @@ from werkzeug.exceptions import BadRequest, Conflict
 
 from agent_console import telephone, words
 from agent_console.call_desk import may_be_rung
-from agent_console.door import Answer, console, open_to, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm import callbacks, cases, emergency, messages, missed_callers
 from crm.citizens import contacts, numbers
 from crm.missed_callers import MissedError, Result
-from crm.models import Role
 from crm.notices.numbers import masked
+from crm.rights import Right
 
 log = logging.getLogger("hotline.audit")
 blueprint = Blueprint("work", __name__, url_prefix="/work")
@@ -28,7 +28,7 @@ LISTED = 50
 
 
 @blueprint.get("")
-@open_to(Role.AGENT, Role.SUPERVISOR)
+@needs(Right.WORK_SEE)
 def page() -> Answer:
     now = utc_now()
     with console().database.reading() as session:
@@ -45,7 +45,7 @@ def page() -> Answer:
 
 
 @blueprint.post("/missed/<number>/<act>")
-@open_to(Role.AGENT, Role.SUPERVISOR)
+@needs(Right.WORK_DO)
 def missed(number: str, act: str) -> Answer:
     """take | give-back | finish (with `result`)."""
     login = person().login
@@ -67,7 +67,7 @@ def missed(number: str, act: str) -> Answer:
 
 
 @blueprint.post("/ring")
-@open_to(Role.AGENT, Role.SUPERVISOR)
+@needs(Right.WORK_DO)
 def ring() -> Answer:
     """Ring a number from one's own phone: `number`, and `call`, the call in vain, if it is one."""
     held, login = _phone(), person().login

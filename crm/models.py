@@ -39,11 +39,18 @@ class Outcome(StrEnum):
 
 
 class Role(StrEnum):
+    """Whose account it is; what each may do stands in crm.rights."""
+
     AGENT = "agent"
+    LEAD = "lead"  # leads a shift
+    DISPATCHER = "dispatcher"  # sends cases to agencies
     SUPERVISOR = "supervisor"
     ADMIN = "admin"
+    AUDITOR = "auditor"  # reads everything, changes nothing
     HEALTH = "health"  # the health department's officer: enters the figures of the day
     OFFICER = "officer"  # of an agency: handles its cases
+    LEADER = "leader"  # of an agency: approves its answers
+    EXPERT = "expert"  # a doctor on duty, at their own telephone
 
 
 class AgentState(StrEnum):

@@ -131,8 +131,9 @@ def give_account(
     """Let somebody sign in to see their agency's cases. Raises OfficerError, UserError."""
     if officer.login is not None:
         raise OfficerError(f"{officer.name} has an account: {officer.login}")
+    role = Role.LEADER if officer.post == Post.LEADER else Role.OFFICER
     users.create_user(
-        session, login=login, name=officer.name, role=Role.OFFICER, password=password, now=now
+        session, login=login, name=officer.name, role=role, password=password, now=now
     )
     officer.login = login
     session.flush()

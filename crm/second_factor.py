@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 from crm import users
 from crm.errors import HotlineError
 from crm.models import Role, SecondFactor, User
+from crm.rights import PRIVILEGED
 from crm.settings import Settings
 from crm.users import Refused
 
 ISSUER = "1022 Thanh Hoa"
 STEP_S = 30
 RECOVERY_CODES = 10
-PRIVILEGED = frozenset({Role.SUPERVISOR, Role.ADMIN})
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 

@@ -346,7 +346,7 @@ class Settings:
     second_factor: str = _setting(
         "by_stage",
         _matching("by_stage|required|offered|off", "by_stage, required, offered or off"),
-        "Second factor of supervisors and administrators; by_stage: required in production"
+        "Second factor of privileged roles; by_stage: required in production"
     )
     piper_voice: Path | None = _setting("", _optional(_path), "Voice file (.onnx) for piper")
     menus: Path = _setting("", _path, "Menus, as YAML (default: those that come with this)")

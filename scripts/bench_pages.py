@@ -28,7 +28,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from agent_console import catalogues
+from agent_console import catalogues, door
 from agent_console.app import create_app, feed_of
 from crm import case_links, cases, secrets, users
 from crm import settings as configuration
@@ -40,6 +40,7 @@ from crm.database import Database
 from crm.models import Call, Role, User
 from crm.officer_models import Officer, Post
 from crm.reports import calls as counts
+from crm.rights import Right
 from ivr import commands
 from scripts.generate import REPEATER
 
@@ -189,10 +190,8 @@ def pages_of(app: Flask, known: Mapping[str, list[str]]) -> Iterator[Page]:
     for rule in sorted(app.url_map.iter_rules(), key=lambda one: one.rule):
         if "GET" not in (rule.methods or ()) or rule.rule in LEFT_OUT:
             continue
-        allowed: frozenset[Role] | str = getattr(
-            app.view_functions[rule.endpoint], "open_to", frozenset()
-        )
-        roles: list[Role | None] = [None] if isinstance(allowed, str) else [*sorted(allowed)]
+        right = door.needed(app, rule.endpoint)
+        roles: list[Role | None] = [*sorted(right.roles)] if isinstance(right, Right) else [None]
         filled = app.url_map.bind("localhost").build(
             rule.endpoint, {name: _nothing(rule.rule, name) for name in rule.arguments}
         )

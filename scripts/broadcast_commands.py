@@ -251,14 +251,15 @@ def _found(session: Session, number: int) -> Broadcast:
 
 
 def _may(session: Session, login: str) -> None:
-    """Raises BroadcastCommandError: this is no supervisor or administrator."""
+    """Raises BroadcastCommandError: this is nobody who has to do with broadcasts."""
     from sqlalchemy import select
 
     from crm.models import Role, User
+    from crm.rights import Right, may
 
     role = session.scalar(select(User.role).where(User.login == login, User.active.is_(True)))
-    if role not in (Role.SUPERVISOR, Role.ADMIN):
-        raise BroadcastCommandError(f"{login} is no supervisor or administrator")
+    if role is None or not may(Role(role), Right.BROADCASTS, changing=True):
+        raise BroadcastCommandError(f"{login} has no right to broadcasts")
 
 
 def _json(data: object) -> None:

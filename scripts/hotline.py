@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 # Each command imports what it needs: `hotline call` must not wait for the database's library.
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
-ROLES = ("agent", "supervisor", "admin")
+ROLES = (
+    "agent", "lead", "dispatcher", "supervisor", "admin", "auditor", "health", "expert",
+)  # those of agencies get theirs in the console
 
 
 class Hotline(click.Group):
@@ -714,6 +716,15 @@ def user_factor_reset(settings: Settings, login: str) -> None:
     with Database.of(settings).transaction() as session:
         done = second_factor.reset(session, users.named(session, login), datetime.now(UTC))
     click.echo("taken away" if done else f"{login} has no second factor")
+
+
+@user.command(name="rights")
+def user_rights() -> None:
+    """What each role may do."""
+    from crm import rights
+
+    for line in rights.published():
+        click.echo(line)
 
 
 @user.command(name="list")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from crm import users
 from crm.branches import ALL_QUEUES
 from crm.models import Role, User
+from crm.rights import OF_AGENCIES
 from crm.users import LOGIN
 
 COLUMNS = ("login", "name", "role", "queues", "language", "active")
@@ -26,8 +27,8 @@ def faults(row: Mapping[str, str]) -> Iterator[str]:
     name = " ".join(row["name"].split())
     if not 1 <= len(name) <= 80 or not name.isprintable():
         yield "a name has 1 to 80 letters"
-    if row["role"] == Role.OFFICER:
-        yield "an officer gets an account on the page of the agency"
+    if row["role"] in OF_AGENCIES:
+        yield "people of an agency get their accounts on its page"
     if row["role"] not in set(Role):
         yield f"there is no role {row['role']!r}; there are {', '.join(Role)}"
     if unknown := set(_queues(row)) - set(ALL_QUEUES):

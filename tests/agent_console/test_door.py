@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from agent_console.app import create_app
 from crm import officers, users
 from crm.database import Database
-from crm.models import Role, User, UserSession
+from crm.models import User, UserSession
 from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
@@ -292,9 +292,3 @@ def test_the_administrator_makes_resets_and_switches_off(admin: Browser, app: Fl
     assert admin.submit("/users", login="hoa", name="Hoa", role="agent").status_code == 400
     assert admin.submit("/users", login="hai", name="Hai", role="king").status_code == 400
     assert admin.submit("/users/nobody/password").status_code == 404
-
-
-def test_roles_are_the_ones_this_file_knows() -> None:
-    assert set(Role) == {
-        Role.AGENT, Role.SUPERVISOR, Role.ADMIN, Role.HEALTH, Role.OFFICER,
-    }

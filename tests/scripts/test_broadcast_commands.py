@@ -56,7 +56,7 @@ def new(run: Run, folder: Path, *words: str, by: str = "huy", count: int = 60) -
 def test_it_is_written_tested_and_led_but_not_approved(
     sqlite: Database, run: Run, tmp_path: Path
 ) -> None:
-    assert "no supervisor" in new(run, tmp_path, "--text", TEXT, by="lan").output
+    assert "no right to broadcasts" in new(run, tmp_path, "--text", TEXT, by="lan").output
     assert "chosen persons" in new(run, tmp_path, "--text", TEXT, "--chosen", count=3).output
     made = new(run, tmp_path, "--text", TEXT)
     assert made.output.startswith("broadcast 1: 60 recipients; left out: 0 duplicates"), made.output
