@@ -28,6 +28,7 @@ from agent_console import (
     controls,
     desk,
     door,
+    expert_desk,
     intake_words,
     knowledge,
     machines,
@@ -98,7 +99,7 @@ def create_app(
         people, second_factor, desk, call_desk, board, supervision, work, messages, case_desk,
         case_intake, knowledge, points, controls, machines, bulletin, agency_people, officer_desk,
         citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts, reports,
-        api_keys, description, report, lookup, results, call,
+        api_keys, expert_desk, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -55,7 +55,7 @@ def page() -> Answer:
             "queues": words.queues(),
             "queue_of": {branch.id: branch.queue for branch in BRANCHES}, "names": names,
             "states": words.agent_states(), "reasons": words.pause_reasons(),
-            "phone": held and shown_phone(held),
+            "phone": held and shown_phone(held), "leads": person().may(Right.FLOOR_LEAD),
             "movable": [one.id for one in BRANCHES if one.queue and one.id != "emergency"],
             "shown": shown, "service_level_s": console().settings.service_level_s,
         },

@@ -30,13 +30,13 @@ blueprint = Blueprint("citizens", __name__, url_prefix="/citizens")
 
 
 @blueprint.get("")
-@needs(Right.CITIZENS_SEE)
+@needs(Right.CITIZENS_FIND)
 def search() -> Answer:
     return render_template("citizens.html", written="", problem=None)
 
 
 @blueprint.post("")
-@needs(Right.CITIZENS_SEE)
+@needs(Right.CITIZENS_FIND)
 def find() -> Answer:
     written = request.form.get("number", "")
     try:

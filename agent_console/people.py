@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request
@@ -28,6 +29,7 @@ from crm.branches import ALL_QUEUES
 from crm.models import Role, User
 from crm.rights import OF_AGENCIES, Right
 
+audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("people", __name__)
 
 
@@ -202,6 +204,7 @@ def create() -> Answer:
                 password=password, now=utc_now(),
             )
             login = user.login
+            audit.warning("%s: account %s made, role %s", person().login, login, user.role)
     except users.UserError as error:
         return _listing(400, problem=error.code)
     return _listing(201, password_of=login, password=password)
@@ -216,6 +219,23 @@ def _role(name: str) -> Role:
     if role in OF_AGENCIES:
         raise BadRequest()
     return role
+
+
+@blueprint.post("/users/<login>/role")
+@needs(Right.ACCOUNTS)
+def change_role(login: str) -> Answer:
+    """Nobody changes their own: an administrator is left in any case."""
+    role = _role(request.form.get("role", ""))
+    if login == person().login:
+        return _listing(400, problem="self_role")
+    telephone.leave(console(), login)
+    with console().database.transaction() as session:
+        user = _user(session, login)
+        if user.role in OF_AGENCIES:
+            raise BadRequest()
+        before = users.set_role(session, user, role, utc_now())
+    audit.warning("%s: role of %s from %s to %s", person().login, login, before, role)
+    return redirect(url("people.listing"))
 
 
 @blueprint.post("/users/<login>/queues")
@@ -236,6 +256,7 @@ def reset_password(login: str) -> Answer:
     password = users.generate_password()
     with console().database.transaction() as session:
         users.set_password(session, _user(session, login), password, utc_now())
+    audit.warning("%s: new password for %s", person().login, login)
     return _listing(password_of=login, password=password)
 
 
@@ -252,4 +273,6 @@ def switch_active(login: str) -> Answer:
             users.reactivate(user)
         else:
             users.deactivate(session, user, utc_now())
+        on = user.active
+    audit.warning("%s: account %s is %s", person().login, login, "on" if on else "off")
     return redirect(url("people.listing"))

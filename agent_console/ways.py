@@ -8,7 +8,8 @@ from agent_console.door import may_open
 from crm.models import Role
 
 WAYS = (
-    ("desk.page", _("Agent desk")), ("work.page", _("To do")),
+    ("desk.page", _("Agent desk")), ("expert_desk.page", _("Calls I took")),
+    ("work.page", _("To do")),
     ("messages.page", _("Voice messages")), ("case_desk.listing", _("Cases")),
     ("citizens.search", _("Citizens")), ("knowledge.listing", _("Knowledge")),
     ("points.listing", _("Contact points")), ("board.page", _("Live board")),
@@ -23,7 +24,7 @@ HOME = {
     Role.AGENT: "desk.page", Role.LEAD: "board.page", Role.DISPATCHER: "case_desk.listing",
     Role.SUPERVISOR: "board.page", Role.ADMIN: "board.page", Role.AUDITOR: "board.calls",
     Role.HEALTH: "reports.figures", Role.OFFICER: "officer_desk.listing",
-    Role.LEADER: "officer_desk.listing", Role.EXPERT: "knowledge.listing",
+    Role.LEADER: "officer_desk.listing", Role.EXPERT: "expert_desk.page",
 }
 
 

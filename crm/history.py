@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
 from crm.clock import VIETNAM
 from crm.models import Call, CallNote, Outcome, User
+
+EXPERT = "expert:"  # before whose telephone was rung, in a call's path
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,25 @@ def of_agent(session: Session, login: str, since: datetime, *, limit: int = 100)
         select(Call).where(Call.started_at >= since, Call.agent == login)
         .order_by(Call.started_at.desc()).limit(limit)
     ))
+
+
+def of_expert(session: Session, login: str, day: date, *, limit: int = 200) -> list[Call]:
+    """The calls of a day that a doctor on duty took, newest first: they are rung in turn, so the
+    last who was rung took it."""
+    start = datetime.combine(day, time(), VIETNAM).astimezone(UTC)
+    found = session.scalars(
+        select(Call).where(
+            Call.started_at >= start, Call.started_at < start + timedelta(days=1),
+            Call.outcome == Outcome.TRANSFERRED.value,
+            cast(Call.path, String).contains(f'"{EXPERT}{login}"', autoescape=True),
+        ).order_by(Call.started_at.desc()).limit(limit)
+    )
+    return [call for call in found if _took(call) == login]
+
+
+def _took(call: Call) -> str | None:
+    rung = [step["menu"] for step in call.path if step["menu"].startswith(EXPERT)]
+    return str(rung[-1]).removeprefix(EXPERT) if rung else None
 
 
 def of_caller(session: Session, caller: str, *, but: str, limit: int = 10) -> list[Record]:

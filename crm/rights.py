@@ -36,6 +36,8 @@ class Right(Enum):
     WORK_DO = "take and finish them", Role.AGENT, Role.LEAD, Role.SUPERVISOR
     VOICEMAIL = "hear voice messages", Role.AGENT, *_FLOOR, Role.AUDITOR
 
+    CALLS_TAKEN = "see the calls that one took as a doctor on duty", Role.EXPERT
+
     FLOOR_SEE = "the live board, and who waits", *_FLOOR, Role.AUDITOR
     FLOOR_LEAD = ("listen, whisper, barge in, send agents to a pause or out, move callers", *_FLOOR)
     CALLS_SEE = "the list of all calls", *_FLOOR, Role.AUDITOR
@@ -48,6 +50,7 @@ class Right(Enum):
     CASES_IDENTITY = "look at a hidden number, for a reason", *_DESKS
     CASES_DISPATCH = ("send cases to agencies, answer, move, join, publish; links of officers",
                       *_DISPATCH)
+    CITIZENS_FIND = "look up a number", *_DESKS
     CITIZENS_SEE = "all calls and cases of a number", *_DESKS, Role.AUDITOR
     CITIZENS_KEEP = "write down what is known of a number, and consents", *_DESKS
     AGENCIES_SEE = "agencies and their people", *_DISPATCH, Role.AUDITOR

@@ -158,6 +158,14 @@ def set_queues(user: User, queues: Iterable[str]) -> None:
     user.queues = _checked_queues(queues)
 
 
+def set_role(session: Session, user: User, role: Role, now: datetime) -> str:
+    """Give somebody another role; they are signed out everywhere. Returns the role before."""
+    before, user.role = user.role, role.value
+    if before != user.role:
+        revoke_all(session, user, now)
+    return before
+
+
 def served(user: User) -> list[str]:
     """The queues an agent is a member of: every agent takes emergencies."""
     if not user.queues:

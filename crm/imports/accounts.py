@@ -51,9 +51,7 @@ def put(session: Session, row: Mapping[str, str], now: datetime) -> str | None:
         )
     user.name, user.language = " ".join(row["name"].split()), row["language"]
     users.set_queues(user, _queues(row))
-    if user.role != row["role"]:
-        user.role = row["role"]
-        users.revoke_all(session, user, now)
+    users.set_role(session, user, Role(row["role"]), now)
     if row["active"] == _YES:
         users.reactivate(user)
     elif user.active:

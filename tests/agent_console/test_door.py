@@ -63,6 +63,7 @@ OFFICES = {"/agency", "/agency/<code>", "/agency/<code>/files/<int:number>"}
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
 MESSAGES = {"/messages", "/work"}  # of whoever does what callers ask for
 ADMINS = {"/users", "/api-keys"}
+DOCTORS = {"/doctor"}
 CASES = {
     "/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>", "/knowledge",
     "/cases/<code>/files/<int:number>",
@@ -83,6 +84,7 @@ def filled(rule: str) -> str:
 
 def test_every_page_is_named_in_this_file(app: Flask) -> None:
     known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL | CASES | FIGURES | OFFICES | TOKENS
+    known |= DOCTORS
     assert readable(app) == PUBLIC - SENT_OPENLY - HOOKS | known
 
 
@@ -114,7 +116,7 @@ def test_each_role_sees_its_own_pages_only(
     browser.sign_in(login)
     for rule in readable(app) - PUBLIC - LOCAL - {"/events"}:
         code = browser.client.get(filled(rule)).status_code
-        assert (code == 403) == (rule in closed), (rule, code)
+        assert (code == 403) == (rule in closed | DOCTORS), (rule, code)
 
 
 def test_a_view_that_nobody_marked_is_closed(admin: Browser, app: Flask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +15,17 @@ from agent_console import door
 from agent_console.ways import HOME, WAYS
 from crm import officers, rights, users
 from crm.database import Database
+from crm.knowledge import articles
 from crm.models import Role
 from crm.officer_models import Post
 from crm.rights import Right
 from scripts import hotline
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import Browser
+from tests.agent_console.factories import add_call
 from tests.agent_console.test_door import filled
-from tests.crm.case_factory import officer, with_agencies
+from tests.crm.case_factory import at_agency, officer, with_agencies
+from tests.crm.knowledge.factory import ARTICLE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rights.md").read_text("utf-8")
 ROWS = [
@@ -88,7 +92,7 @@ def test_every_right_opens_something(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_each_begins_at_a_page_of_theirs_and_is_shown_no_way_that_is_closed(
+def test_each_begins_at_a_page_of_theirs_and_is_shown_the_ways_that_are_open(
     app: Flask, sqlite: Database, role: Role
 ) -> None:
     add_each_role(sqlite)
@@ -101,10 +105,54 @@ def test_each_begins_at_a_page_of_theirs_and_is_shown_no_way_that_is_closed(
     assert nav
     ways = re.findall(r'href="([^"]+)"', nav[1])
     assert ways
-    assert [browser.client.get(way).status_code for way in ways] == [200] * len(ways)
-    closed = [way for endpoint, _ in WAYS
-              if (way := app.url_map.bind("").build(endpoint)) not in ways]
-    assert {browser.client.get(way).status_code for way in closed} <= {403}
+    mine = {app.url_map.bind("").build(endpoint) for endpoint, _ in WAYS
+            if isinstance(right := door.needed(app, endpoint), Right) and rights.may(role, right)}
+    assert set(ways) == mine
+
+
+@pytest.mark.parametrize("role", Role)
+def test_nobody_is_shown_a_link_or_a_form_that_would_be_refused(
+    app: Flask, sqlite: Database, role: Role
+) -> None:
+    """Whatever pages are reached from the first one, one of each address."""
+    add_each_role(sqlite)
+    with sqlite.transaction() as session:
+        at_agency(session)
+        articles.save(
+            session, articles.parse(session, ARTICLE | {"owner": "admin"}), by="admin",
+            now=datetime.now(UTC),
+        )
+    add_call(sqlite, path=[{"menu": "expert:expert", "key": "", "at": ""}], outcome="transferred",
+             recording="a.wav", voicemail="b.wav")
+    browser = Browser(app.test_client())
+    browser.sign_in(role)
+    to_visit, visited, shown = [app.url_map.bind("").build(HOME[role])], set(), set()
+    while to_visit:
+        path = to_visit.pop()
+        endpoint, _ = _where(app, path, "GET")
+        if endpoint in visited or path.startswith("/static"):
+            continue
+        visited.add(endpoint)
+        answer = browser.client.get(path)
+        assert answer.status_code in (200, 302, 404), (path, answer.status_code)
+        if answer.mimetype != "text/html":
+            continue
+        to_visit += [html.unescape(one) for one in re.findall(r'href="(/[^"]*)"', answer.text)]
+        for form in re.findall(r"<form[^>]*method=\"post\"[^>]*>", answer.text):
+            action = re.search(r'action="([^"]*)"', form)
+            shown.add(_where(app, html.unescape(action[1]) if action else path, "POST"))
+    allowed = {
+        (endpoint, right) for endpoint, right in shown
+        if right == door.EVERYBODY
+        or (isinstance(right, Right) and rights.may(role, right, changing=True))
+    }
+    assert shown == allowed
+    assert len(visited) > 3
+
+
+def _where(app: Flask, path: str, method: str) -> tuple[str, Right | str | None]:
+    endpoint, _ = app.url_map.bind("").match(path.partition("?")[0].partition("#")[0], method)
+    return endpoint, door.needed(app, endpoint)
 
 
 def test_the_auditor_reads_everything_and_changes_nothing(app: Flask, sqlite: Database) -> None:
@@ -141,3 +189,39 @@ def test_privileged_roles_sign_in_with_a_second_factor() -> None:
 
 def test_the_command_line_makes_accounts_of_every_role_but_those_of_agencies() -> None:
     assert set(hotline.ROLES) == set(Role) - rights.OF_AGENCIES
+
+
+def test_a_doctor_sees_the_calls_they_took_without_numbers(app: Flask, sqlite: Database) -> None:
+    add_each_role(sqlite)
+
+    def rung(*who: str, outcome: str = "transferred") -> str:
+        steps = [{"menu": f"expert:{one}", "key": "", "at": ""} for one in who]
+        return add_call(sqlite, path=steps, outcome=outcome).id
+
+    took, other = rung("bs.an", "expert"), rung("expert", "bs.an")
+    failed, longer = rung("expert", outcome="abandoned_menu"), rung("expert.hai")
+    doctor = Browser(app.test_client())
+    doctor.sign_in("expert")
+    page = doctor.client.get("/doctor").text
+    assert f'data-call="{took}"' in page
+    assert not any(one in page for one in (other, failed, longer, "0912345678"))
+    assert took not in doctor.client.get("/doctor?day=2026-01-01").text
+    assert doctor.client.get("/doctor?day=x").status_code == 400
+
+
+def test_an_administrator_gives_another_role_and_the_person_is_signed_out(
+    app: Flask, sqlite: Database
+) -> None:
+    add_each_role(sqlite)
+    admin, agent = Browser(app.test_client()), Browser(app.test_client())
+    admin.sign_in("admin")
+    agent.sign_in("agent")
+    assert admin.submit("/users/agent/role", role="lead").status_code == 302
+    assert agent.ask("GET", "/session").status_code == 401
+    agent.sign_in("agent")
+    assert agent.client.get("/").location == "/supervisor"
+    for login, role in (("agent", "king"), ("agent", "officer"), ("officer", "admin"),
+                        ("admin", "agent")):
+        assert admin.submit(f"/users/{login}/role", role=role).status_code == 400, (login, role)
+    assert admin.submit("/users", login="x", name="X", role="leader").status_code == 400
+    assert admin.client.get("/users").status_code == 200

@@ -14,12 +14,13 @@ export class Supervision {
   #listens = null; // {agent, how} that was asked for last
 
   constructor() {
+    element("waiting").addEventListener("toggle", () => this.#drawWaiting());
+    setInterval(() => this.#drawWaiting(), REFRESH_MS);
+    if (!given.leads) return; // who only looks
     element("own-phone").addEventListener("click", () => this.#takePhone());
     element("own-hangup").addEventListener("click", () => this.#phone.hangUp());
     element("own-answer").addEventListener("click", () => this.#phone.answer());
     element("agents").addEventListener("click", ({ target }) => this.#pressed(target));
-    element("waiting").addEventListener("toggle", () => this.#drawWaiting());
-    setInterval(() => this.#drawWaiting(), REFRESH_MS);
     for (const event of ["call", "registration"]) this.#phone.addEventListener(event, () => this.#drawPhone());
     // what was asked for a moment ago is answered by itself: the click was the consent
     this.#phone.addEventListener("call", () => {
@@ -31,6 +32,7 @@ export class Supervision {
 
   /** The cell of an agent's row. */
   cell(agent) {
+    if (!given.leads) return make("td");
     const talks = agent.state === "talking" && agent.call;
     const button = (act, words) => {
       const made = make("button", "small", words);
@@ -129,7 +131,7 @@ export class Supervision {
       );
       return make(
         "tr", "", make("td", "", call.caller ?? t("Number withheld")), make("td", "", given.branches[call.branch] ?? ""),
-        make("td", "number", clock(since(call.queued_at))), make("td", "", choice),
+        make("td", "number", clock(since(call.queued_at))), make("td", "", given.leads ? choice : ""),
       );
     });
     if (!rows.length) {
