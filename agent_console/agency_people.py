@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm import agencies, officers, users
-from crm.agencies import AgencyError
-from crm.case_models import Agency
+from crm import users
+from crm.agencies import officers
+from crm.agencies import register as agencies
+from crm.agencies.models import Officer, Post
+from crm.agencies.officers import OfficerError
+from crm.agencies.register import AgencyError
+from crm.cases.models import Agency
 from crm.errors import HotlineError
-from crm.officer_models import Officer, Post
-from crm.officers import OfficerError
 from crm.rights import Right
 
 blueprint = Blueprint("agency_people", __name__, url_prefix="/agencies")

@@ -12,8 +12,8 @@ from werkzeug.exceptions import BadRequest, NotFound
 from agent_console import catalogues, telephone, words
 from agent_console.desk import shown_phone
 from agent_console.door import Answer, console, language, needs, person, utc_now
-from crm import emergency, history
 from crm.branches import BRANCHES
+from crm.calls import emergency, history
 from crm.clock import VIETNAM
 from crm.models import Call, Outcome, Role, User
 from crm.rights import Right

@@ -15,25 +15,19 @@ from werkzeug.exceptions import BadRequest, NotFound
 from agent_console import case_intake, places, words
 from agent_console.door import Answer, console, needs, person, utc_now
 from agent_console.places import PlaceError
-from crm import (
-    agencies,
-    areas,
-    case_codes,
-    case_groups,
-    case_links,
-    cases,
-    dispatch,
-    drafts,
-    history,
-)
-from crm.agencies import AgencyError
-from crm.call_facts import CALL_ID
-from crm.case_models import Case, Identity, Status
-from crm.cases import CaseError, Refusal
-from crm.categories import CATEGORIES, CategoryError
+from crm import areas
+from crm.agencies import register
+from crm.agencies.register import AgencyError
+from crm.calls import history
+from crm.calls.facts import CALL_ID
+from crm.cases import codes, dispatch, drafts, groups, life
+from crm.cases import links as case_links
+from crm.cases.categories import CATEGORIES, CategoryError
+from crm.cases.deadlines import GENERALS
+from crm.cases.life import CaseError, Refusal
+from crm.cases.models import Case, Identity, Status
 from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
-from crm.deadlines import GENERALS
 from crm.intake import text
 from crm.models import Call
 from crm.notices import board
@@ -52,16 +46,16 @@ def listing() -> Answer:
     case by its code, else those that have all its words."""
     asked = request.args.get("q", "").strip()
     with console().database.reading() as session:
-        if case_codes.is_code(code := re.sub(r"\s", "", asked)):
+        if codes.is_code(code := re.sub(r"\s", "", asked)):
             try:
-                return redirect(url_for(".page", code=cases.by_code(session, code).code))
+                return redirect(url_for(".page", code=life.by_code(session, code).code))
             except CaseError:
                 pass  # a telephone number within a summary, perhaps
         return render_template(
             "cases.html", asked=asked, now=utc_now(), listed=LISTED,
-            found=cases.found_by(session, asked, LISTED) if asked else [],
-            waiting=[] if asked else cases.to_dispatch(session, LISTED),
-            handled=[] if asked else cases.handled(session, LISTED),
+            found=life.found_by(session, asked, LISTED) if asked else [],
+            waiting=[] if asked else life.to_dispatch(session, LISTED),
+            handled=[] if asked else life.handled(session, LISTED),
             looks=[] if asked else dispatch.to_look_at(session, utc_now()),
         )
 
@@ -82,7 +76,7 @@ def create() -> Answer:
     form, now, by = request.form, utc_now(), person().login
     try:
         with console().database.transaction() as session:
-            case = cases.open_case(
+            case = life.open_case(
                 session, summary=text.clean(form.get("summary", "")), by=by, now=now,
                 phone=_phone(form), identity=_identity(form), call_id=_call_id(form),
                 **case_intake.how_it_came(form, now),
@@ -112,7 +106,7 @@ def show_identity(code: str) -> Answer:
     """Who reported, where that is hidden: for a reason, which stands in the case for good."""
     try:
         with console().database.transaction() as session:
-            cases.note_look(session, _case(session, code), request.form.get("reason", ""),
+            life.note_look(session, _case(session, code), request.form.get("reason", ""),
                             by=person().login, now=utc_now())
     except CaseError as error:
         with console().database.reading() as session:
@@ -130,7 +124,7 @@ def classify(code: str) -> Answer:
 @blueprint.post("/<code>/assign")
 @needs(Right.CASES_DISPATCH)
 def assign(code: str) -> Answer:
-    return _changed(code, lambda session, case: cases.move(
+    return _changed(code, lambda session, case: life.move(
         session, case, Status.ASSIGNED, by=person().login, now=utc_now(),
         agency=request.form.get("agency", ""), reason=request.form.get("reason", ""),
     ))
@@ -139,7 +133,7 @@ def assign(code: str) -> Answer:
 @blueprint.post("/<code>/answer")
 @needs(Right.CASES_DISPATCH)
 def answer(code: str) -> Answer:
-    return _changed(code, lambda session, case: cases.set_answer(
+    return _changed(code, lambda session, case: life.set_answer(
         session, case, request.form.get("answer", ""), by=person().login, now=utc_now(),
     ))
 
@@ -153,7 +147,7 @@ def move(code: str) -> Answer:
         refusal = Refusal(request.form["refusal"]) if request.form.get("refusal") else None
     except ValueError as error:
         raise BadRequest() from error
-    return _changed(code, lambda session, case: cases.move(
+    return _changed(code, lambda session, case: life.move(
         session, case, to, by=person().login, now=utc_now(), reason=request.form.get("reason", ""),
         due_at=_end_of(day) if day and to is Status.EXTENDED else None,
         refusal=refusal if to is Status.REJECTED else None,
@@ -165,8 +159,8 @@ def move(code: str) -> Answer:
 def join(code: str) -> Answer:
     """The case is a double of another."""
     def act(session: Session, case: Case) -> None:
-        main = cases.by_code(session, re.sub(r"\s", "", request.form.get("main", "")))
-        case_groups.join(session, case, main, by=person().login, now=utc_now())
+        main = life.by_code(session, re.sub(r"\s", "", request.form.get("main", "")))
+        groups.join(session, case, main, by=person().login, now=utc_now())
 
     return _changed(code, act)
 
@@ -178,7 +172,7 @@ def split(code: str) -> Answer:
     made: list[str] = []
 
     def act(session: Session, case: Case) -> None:
-        made.append(case_groups.split(
+        made.append(groups.split(
             session, case, request.form.get("summary", ""), by=person().login, now=utc_now()
         ).code)
 
@@ -197,7 +191,7 @@ def add_call(code: str) -> Answer:
         call_id = _call_id(request.form)
         if call_id is None or session.get(Call, call_id) is None:
             raise CaseError("there is no such call", "call")
-        cases.add_call(session, case, call_id, by=person().login, now=utc_now())
+        life.add_call(session, case, call_id, by=person().login, now=utc_now())
 
     return _changed(code, act)
 
@@ -229,7 +223,7 @@ def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
     try:
         with console().database.transaction() as session:
             case = _case(session, code)
-            cases.unchanged_since(session, case, request.form.get("seen", type=int))
+            life.unchanged_since(session, case, request.form.get("seen", type=int))
             act(session, case)
     except (CaseError, AgencyError, CategoryError, PlaceError) as error:
         with console().database.reading() as session:
@@ -238,7 +232,7 @@ def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
 
 
 def _classify(session: Session, case: Case, now: datetime) -> None:
-    cases.classify(
+    life.classify(
         session, case, request.form.get("category", ""), by=person().login, now=now,
         area=places.area_of(request.form, now), about=request.form.get("about") or None,
         general=GENERALS[console().settings.general_days],
@@ -272,7 +266,7 @@ def _end_of(day: date) -> datetime:
 
 def _case(session: Session, code: str) -> Case:
     try:
-        return cases.by_code(session, code)
+        return life.by_code(session, code)
     except CaseError as error:
         raise NotFound() from error
 
@@ -301,24 +295,24 @@ def _page(
     session: Session, case: Case, error: Exception | None = None, *, phone_shown: bool = False
 ) -> Answer:
     now = utc_now()
-    events = cases.events_of(session, case)
+    events = life.events_of(session, case)
     day = vietnam_day(now)
-    at_work = Status(case.status) not in cases.ENDED
+    at_work = Status(case.status) not in life.ENDED
     status = 409 if error is not None and _code_of(error) == "stale" else 400 if error else 200
     return render_template(
         "case.html", phone_shown=phone_shown or case.identity == Identity.SHOWN, case=case,
         events=events, seen=events[-1].id, now=now, at_work=at_work,
         units=areas.standing(day),
-        suggested=cases.suggested(session, case, now),
-        moves=[one for one in Status if one in cases.MOVES[Status(case.status)]
+        suggested=life.suggested(session, case, now),
+        moves=[one for one in Status if one in life.MOVES[Status(case.status)]
                and one not in (Status.ASSIGNED, Status.CLASSIFIED, Status.REOPENED,
                                Status.DUPLICATE)],
-        alike=case_groups.alike(session, case) if at_work else [],
-        doubles=case_groups.doubles(session, case), draft=drafts.waiting(session, case),
+        alike=groups.alike(session, case) if at_work else [],
+        doubles=groups.doubles(session, case), draft=drafts.waiting(session, case),
         links=case_links.of_case(session, case), calls=_calls(session, case),
         notices=board.of_case(session, case.id), split_from=case.split_from,
-        may_join=Status.DUPLICATE in cases.MOVES[Status(case.status)],
-        with_agency=case.status in cases.AT_AGENCY, refusals=cases.REFUSALS,
+        may_join=Status.DUPLICATE in life.MOVES[Status(case.status)],
+        with_agency=case.status in life.AT_AGENCY, refusals=life.REFUSALS,
         given=request.form.to_dict(), **_choices(session, error),
         **case_intake.shown(session, case),
     ), status
@@ -326,7 +320,7 @@ def _page(
 
 def _calls(session: Session, case: Case) -> list[tuple[Call, bool]]:
     """The calls in which it was spoken of (True), and others of its number that may be (False)."""
-    spoken = cases.calls_of(session, case)
+    spoken = life.calls_of(session, case)
     found = {one.id: one for one in session.scalars(select(Call).where(Call.id.in_(spoken)))}
     recent = history.of_caller(session, case.phone, but="", limit=RECENT_CALLS) if (
         case.phone) else []
@@ -342,6 +336,6 @@ def _choices(session: Session, error: Exception | None) -> dict[str, object]:
     return {
         "problem": words.case_problem(_code_of(error)) if error else None, "sides": sides,
         "categories": CATEGORIES, "identities": Identity,
-        "agencies": agencies.standing(session, now),
+        "agencies": register.standing(session, now),
         "names": sorted({area.name for area in areas.all_areas()}),
     }

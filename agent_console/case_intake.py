@@ -14,11 +14,11 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import intake_words, words
 from agent_console.door import Answer, console, long_body, needs, person, utc_now
-from crm import attachments, cases
-from crm.agencies import AgencyError
-from crm.attachments import AT_ONCE, AttachmentError, Giver
-from crm.case_models import Case
-from crm.cases import CaseError
+from crm.agencies.register import AgencyError
+from crm.cases import attachments, life
+from crm.cases.attachments import AT_ONCE, AttachmentError, Giver
+from crm.cases.life import CaseError
+from crm.cases.models import Case
 from crm.clock import VIETNAM
 from crm.intake import arrivals, forms, hand
 from crm.intake.forms import FieldError
@@ -175,7 +175,7 @@ def _received(form: Mapping[str, str]) -> datetime | None:
 
 def _case(session: Session, code: str) -> Case:
     try:
-        return cases.by_code(session, code)
+        return life.by_code(session, code)
     except CaseError as error:
         raise NotFound() from error
 

@@ -14,10 +14,10 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm import cases
 from crm.branches import LANGUAGES
-from crm.case_models import Identity
-from crm.cases import CaseError
+from crm.cases import life
+from crm.cases.life import CaseError
+from crm.cases.models import Identity
 from crm.citizens import contacts
 from crm.citizens.contacts import ContactError
 from crm.citizens.numbers import Number, NumberError
@@ -62,7 +62,7 @@ def of_call(call_id: str) -> Answer:
 def of_case(code: str) -> Answer:
     with console().database.reading() as session:
         try:
-            case = cases.by_code(session, code)
+            case = life.by_code(session, code)
         except CaseError as error:
             raise NotFound() from error
         if case.identity != Identity.SHOWN:
@@ -129,7 +129,7 @@ def _page(session: Session, number: Number, problem: str | None = None) -> Answe
                   if consents.GROUNDS[one] is Ground.CONSENT],
         channels=consents.CHANNELS, listed=contacts.LISTED, now=utc_now(),
         given=request.form if problem else None,
-        problem=words.contact_problem(problem) if problem else None, ended=cases.ENDED,
+        problem=words.contact_problem(problem) if problem else None, ended=life.ENDED,
     ), 409 if problem == "stale" else 400 if problem else 200
 
 

@@ -11,9 +11,9 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from agent_console.door import Answer, console, needs, person, utc_now
 from agent_console.telephone import told
 from crm import switches
+from crm.cases.working_days import holidays_of
 from crm.clock import VIETNAM
 from crm.rights import Right
-from crm.working_days import holidays_of
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("controls", __name__, url_prefix="/controls")

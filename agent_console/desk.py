@@ -21,8 +21,10 @@ from agent_console.door import (
     utc_now,
 )
 from agent_console.feed import path_text
-from crm import cases, desk, history
-from crm.case_models import Status
+from crm import desk
+from crm.calls import history
+from crm.cases import life
+from crm.cases.models import Status
 from crm.desk import PauseReason, Result, SeatKind
 from crm.models import Call, LiveCall, User
 from crm.rights import Right
@@ -131,7 +133,7 @@ def call(call_id: str) -> Answer:
         branch = next((row.branch for row in known if row.branch), None)
         note = desk.note_of(session, me, call_id)
         earlier = history.of_caller(session, caller, but=call_id) if caller else []
-        now, own_cases = utc_now(), cases.of_phone(session, caller) if caller else []
+        now, own_cases = utc_now(), life.of_phone(session, caller) if caller else []
         return {
             "id": call_id, "caller": caller, "branch": branch,
             "path": path_text(record.path) if record else None,
@@ -147,7 +149,7 @@ def call(call_id: str) -> Answer:
             "cases": [{
                 "code": words.case_code(one.code), "page": url_for("case_desk.page", code=one.code),
                 "status": words.case_statuses()[one.status], "summary": one.summary[:160],
-                "overdue": Status(one.status) not in cases.ENDED and one.due_at < now,
+                "overdue": Status(one.status) not in life.ENDED and one.due_at < now,
             } for one in own_cases],
         }, 200
 

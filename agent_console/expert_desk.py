@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.exceptions import BadRequest
 
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm import history
+from crm.calls import history
 from crm.clock import vietnam_day
 from crm.rights import Right
 

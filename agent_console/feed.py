@@ -25,9 +25,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from crm import callbacks, emergency, history, messages, users, wallboard
+from crm import users, wallboard
 from crm.branches import BRANCHES
-from crm.call_rows import iso
+from crm.calls import callbacks, emergency, history, messages
+from crm.calls.rows import iso
 from crm.database import Database
 from crm.models import Call, ListenerState, LiveAgent, LiveCall, LiveState
 

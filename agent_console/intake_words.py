@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 
-from crm.attachments import AT_ONCE, LARGEST, MOST, Giver
+from crm.cases.attachments import AT_ONCE, LARGEST, MOST, Giver
 from crm.intake.forms import FakeNews, Fields, Platform, Wrong
 from crm.intake.hand import Channel
 
@@ -82,7 +82,7 @@ def came_by(channel: str) -> str:
 
 
 def file_problem(code: str, name: str) -> str:
-    """Why a file is not taken (the codes of crm.attachments.AttachmentError)."""
+    """Why a file is not taken (the codes of crm.cases.attachments.AttachmentError)."""
     sentences: dict[str, str] = {
         "empty": _("%(name)s is empty.", name=name),
         "large": _("%(name)s is larger than %(size)s MB.", name=name, size=LARGEST // 1024 ** 2),

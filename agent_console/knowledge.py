@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from agent_console import words
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm.categories import CATEGORIES
+from crm.cases.categories import CATEGORIES
 from crm.clock import vietnam_day
 from crm.knowledge import articles, points
 from crm.knowledge.articles import ArticleError, StaleArticleError

@@ -12,7 +12,8 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from agent_console.door import Answer, Console, console, local, needs, person, public, utc_now
 from agent_console.feed import EVERYBODY, LISTENER_SILENT
-from crm import history, users, wallboard
+from crm import users, wallboard
+from crm.calls import history
 from crm.database import DatabaseError
 from crm.models import AgentState, ListenerState
 from crm.rights import Right

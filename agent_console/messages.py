@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from agent_console import catalogues
 from agent_console.door import Answer, console, language, needs, person, utc_now
-from crm import messages
+from crm.calls import messages
 from crm.rights import Right
 
 blueprint = Blueprint("messages", __name__, url_prefix="/messages")

@@ -16,29 +16,23 @@ from werkzeug.exceptions import BadRequest, Forbidden, Gone, NotFound
 
 from agent_console import case_intake, intake_words, words
 from agent_console.door import Answer, console, long_body, needs, person, public, utc_now
-from crm import (
-    agencies,
-    agency_view,
-    areas,
-    attachments,
-    case_links,
-    case_texts,
-    cases,
-    drafts,
-    officers,
-)
-from crm.agencies import AgencyError
-from crm.agency_view import Act
-from crm.attachments import AT_ONCE, LARGEST, Giver
-from crm.case_links import CODE_LASTS, LinkError
-from crm.case_models import Case, Identity, Status
-from crm.cases import CaseError, Mover
+from crm import areas
+from crm.agencies import officers, register
+from crm.agencies import view as agency_view
+from crm.agencies.models import Officer
+from crm.agencies.register import AgencyError
+from crm.agencies.view import Act
+from crm.cases import attachments, drafts, links, texts
+from crm.cases import life as cases
+from crm.cases.attachments import AT_ONCE, LARGEST, Giver
+from crm.cases.disguise import nameless
+from crm.cases.life import CaseError, Mover
+from crm.cases.links import CODE_LASTS, LinkError
+from crm.cases.models import Case, Identity, Status
 from crm.clock import VIETNAM, vietnam_day
-from crm.disguise import nameless
 from crm.intake import forms
 from crm.notices import outbox
 from crm.notices.outbox import Channel, Purpose
-from crm.officer_models import Officer
 from crm.rights import Right
 
 blueprint = Blueprint("officer_desk", __name__)
@@ -114,12 +108,12 @@ def send_code(token: str) -> Answer:
     with console().database.transaction() as session:
         case, officer = _of_link(session, token)
         try:
-            code = case_links.new_code(case_links.living(session, token), now)
+            code = links.new_code(links.living(session, token), now)
         except LinkError as error:
             return _door(session, token, error)
         outbox.write(
             session, channel=Channel.SMS, recipient=officer.phone, now=now, urgent=True,
-            body=case_texts.one_time_code(code, int(CODE_LASTS.total_seconds()) // 60),
+            body=texts.one_time_code(code, int(CODE_LASTS.total_seconds()) // 60),
             purpose=Purpose.CODE, case_id=case.id,
         )
     with console().database.reading() as session:
@@ -133,8 +127,8 @@ def enter(token: str) -> Answer:
     with console().database.transaction() as session:  # a miss is counted, too
         _of_link(session, token)
         try:
-            case_links.enter(
-                case_links.living(session, token), request.form.get("code", "").strip(), utc_now()
+            links.enter(
+                links.living(session, token), request.form.get("code", "").strip(), utc_now()
             )
         except LinkError as error:
             problem = error
@@ -293,7 +287,7 @@ def _page(
     except CaseError as refused:
         raise NotFound() from refused
     code = error.code if isinstance(error, CaseError) else "agency"
-    others = [one for one in agencies.standing(session, now)
+    others = [one for one in register.standing(session, now)
               if one.id not in (case.agency_id, case.about_id)]
     return render_template(
         "officer_case.html", case=view, action=action, now=now, officer=officer,
@@ -308,7 +302,7 @@ def _page(
 
 def _door(session: Session, token: str, error: LinkError | None = None) -> Answer:
     """Where the code is asked for; what the case is about is not told yet."""
-    found = case_links.living(session, token) if error is None or error.code != "dead" else None
+    found = links.living(session, token) if error is None or error.code != "dead" else None
     if found is None:
         raise Gone(words.link_problem("dead"))
     sent = found.code_sent_at

@@ -15,7 +15,7 @@ from agent_console.desk import shown_phone
 from agent_console.door import Answer, console, needs, person
 from crm import desk
 from crm.branches import BY_ID
-from crm.call_rows import iso
+from crm.calls.rows import iso
 from crm.desk import PauseReason, SeatKind
 from crm.models import LiveAgent, LiveCall, LiveState, User
 from crm.rights import Right

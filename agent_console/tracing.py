@@ -7,7 +7,7 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 
 from agent_console import words
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm.call_rows import iso
+from crm.calls.rows import iso
 from crm.imports import files
 from crm.privacy import tracing
 from crm.privacy.tracing import Refused, Traced, TracingError, What

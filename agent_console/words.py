@@ -10,11 +10,11 @@ from flask_babel import get_locale  # type: ignore[import-untyped]
 from flask_babel import gettext as _
 
 from crm.branches import BRANCHES, BY_ID, SERVICES
-from crm.case_models import Identity, Status
-from crm.categories import CATEGORIES
+from crm.cases.categories import CATEGORIES
+from crm.cases.dispatch import Why
+from crm.cases.models import Identity, Status
 from crm.clock import VIETNAM
 from crm.desk import PauseReason, Result
-from crm.dispatch import Why
 from crm.knowledge.models import PointKind, State
 from crm.models import AgentState, Outcome, Role
 from crm.notices.models import Purpose
@@ -194,7 +194,7 @@ def case_events() -> dict[str, str]:
 
 
 def link_problem(code: str) -> str:
-    """Why a link or its code is not taken (the codes of crm.case_links.LinkError)."""
+    """Why a link or its code is not taken (the codes of crm.cases.links.LinkError)."""
     sentences: dict[str, str] = {
         "dead": _("This link leads nowhere any more: the case is done, or is with another agency."
                   " A new link comes by SMS, or from the hotline."),
@@ -206,7 +206,7 @@ def link_problem(code: str) -> str:
 
 
 def looks() -> dict[str, str]:
-    """Why the desk should look at a case (crm.dispatch.Why)."""
+    """Why the desk should look at a case (crm.cases.dispatch.Why)."""
     return {
         Why.RETURNED.value: _("given back by the agency"),
         Why.UNDELIVERED.value: _("a message to the agency failed"),
@@ -319,7 +319,7 @@ def actor(by: str) -> str:
 
 
 def case_scores() -> dict[int, str]:
-    """What citizens think of a result (crm.cases.SCORES)."""
+    """What citizens think of a result (crm.cases.life.SCORES)."""
     return {1: _("satisfied"), 2: _("acceptable"), 3: _("not satisfied")}
 
 
@@ -340,7 +340,7 @@ def suggested_why(why: str) -> str:
 
 
 def case_problem(code: str) -> str:
-    """Why something cannot be done with a case (the codes of crm.cases.CaseError, and of forms)."""
+    """Why something cannot be done with a case (codes of crm.cases.life.CaseError and of forms)."""
     sentences: dict[str, str] = {
         "summary": _("Say what the case is about."),
         "anonymous": _("An anonymous case keeps no number: leave it out, or hide the identity."),

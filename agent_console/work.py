@@ -14,9 +14,11 @@ from werkzeug.exceptions import BadRequest, Conflict
 from agent_console import telephone, words
 from agent_console.call_desk import may_be_rung
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm import callbacks, cases, emergency, messages, missed_callers
+from crm.calls import callbacks, emergency, messages
+from crm.calls import missed as missed_callers
+from crm.calls.missed import MissedError, Result
+from crm.cases import life
 from crm.citizens import contacts, numbers
-from crm.missed_callers import MissedError, Result
 from crm.notices.numbers import masked
 from crm.rights import Right
 
@@ -38,8 +40,8 @@ def page() -> Answer:
                 session, now, timedelta(hours=console().settings.missed_for_h)
             ),
             untaken=messages.untaken(session), owed=callbacks.still_open(session)[:LISTED],
-            at_desk=cases.to_dispatch(session, LISTED),
-            due=[one for one in cases.handled(session, LISTED) if one.due_at < now + DUE_SOON],
+            at_desk=life.to_dispatch(session, LISTED),
+            due=[one for one in life.handled(session, LISTED) if one.due_at < now + DUE_SOON],
             now=now, results=words.missed_results(), has_phone=_phone() is not None,
         )
 

@@ -16,8 +16,8 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.call_rows import iso
-from crm.case_models import AuditHead, CaseEvent
+from crm.calls.rows import iso
+from crm.cases.models import AuditHead, CaseEvent
 
 BEGINNING = "0" * 64
 

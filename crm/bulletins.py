@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm import switches
-from crm.call_rows import iso
+from crm.calls.rows import iso
 from crm.clock import VIETNAM
 from crm.errors import HotlineError
 from crm.models import Bulletin

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from crm.call_facts import CALL_ID
+from crm.calls.facts import CALL_ID
 from crm.models import Call, CallNote, Leg, LiveCall, Seat, User
 from crm.users import signed_in_user_ids
 

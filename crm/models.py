@@ -98,7 +98,7 @@ class Call(Base):
     queue: Mapped[str | None] = mapped_column(String(16))
     agent: Mapped[str | None] = mapped_column(String(32))  # login of the last who spoke
     wait_ms: Mapped[int | None]  # from queued_at to the first person, or to the end
-    # the wait as it was predicted at the first arrival, whether it was said or not (crm.waits)
+    # the wait as predicted at the first arrival, whether it was said or not (crm.calls.waits)
     wait_from_s: Mapped[int | None]
     wait_to_s: Mapped[int | None]
     talk_ms: Mapped[int] = mapped_column(default=0)  # bridged with persons, all together
@@ -114,7 +114,7 @@ class Call(Base):
     hangup_cause: Mapped[int | None]  # Q.850
     case_code: Mapped[str | None] = mapped_column(String(8))
     path: Mapped[list[Any]] = mapped_column(default=list)  # [{"menu", "key", "at"}], at = ISO UTC
-    facts: Mapped[dict[str, Any] | None]  # what the row is derived from, see crm.call_facts
+    facts: Mapped[dict[str, Any] | None]  # what the row is derived from, see crm.calls.facts
 
     __table_args__ = (
         Index("call_started", "started_at"),
@@ -138,7 +138,7 @@ class Call(Base):
 
 
 class MissedCaller(Base):
-    """Who has taken a number that called in vain, and what came of it (crm.missed_callers)."""
+    """Who has taken a number that called in vain, and what came of it (crm.calls.missed)."""
 
     __tablename__ = "missed_caller"
 
@@ -147,7 +147,7 @@ class MissedCaller(Base):
     taken_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
     done_by: Mapped[str | None] = mapped_column(String(32))
-    result: Mapped[str | None] = mapped_column(String(12))  # a crm.missed_callers.Result
+    result: Mapped[str | None] = mapped_column(String(12))  # a crm.calls.missed.Result
 
 
 class RingOut(Base):
@@ -201,7 +201,7 @@ class Callback(Base):
     tried_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     result: Mapped[str | None] = mapped_column(String(8))  # done | refused | failed
-    facts: Mapped[dict[str, Any]]  # what the row is derived from, see crm.callbacks
+    facts: Mapped[dict[str, Any]]  # what the row is derived from, see crm.calls.callbacks
 
     __table_args__ = (
         Index("callback_number", "number", "ended_at"),
@@ -238,7 +238,7 @@ class Leg(Base):
     ended_at: Mapped[datetime | None]
     talk_ms: Mapped[int] = mapped_column(default=0)
     hangup_cause: Mapped[int | None]
-    facts: Mapped[dict[str, Any] | None]  # what the row is derived from, see crm.call_facts
+    facts: Mapped[dict[str, Any] | None]  # what the row is derived from, see crm.calls.facts
 
     __table_args__ = (
         Index(
@@ -463,7 +463,7 @@ class Bulletin(Base):
 
 
 class Restriction(Base):
-    """What was held against a number that misused the line (crm.nuisance)."""
+    """What was held against a number that misused the line (crm.calls.nuisance)."""
 
     __tablename__ = "restriction"
 

@@ -4,10 +4,10 @@ Each has a name and a few values, the first of which holds until another is set.
 stands in the database; Asterisk keeps its own copy, and gets it anew after each connect.
 A day of the calendar is a switch too: `day.20270208` is `closed` or `open` (a working day, whatever
 the calendar says) or `auto`. So is what a number that misused the line may still do:
-`block.0912345678` is `off` or LEVEL.EPOCH, until when it holds (see crm.nuisance). `bulletin` is
-`none` or the sound that key 8 plays (see crm.bulletins), and so is `points.KIND` for the list of
+`block.0912345678` is `off` or LEVEL.EPOCH, until when it holds (see crm.calls.nuisance). `bulletin`
+is `none` or the sound that key 8 plays (see crm.bulletins), and so is `points.KIND` for the list of
 contact points of a kind (see crm.knowledge.points; the scheduler sets it); `incident` is `none` or
-the code of a case and the sound that every caller hears (see crm.incidents).
+the code of a case and the sound that every caller hears (see crm.cases.incidents).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "overload": ("off", "on"),
     "notice": ("none", "high_volume", "disaster", "trial"),  # said after the emergency line
     "survey": ("on", "off"),
-    # the scheduler stops it where predictions are wrong (crm.waits)
+    # the scheduler stops it where predictions are wrong (crm.calls.waits)
     **{f"wait.{queue}": ("on", "off") for queue in QUEUES if queue != EMERGENCY},
     **{
         f"hours.{branch.id}": ("auto", "open", "closed")

@@ -21,7 +21,7 @@ from enum import StrEnum
 from asterisk.ami import Action, AMIClient, Event, Response  # type: ignore[import-untyped]
 
 from crm.branches import ALL_QUEUES, BY_ID, EMERGENCY
-from crm.call_facts import CALL_ID
+from crm.calls.facts import CALL_ID
 from crm.errors import HotlineError
 from crm.models import Callback
 from crm.secrets import Secrets

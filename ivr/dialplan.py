@@ -12,10 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crm import switches
 from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES, SERVICES, Language
-from crm.call_facts import SCORES
-from crm.cases import SCORES as CASE_SCORES
+from crm.calls.facts import SCORES
+from crm.cases.life import SCORES as CASE_SCORES
+from crm.cases.working_days import holidays_of
 from crm.settings import Expert
-from crm.working_days import holidays_of
 from ivr.menu import Hours, Menus
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"

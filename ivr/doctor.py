@@ -14,8 +14,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import attachments, emergency, secrets
+from crm import secrets
 from crm.branches import SERVICES
+from crm.calls import emergency
+from crm.cases import attachments
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.models import JournalPosition, ListenerState

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from crm.call_facts import JournalEvent
+from crm.calls.facts import JournalEvent
 from ivr.journal_reader import read, segments
 
 # Each caller looks once a second whether a phone is free, so that of two phones the later caller

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import callbacks, calls, cases, duty, incidents
+from crm.calls import callbacks, record
+from crm.cases import duty, incidents, life
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import JournalGap, JournalPosition
@@ -196,9 +197,9 @@ class Tailer:
     def _commit(self, here: _Open, batch: Batch) -> None:
         now = self._clock()
         with self._database.transaction() as session:
-            applied = calls.apply(session, batch.events)
+            applied = record.apply(session, batch.events)
             callbacks.apply(session, batch.events)
-            cases.apply(session, batch.events)
+            life.apply(session, batch.events)
             incidents.apply(session, batch.events)
             duty.apply(session, batch.events)
             voice.apply(session, batch.events)

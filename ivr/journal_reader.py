@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from crm.call_facts import JournalEvent
+from crm.calls.facts import JournalEvent
 from crm.models import JournalPosition
 
 CURRENT = "journal.csv"

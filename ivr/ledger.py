@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm.call_facts import CALL_ID, JournalEvent
+from crm.calls.facts import CALL_ID, JournalEvent
 from crm.models import Call, JournalGap, JournalPosition, Outcome
 from ivr.journal_reader import Segment, read, segments
 

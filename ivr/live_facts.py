@@ -112,7 +112,7 @@ class Asked:
     """A call asks something of the database and waits at most ivr.answers.PATIENCE_S for it.
 
     `number` counts the questions of the call; `what` is count (of the caller's cases) or case: the
-    `index`-th (from 1) of those that `digits` and `tail` fit, see crm.case_lookup.
+    `index`-th (from 1) of those that `digits` and `tail` fit, see crm.cases.lookup.
     """
 
     channel: str

@@ -11,7 +11,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from crm import callbacks, users
+from crm import users
+from crm.calls import callbacks
 from crm.database import Database
 from crm.models import (
     AgentState,

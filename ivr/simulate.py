@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crm.branches import BY_ID, SERVICES
-from crm.working_days import holidays_of
+from crm.cases.working_days import holidays_of
 from ivr.menu import Hours, Leaf, Menu, Menus, Option
 
 TIMEOUT = "."  # instead of a key: the caller presses none

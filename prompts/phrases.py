@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from crm.case_models import Case, Status
+from crm.cases.models import Case, Status
 from crm.clock import VIETNAM
 from prompts.catalogue import Catalogue, Fragment
 from prompts.said import Said

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from crm import case_lookup, cases
-from crm.case_lookup import Found, Locked, NotFound, TailNeeded
+from crm.cases import life, lookup
+from crm.cases.lookup import Found, Locked, NotFound, TailNeeded
 from crm.database import Database
 from crm.settings import Settings
 from ivr import provision
@@ -40,11 +40,11 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
         now = datetime.now(UTC)
         with database.reading() as session:
             if asked.what == "count":
-                if case_lookup.is_locked(session, asked.caller, now):
+                if lookup.is_locked(session, asked.caller, now):
                     return "locked"
-                count = case_lookup.count(session, asked.caller)
+                count = lookup.count(session, asked.caller)
                 return f"count|{count}|{_sounds(phrases.case_count(count))}"
-            found = case_lookup.look_up(session, asked.caller, asked.digits, asked.tail, now)
+            found = lookup.look_up(session, asked.caller, asked.digits, asked.tail, now)
         match found:
             case Locked():
                 return "locked"
@@ -53,7 +53,7 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
             case NotFound():
                 if not found.slip:
                     with database.transaction() as session:  # counted before it is told
-                        case_lookup.note_miss(session, asked.caller, found.code, now)
+                        lookup.note_miss(session, asked.caller, found.code, now)
                 return f"none|{_sounds(phrases.code_unknown(asked.digits))}"
             case Found(those):
                 number = min(max(asked.index, 1), len(those))
@@ -62,7 +62,7 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
                 status = phrases.case_status(one, number, len(those), now)
                 return "|".join((
                     "found", one.code, keys, phrases.answer(one) or "", _sounds(status),
-                    _sounds(named), "rate" if cases.is_to_be_rated(one) else "",
+                    _sounds(named), "rate" if life.is_to_be_rated(one) else "",
                 ))
 
     return reply

@@ -25,7 +25,7 @@ from pathlib import Path
 from sqlalchemy import URL, inspect
 
 from crm import field_keys, secrets
-from crm.call_rows import iso
+from crm.calls.rows import iso
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.privacy import erasure

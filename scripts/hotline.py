@@ -20,21 +20,21 @@ from crm.branches import QUEUES
 from crm.clock import VIETNAM
 from crm.errors import HotlineError
 from crm.settings import Settings
-from scripts import (
-    PROCESSES,
-    backup_commands,
-    broadcast_commands,
-    bulletin_commands,
-    case_commands,
-    import_commands,
-    incident_commands,
-    notice_commands,
-    nuisance_commands,
-    portal_commands,
-    privacy_commands,
-    program_commands,
-    report_commands,
+from scripts import PROCESSES
+from scripts.commands import (
+    backups,
+    bulletins,
+    cases,
+    imports,
+    incidents,
+    notices,
+    nuisance,
+    portals,
+    privacy,
+    programs,
+    reports,
 )
+from scripts.commands import broadcasts as broadcast_commands
 from scripts.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -75,25 +75,25 @@ def main(context: click.Context) -> None:
         click.echo(f"hotline: {name} is no setting (see hotline settings): ignored", err=True)
 
 
-main.add_command(case_commands.case_)
-main.add_command(case_commands.agency_)
-main.add_command(case_commands.area_)
-main.add_command(case_commands.route_)
-main.add_command(import_commands.import_)
-main.add_command(import_commands.export)
-main.add_command(nuisance_commands.nuisance)
-main.add_command(portal_commands.portal)
-main.add_command(bulletin_commands.bulletin)
-main.add_command(incident_commands.incident)
-main.add_command(report_commands.report)
-main.add_command(notice_commands.notice)
-main.add_command(backup_commands.backup)
-main.add_command(privacy_commands.journal)
-main.add_command(privacy_commands.privacy)
+main.add_command(cases.case_)
+main.add_command(cases.agency_)
+main.add_command(cases.area_)
+main.add_command(cases.route_)
+main.add_command(imports.import_)
+main.add_command(imports.export)
+main.add_command(nuisance.nuisance)
+main.add_command(portals.portal)
+main.add_command(bulletins.bulletin)
+main.add_command(incidents.incident)
+main.add_command(reports.report)
+main.add_command(notices.notice)
+main.add_command(backups.backup)
+main.add_command(privacy.journal)
+main.add_command(privacy.privacy)
 main.add_command(broadcast_commands.broadcast)
-main.add_command(program_commands.token)
-main.add_command(program_commands.webhook)
-main.add_command(program_commands.open311)
+main.add_command(programs.token)
+main.add_command(programs.webhook)
+main.add_command(programs.open311)
 
 
 def _json(data: object) -> None:
@@ -206,13 +206,13 @@ def call(
 @click.pass_obj
 def calls_(settings: Settings, limit: int | None, as_json: bool) -> None:
     """Today's calls, or the last N."""
-    from crm import calls
+    from crm.calls import record
     from crm.database import Database
 
     with Database.of(settings).reading() as session:
-        found = calls.latest(session, limit) if limit else calls.today(session, datetime.now(UTC))
+        found = record.latest(session, limit) if limit else record.today(session, datetime.now(UTC))
     if as_json:
-        _json([calls.as_json(one) for one in found])
+        _json([record.as_json(one) for one in found])
         return
     for one in found:
         click.echo(_line(one))
@@ -370,7 +370,7 @@ def emergency_() -> None:
 @click.pass_obj
 def emergency_drill(settings: Settings, service: str, note: str) -> None:
     """Note that key 4 was tried today with SERVICE: medical, fire, police or rescue."""
-    from crm import emergency
+    from crm.calls import emergency
     from crm.database import Database
 
     now = datetime.now(UTC)
@@ -384,11 +384,11 @@ def emergency_drill(settings: Settings, service: str, note: str) -> None:
 @click.pass_obj
 def emergency_unreached(settings: Settings, as_json: bool) -> None:
     """Emergency callers who spoke with nobody and were not rung back yet; exit code 1 if any."""
-    from crm import calls, emergency
+    from crm.calls import emergency, record
     from crm.database import Database
 
     with Database.of(settings).reading() as session:
-        found = [calls.as_json(call) for call in emergency.unreached(session)]
+        found = [record.as_json(call) for call in emergency.unreached(session)]
     if as_json:
         _json(found)
     for call in () if as_json else found:
@@ -427,7 +427,7 @@ def replay(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def callbacks_(settings: Settings, past: bool, as_json: bool) -> None:
     """Calls back that were promised and are still open, the earliest arrival first."""
-    from crm import callbacks
+    from crm.calls import callbacks
     from crm.database import Database
 
     with Database.of(settings).reading() as session:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from crm import incidents, switches
+from crm import switches
+from crm.cases import incidents
+from crm.cases.incidents import IncidentError
 from crm.database import Database
-from crm.incidents import IncidentError
 from crm.settings import Settings
 from ivr import provision
 from ivr.commands import switch_now

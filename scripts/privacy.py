@@ -8,7 +8,8 @@ import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from crm import attachments, secrets
+from crm import secrets
+from crm.cases import attachments
 from crm.database import Database
 from crm.models import JournalPosition
 from crm.notices import outbox

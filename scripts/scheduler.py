@@ -15,24 +15,13 @@ from apscheduler.events import (  # type: ignore[import-untyped]
 )
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 
-from crm import (
-    attachments,
-    audit,
-    bulletins,
-    case_lookup,
-    cases,
-    duty,
-    incidents,
-    promises,
-    secrets,
-    switches,
-    users,
-    waits,
-)
+from crm import audit, bulletins, secrets, switches, users
 from crm.api import posts, repeats, webhooks
 from crm.broadcasts import board as broadcast_board
 from crm.broadcasts import load, sending
 from crm.broadcasts.models import Stage
+from crm.calls import waits
+from crm.cases import attachments, duty, incidents, life, lookup, promises
 from crm.database import Database
 from crm.intake import mailbox, zalo
 from crm.intake.mail import Taken
@@ -321,7 +310,7 @@ class Jobs:
         matter."""
         with self._database.transaction() as session:
             users.forget_old_sessions(session, self._clock())
-            case_lookup.forget_misses(session, self._clock())
+            lookup.forget_misses(session, self._clock())
             repeats.forget(session, self._clock())
             webhooks.forget(session, self._clock())
 
@@ -355,7 +344,7 @@ class Jobs:
         after they are saved."""
         now = self._clock()
         with self._database.reading() as session:
-            texts = cases.spoken_texts(session, now)
+            texts = life.spoken_texts(session, now)
             texts += bulletins.spoken_texts(session) + incidents.spoken_texts(session)
             texts += voice.spoken_texts(session)
             lists = {f"points.{kind}": points.spoken_list(session, kind, now)

@@ -14,9 +14,11 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from agent_console.catalogues import compile_catalogues
-from crm import agencies, routing, users
+from crm import users
+from crm.agencies import register
 from crm.branches import QUEUES
-from crm.case_models import Agency
+from crm.cases import routing
+from crm.cases.models import Agency
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import Role, User
@@ -112,7 +114,7 @@ def first_agencies(database: Database) -> None:
     with database.transaction() as session:
         if session.scalar(select(func.count()).select_from(Agency)):
             return
-        agencies.take_in(session, agencies.read(agencies.PROVINCE))
+        register.take_in(session, register.read(register.PROVINCE))
         session.flush()
         routing.take_in(session, routing.read(routing.PROVINCE), datetime.now(UTC))
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from crm.call_facts import JournalEvent
+from crm.calls.facts import JournalEvent
 
 START = datetime(2025, 11, 22, 2, 0, tzinfo=UTC)  # 09:00 in Vietnam
 

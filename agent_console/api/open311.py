@@ -18,9 +18,9 @@ from agent_console.api.shapes import AreaCode, Words, moment
 from agent_console.door import console, public, utc_now
 from crm.api.tokens import Scope
 from crm.areas import AreaError
-from crm.cases import CaseError
-from crm.categories import Category
-from crm.deadlines import GENERALS
+from crm.cases.categories import Category
+from crm.cases.deadlines import GENERALS
+from crm.cases.life import CaseError
 from crm.errors import HotlineError
 from crm.open311 import documents, mapping, register
 

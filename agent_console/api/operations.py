@@ -19,15 +19,15 @@ from sqlalchemy.orm import Session
 from agent_console.api.problems import Problem
 from agent_console.api.shapes import Strict
 from agent_console.door import console, public, utc_now
-from crm import cases
-from crm.agencies import AgencyError
+from crm.agencies.register import AgencyError
 from crm.api import repeats, tokens
 from crm.api.listing import CursorError
 from crm.api.models import ApiToken
 from crm.api.repeats import KeyReused
 from crm.api.tokens import Scope
 from crm.areas import AreaError
-from crm.cases import CaseError
+from crm.cases import life
+from crm.cases.life import CaseError
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 open_blueprint = Blueprint("open_api", __name__, url_prefix="/api/v1")
@@ -132,9 +132,9 @@ def _answered(one: Operation, view: View, parts: dict[str, str]) -> Response:
 def case_changes(session: Session, case: Any, version: int) -> None:
     """Raise 409 with what has changed, if something has since that version."""
     try:
-        cases.unchanged_since(session, case, version)
+        life.unchanged_since(session, case, version)
     except CaseError as error:
-        events = cases.events_of(session, case)
+        events = life.events_of(session, case)
         raise Problem(
             409, "stale", "the case has changed since that version: read it again",
             version=events[-1].id, changes=[

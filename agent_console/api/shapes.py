@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from crm.branches import ALL_QUEUES
-from crm.case_models import Identity, Kind, Status
-from crm.categories import CATEGORIES
+from crm.cases.categories import CATEGORIES
+from crm.cases.models import Identity, Kind, Status
 from crm.models import Outcome
 
 _TIME = re.compile(

@@ -11,13 +11,15 @@ from agent_console.api import limits, shapes
 from agent_console.api.operations import Asked, case_changes, operation
 from agent_console.api.problems import Problem
 from agent_console.door import console
-from crm import agencies, areas, case_lookup, cases, categories
+from crm import areas
+from crm.agencies import register
 from crm.api import listing
 from crm.api.tokens import Scope
-from crm.call_rows import iso
-from crm.case_models import Case, CaseEvent, Identity, Status
+from crm.calls.rows import iso
+from crm.cases import categories, life, lookup
+from crm.cases.deadlines import GENERALS
+from crm.cases.models import Case, CaseEvent, Identity, Status
 from crm.clock import vietnam_day
-from crm.deadlines import GENERALS
 from crm.models import Call
 from crm.open311.mapping import STATUSES
 
@@ -68,7 +70,7 @@ def open_case(asked: Asked, session: Session) -> dict[str, Any]:
     identity = Identity.ANONYMOUS
     if who is not None:
         identity = Identity.HIDDEN if who.hidden else Identity.SHOWN
-    case = cases.open_case(
+    case = life.open_case(
         session, summary=asked.body.summary, by=asked.by, now=asked.now, channel="api",
         phone=who.phone if who else None, identity=identity,
     )
@@ -86,7 +88,7 @@ def read_case(asked: Asked, session: Session, code: str) -> dict[str, Any]:
 def classify_case(asked: Asked, session: Session, code: str) -> dict[str, Any]:
     case = _case(asked, session, code)
     case_changes(session, case, asked.body.version)
-    cases.classify(
+    life.classify(
         session, case, asked.body.category, by=asked.by, now=asked.now, area=asked.body.area,
         about=asked.body.about, general=GENERALS[console().settings.general_days],
     )
@@ -97,7 +99,7 @@ def classify_case(asked: Asked, session: Session, code: str) -> dict[str, Any]:
            scope=Scope.CASES_WRITE, body=shapes.Information, answer=shapes.CaseTold, repeats=True)
 def add_information(asked: Asked, session: Session, code: str) -> dict[str, Any]:
     case = _case(asked, session, code)
-    cases.add_information(session, case, asked.body.text, by=asked.by, now=asked.now)
+    life.add_information(session, case, asked.body.text, by=asked.by, now=asked.now)
     return _told(asked, session, case)
 
 
@@ -112,11 +114,11 @@ def count(asked: Asked, session: Session) -> dict[str, Any]:
 def case_status(asked: Asked, session: Session) -> dict[str, Any]:
     """With the rules and the lock of key 7; the address stands for the telephone."""
     who = limits.stranger()
-    found = case_lookup.look_up(
+    found = lookup.look_up(
         session, who, asked.body.code, asked.body.phone_end, asked.now
     )
     match found:
-        case case_lookup.Found((case, *_)):
+        case lookup.Found((case, *_)):
             return {
                 "code": case.code, "status": case.status,
                 "status_vi": STATUSES[Status(case.status)].vi,
@@ -124,12 +126,12 @@ def case_status(asked: Asked, session: Session) -> dict[str, Any]:
                 "opened_at": iso(case.opened_at), "due_at": iso(case.due_at),
                 "answer": case.answer,
             }
-        case case_lookup.Locked():
+        case lookup.Locked():
             raise Problem(429, "locked", "too many wrong codes: only a person on 1022 can help",
-                          {"Retry-After": str(int(case_lookup.MISSES_COUNT_FOR.total_seconds()))})
-        case case_lookup.NotFound(code=code, slip=False):
+                          {"Retry-After": str(int(lookup.MISSES_COUNT_FOR.total_seconds()))})
+        case lookup.NotFound(code=code, slip=False):
             with console().database.transaction() as other:  # counted before it is told
-                case_lookup.note_miss(other, who, code, asked.now)
+                lookup.note_miss(other, who, code, asked.now)
     raise Problem(404, "case_unknown", "no case has this code and this number")
 
 
@@ -160,7 +162,7 @@ def list_agencies(asked: Asked, session: Session) -> dict[str, Any]:
     return {"items": [
         {"code": one.code, "name": one.name, "kind": one.kind, "level": one.level,
          "area": one.area}
-        for one in agencies.standing(session, asked.now)
+        for one in register.standing(session, asked.now)
     ]}
 
 
@@ -169,7 +171,7 @@ def _personal(asked: Asked) -> bool:
 
 
 def _case(asked: Asked, session: Session, code: str) -> Case:
-    case = cases.by_code(session, code)
+    case = life.by_code(session, code)
     if case.sensitive and not _personal(asked):
         raise Problem(404, "case_unknown", "there is no such case")
     return case
@@ -179,5 +181,5 @@ def _told(
     asked: Asked, session: Session, case: Case, *, own: bool = False
 ) -> dict[str, Any]:
     """`own`: whoever asks has just said what stands in it."""
-    version = cases.events_of(session, case)[-1].id
+    version = life.events_of(session, case)[-1].id
     return listing.case_json(case, version, personal=own or _personal(asked))

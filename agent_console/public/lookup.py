@@ -8,8 +8,8 @@ from flask import Blueprint, render_template, request
 
 from agent_console.api import limits
 from agent_console.door import Answer, console, public, utc_now
-from crm import case_lookup
-from crm.case_models import Case
+from crm.cases import lookup
+from crm.cases.models import Case
 
 blueprint = Blueprint("lookup", __name__, url_prefix="/status")
 
@@ -32,18 +32,18 @@ def look() -> Answer:
         problem, status = "form", 400
     else:
         with console().database.reading() as session:
-            found = case_lookup.look_up(session, who, code, tail, now)
+            found = lookup.look_up(session, who, code, tail, now)
         match found:
-            case case_lookup.Found((first, *_)):
+            case lookup.Found((first, *_)):
                 told = first
-            case case_lookup.Locked():
+            case lookup.Locked():
                 problem, status = "locked", 429
-            case case_lookup.NotFound(slip=True):
+            case lookup.NotFound(slip=True):
                 problem, status = "slip", 404
-            case case_lookup.NotFound(code=missed):
+            case lookup.NotFound(code=missed):
                 problem, status = "unknown", 404
                 with console().database.transaction() as session:
-                    case_lookup.note_miss(session, who, missed, now)
+                    lookup.note_miss(session, who, missed, now)
     return render_template(
         "public/status.html", case=told, problem=problem, given=request.form,
     ), status

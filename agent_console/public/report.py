@@ -16,13 +16,14 @@ from werkzeug.datastructures import FileStorage
 from agent_console import intake_words, places, words
 from agent_console.door import Answer, console, long_body, public, utc_now
 from agent_console.places import PlaceError
-from crm import areas, attachments, cases
-from crm.attachments import AT_ONCE, AttachmentError, Kept, Kind
-from crm.case_models import Case, Identity
-from crm.cases import CaseError
-from crm.categories import CategoryError
+from crm import areas
+from crm.cases import attachments, life
+from crm.cases.attachments import AT_ONCE, AttachmentError, Kept, Kind
+from crm.cases.categories import CategoryError
+from crm.cases.deadlines import GENERALS
+from crm.cases.life import CaseError
+from crm.cases.models import Case, Identity
 from crm.citizens.numbers import NumberError
-from crm.deadlines import GENERALS
 from crm.intake import forms, text, web
 from crm.intake.forms import FieldError
 from crm.intake.web import Report
@@ -83,7 +84,7 @@ def done() -> Answer:
     if not code:
         return redirect(url_for(".form"))
     with console().database.reading() as opened:
-        case = cases.by_code(opened, code)
+        case = life.by_code(opened, code)
         return render_template("public/report_done.html", case=case, mail=_told_by_sms(case))
 
 

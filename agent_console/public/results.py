@@ -11,7 +11,7 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from agent_console import words
 from agent_console.door import Answer, console, public, utc_now
 from crm import areas
-from crm.categories import CATEGORIES
+from crm.cases.categories import CATEGORIES
 from crm.clock import vietnam_day
 from crm.intake import results
 

@@ -17,9 +17,10 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from crm import calls, cases, disguise
-from crm.call_rows import iso
-from crm.case_models import Case, CaseCall, Identity
+from crm.calls import record
+from crm.calls.rows import iso
+from crm.cases import disguise, life
+from crm.cases.models import Case, CaseCall, Identity
 from crm.errors import HotlineError
 from crm.models import Call
 
@@ -71,7 +72,7 @@ def cases_page(
 def call_json(call: Call, *, personal: bool, nameless: bool) -> dict[str, Any]:
     """A call for programs; the number, the recording and whose case it was only where they may be
     known."""
-    told = calls.as_json(call)
+    told = record.as_json(call)
     if not personal or nameless:
         told |= {"caller": None, "recording": None}
     if nameless:
@@ -95,7 +96,7 @@ def nameless(session: Session, found: Sequence[Call]) -> set[str]:
 
 def case_json(case: Case, version: int, *, personal: bool) -> dict[str, Any]:
     """A case for programs. `version` is the id of its last event."""
-    told = cases.as_json(case) | {"version": version}
+    told = life.as_json(case) | {"version": version}
     if not personal:
         told |= {"phone": None, "summary": None, "answer": None, "about": None}
     if case.identity != Identity.SHOWN:

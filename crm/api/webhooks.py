@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 
 from crm.api import posting
 from crm.api.models import Webhook, WebhookDelivery
-from crm.call_rows import iso
-from crm.case_models import Case, CaseEvent, Status
+from crm.calls.rows import iso
+from crm.cases.models import Case, CaseEvent, Status
 from crm.errors import HotlineError
 
 EVENTS = (

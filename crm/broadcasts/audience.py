@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from crm.areas import standing
 from crm.broadcasts.errors import BroadcastError
 from crm.broadcasts.models import Audience
-from crm.case_models import Case, Identity
+from crm.cases.models import Case, Identity
 from crm.imports import files
 from crm.imports.files import FileError, Row
 from crm.notices.models import Channel, OptOut

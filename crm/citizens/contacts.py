@@ -8,14 +8,15 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm import cases, history
 from crm.branches import LANGUAGES
-from crm.case_models import Case, Identity
+from crm.calls import history
+from crm.calls.history import Record
+from crm.cases import life as cases
+from crm.cases.models import Case, Identity
 from crm.citizens import numbers
 from crm.citizens.models import Citizen
 from crm.citizens.numbers import Number
 from crm.errors import HotlineError
-from crm.history import Record
 from crm.models import Call
 from crm.privacy import consents
 from crm.privacy.consents import Standing

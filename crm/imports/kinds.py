@@ -17,15 +17,17 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from crm import agencies, areas, officers, routing
-from crm.case_models import Agency, Route
+from crm import areas
+from crm.agencies import officers, register
+from crm.agencies.models import Officer
+from crm.cases import routing
+from crm.cases.models import Agency, Route
 from crm.errors import HotlineError
 from crm.imports import accounts, files
 from crm.imports.files import Row
 from crm.knowledge import articles, points
 from crm.knowledge.models import Article, ContactPoint
 from crm.models import Role, User
-from crm.officer_models import Officer
 
 
 class Kind(StrEnum):
@@ -41,7 +43,7 @@ class Kind(StrEnum):
 
 
 COLUMNS: Mapping[Kind, Sequence[str]] = {
-    Kind.AGENCIES: agencies.COLUMNS, Kind.AREAS: areas.COLUMNS, Kind.POINTS: points.COLUMNS,
+    Kind.AGENCIES: register.COLUMNS, Kind.AREAS: areas.COLUMNS, Kind.POINTS: points.COLUMNS,
     Kind.ARTICLES: articles.COLUMNS, Kind.USERS: accounts.COLUMNS,
     Kind.OFFICERS: officers.COLUMNS, Kind.ROUTES: routing.COLUMNS,
 }
@@ -77,9 +79,9 @@ def take_in(
 
     match kind:
         case Kind.AGENCIES:
-            faults = agencies.check(rows)
+            faults = register.check(rows)
             if not faults:
-                agencies.take_in(session, rows)
+                register.take_in(session, rows)
         case Kind.AREAS:
             faults = areas.check(rows) + _areas_that_are_gone(session, rows)
         case Kind.ROUTES:
@@ -129,7 +131,7 @@ def rows_of(session: Session, kind: Kind) -> list[dict[str, str]]:
 
 
 _KEPT: Mapping[Kind, tuple[Select[Any], Callable[[Any], dict[str, str]]]] = {
-    Kind.AGENCIES: (select(Agency).order_by(Agency.code), agencies.as_row),
+    Kind.AGENCIES: (select(Agency).order_by(Agency.code), register.as_row),
     Kind.ROUTES: (select(Route).order_by(Route.id), routing.as_row),
     Kind.OFFICERS: (select(Officer).order_by(Officer.id), officers.as_row),
     # officers get theirs with their agency

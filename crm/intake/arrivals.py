@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from crm.case_models import Case
+from crm.cases.models import Case
 from crm.intake.models import Arrival
 
 EMAIL, WEB, ZALO, HAND = "email", "web", "zalo", "hand"

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from crm import cases
-from crm.agencies import agency_named
-from crm.case_models import Case
-from crm.cases import CaseError
+from crm.agencies.register import agency_named
+from crm.cases import life
+from crm.cases.life import CaseError
+from crm.cases.models import Case
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
 from crm.intake import text
@@ -119,7 +119,7 @@ def put(session: Session, case: Case, fields: Fields, *, by: str, now: datetime)
     elif (row.form, _typed(row)) == (form, fields):
         return
     row.form, row.fields, row.changed_at, row.changed_by = form, fields.as_json(), now, by
-    cases.note(session, case, by, now, "details", details={"form": form})
+    life.note(session, case, by, now, "details", details={"form": form})
 
 
 def of(session: Session, case: Case) -> Fields | None:
@@ -146,7 +146,7 @@ def refer(
     to = agency_named(session, agency, now)
     if case.category != FAKE_NEWS:
         raise CaseError("only reports of false news are referred", "move")
-    cases.note(
+    life.note(
         session, case, by, now, "referred", text=f"{to.name} {text.line(number, 80)}".strip(),
         details={"agency": to.code},
     )

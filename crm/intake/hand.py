@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from crm.case_models import Case
-from crm.cases import CaseError
+from crm.cases.life import CaseError
+from crm.cases.models import Case
 from crm.intake import arrivals, text
 
 LONGEST_AGO = timedelta(days=366)

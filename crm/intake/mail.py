@@ -22,10 +22,10 @@ from html.parser import HTMLParser
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import attachments, cases
-from crm.attachments import AttachmentError, Giver, Kept
-from crm.case_codes import is_code
-from crm.case_models import Case, Status
+from crm.cases import attachments, life
+from crm.cases.attachments import AttachmentError, Giver, Kept
+from crm.cases.codes import is_code
+from crm.cases.models import Case, Status
 from crm.intake import arrivals, text
 
 LARGEST = 25 * 1024 * 1024  # bytes of a mail
@@ -95,28 +95,28 @@ def take_in(
     body = body.strip() or ("" if mail.subject else EMPTY)
     named = _named(session, mail.subject)
     confirmed = named is not None and arrivals.is_of(session, named, arrivals.EMAIL, mail.sender)
-    if named is None or Status(named.status) in cases.ENDED:
+    if named is None or Status(named.status) in life.ENDED:
         # of a case that has ended it is news that the desk has to look at
-        case = cases.open_case(
-            session, summary=text.clean(f"{mail.subject}\n{body}"), by=cases.CITIZEN, now=now,
+        case = life.open_case(
+            session, summary=text.clean(f"{mail.subject}\n{body}"), by=life.CITIZEN, now=now,
             channel="email",
         )
         taken, confirmed = Taken.OPENED, True
     elif confirmed:
         case, taken = named, Taken.ADDED
-        cases.add_information(session, case, text.clean(body), by=cases.CITIZEN, now=now)
+        life.add_information(session, case, text.clean(body), by=life.CITIZEN, now=now)
     else:
         case, taken = named, Taken.UNCONFIRMED
-        cases.note(session, case, "email", now, "unconfirmed", text=text.clean(body))
+        life.note(session, case, "email", now, "unconfirmed", text=text.clean(body))
     arrival.case_id = case.id
     for one in kept:
         try:
             attachments.add(
-                session, case, one, giver=Giver.CITIZEN, by=cases.CITIZEN, now=now,
+                session, case, one, giver=Giver.CITIZEN, by=life.CITIZEN, now=now,
                 confirmed=confirmed,
             )
         except AttachmentError:
-            cases.note(session, case, "email", now, "info", text=f"Không thêm được tệp {one.name}")
+            life.note(session, case, "email", now, "info", text=f"Không thêm được tệp {one.name}")
     return taken
 
 

@@ -21,10 +21,10 @@ from imap_tools import (
     MailMessageFlags,
 )
 
-from crm import attachments
-from crm.attachments import AttachmentError, Kept
+from crm.cases import attachments
+from crm.cases.attachments import AttachmentError, Kept
+from crm.cases.deadlines import GENERALS
 from crm.database import Database
-from crm.deadlines import GENERALS
 from crm.errors import HotlineError
 from crm.imports import files
 from crm.imports.files import FileError

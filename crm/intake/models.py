@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Date, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from crm.case_models import Case
+from crm.cases.models import Case
 from crm.field_keys import SealedJson
 from crm.models import Base
 
@@ -39,20 +39,20 @@ class Arrival(Base):
 
 
 class Attachment(Base):
-    """A file of a case; its content is kept outside the database (crm.attachments)."""
+    """A file of a case; its content is kept outside the database (crm.cases.attachments)."""
 
     __tablename__ = "attachment"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     case_id: Mapped[int] = mapped_column(ForeignKey("citizen_case.id"))
     name: Mapped[str] = mapped_column(String(120))
-    kind: Mapped[str] = mapped_column(String(5))  # a crm.attachments.Kind
+    kind: Mapped[str] = mapped_column(String(5))  # a crm.cases.attachments.Kind
     size: Mapped[int]  # bytes, as it is kept
     sha256: Mapped[str] = mapped_column(String(64))  # of what is kept
     received_sha256: Mapped[str] = mapped_column(String(64))  # of what came, before its cleaning
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(80))  # citizen; a login; an officer's name
-    giver: Mapped[str] = mapped_column(String(8))  # a crm.attachments.Giver
+    giver: Mapped[str] = mapped_column(String(8))  # a crm.cases.attachments.Giver
     for_agency: Mapped[bool]  # the agency that has the case may see it
     case: Mapped[Case] = relationship()
 

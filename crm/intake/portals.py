@@ -15,12 +15,13 @@ from enum import StrEnum
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from crm import areas, cases
-from crm.case_models import Case, Status
-from crm.categories import CATEGORIES
+from crm import areas
+from crm.cases import life
+from crm.cases.categories import CATEGORIES
+from crm.cases.deadlines import Deadline
+from crm.cases.models import Case, Status
 from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
-from crm.deadlines import Deadline
 from crm.errors import HotlineError
 from crm.imports import files
 from crm.intake import text
@@ -77,7 +78,7 @@ def take_in(
             opened += 1
         elif known.their_status != state:
             known.their_status, known.their_status_at = state, now
-            cases.note(
+            life.note(
                 session, known.case, by, now, "portal", text=state, details={"portal": portal}
             )
             changed += 1
@@ -135,14 +136,14 @@ def _open(
     by: str, now: datetime, general: Deadline,
 ) -> None:
     day = _day(row["received_on"])
-    case = cases.open_case(
+    case = life.open_case(
         session, summary=text.clean(row["summary"]), by=by, now=now, phone=text.phone(row["phone"]),
         channel="portal",
         received_at=datetime.combine(day, time(), VIETNAM) if day else None,
     )
     (area,) = _sides(row["place"], now) or (None,)
     if row["category"]:
-        cases.classify(
+        life.classify(
             session, case, row["category"], by=by, now=now, area=area, general=general
         )
     else:

@@ -1,6 +1,6 @@
 """What everybody may read of cases that have ended: of those whose citizen agrees, in words that a
-supervisor has written without persons (crm.dispatch). Nothing of hidden, sensitive or private ones,
-and of no case about an agency or its staff.
+supervisor has written without persons (crm.cases.dispatch). Nothing of hidden, sensitive or private
+ones, and of no case about an agency or its staff.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from crm.case_models import Case, Identity, Status
+from crm.cases.models import Case, Identity, Status
 
 PAGE = 20
 COUNTED = 1000

@@ -13,11 +13,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from crm import attachments, cases
-from crm.attachments import Giver, Kept
-from crm.case_models import Case, Identity
-from crm.categories import CATEGORIES, Category
-from crm.deadlines import Deadline
+from crm.cases import attachments, life
+from crm.cases.attachments import Giver, Kept
+from crm.cases.categories import CATEGORIES, Category
+from crm.cases.deadlines import Deadline
+from crm.cases.models import Case, Identity
 from crm.intake import arrivals, forms
 from crm.intake.forms import Fields
 from crm.privacy import consents
@@ -62,8 +62,8 @@ def take_in(session: Session, report: Report, now: datetime, general: Deadline) 
     if arrival is None:
         known = arrivals.earlier(session, arrivals.WEB, key)
         return session.get_one(Case, known.case_id if known else None)
-    case = cases.open_case(
-        session, summary=summary, by=cases.CITIZEN, now=now, phone=report.phone, channel="web",
+    case = life.open_case(
+        session, summary=summary, by=life.CITIZEN, now=now, phone=report.phone, channel="web",
         identity=report.identity, public=report.public,
         sensitive=report.category == OFFICIALS,  # which agency it is about, the desk finds out
     )
@@ -71,17 +71,17 @@ def take_in(session: Session, report: Report, now: datetime, general: Deadline) 
     if report.phone and report.public:
         consents.write_down(
             session, report.phone, Purpose.PUBLISH, "given", version=CONSENT, channel="web",
-            evidence=case.code, by=cases.CITIZEN, now=now,
+            evidence=case.code, by=life.CITIZEN, now=now,
         )
     if report.category:
-        cases.classify(
-            session, case, report.category, by=cases.CITIZEN, now=now, area=report.area,
+        life.classify(
+            session, case, report.category, by=life.CITIZEN, now=now, area=report.area,
             general=general,
         )
     elif report.area:
         case.area = report.area
     if report.fields is not None:
-        forms.put(session, case, report.fields, by=cases.CITIZEN, now=now)
+        forms.put(session, case, report.fields, by=life.CITIZEN, now=now)
     for kept in report.files:
-        attachments.add(session, case, kept, giver=Giver.CITIZEN, by=cases.CITIZEN, now=now)
+        attachments.add(session, case, kept, giver=Giver.CITIZEN, by=life.CITIZEN, now=now)
     return case

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import attachments, cases
-from crm.attachments import AttachmentError, Giver
-from crm.case_models import Case
+from crm.cases import attachments, life
+from crm.cases.attachments import AttachmentError, Giver
+from crm.cases.models import Case
 from crm.database import Database
 from crm.intake import arrivals, text
 from crm.intake.models import Arrival
@@ -107,11 +107,11 @@ def take_in(session: Session, written: Written, now: datetime) -> Case | None:
     case = _under_way(session, written.sender, now)
     body = written.body or "(gửi tệp qua Zalo)"
     if case is None:
-        case = cases.open_case(
-            session, summary=body, by=cases.CITIZEN, now=now, channel="zalo"
+        case = life.open_case(
+            session, summary=body, by=life.CITIZEN, now=now, channel="zalo"
         )
     elif written.body:
-        cases.add_information(session, case, body, by=cases.CITIZEN, now=now)
+        life.add_information(session, case, body, by=life.CITIZEN, now=now)
     arrival.case_id = case.id
     for number, link in enumerate(written.links):
         file = arrivals.first(
@@ -151,13 +151,13 @@ def fetch_files(
             if kept is not None:
                 arrival.link = None
                 attachments.add(
-                    session, case, kept, giver=Giver.CITIZEN, by=cases.CITIZEN, now=now
+                    session, case, kept, giver=Giver.CITIZEN, by=life.CITIZEN, now=now
                 )
                 here += 1
             elif final or arrival.link_tries >= TRIES:
                 log.warning("a file of case %s is not fetched: %s", case.code, problem)
                 arrival.link = None
-                cases.note(
+                life.note(
                     session, case, "zalo", now, "info", text="Có tệp gửi qua Zalo không nhận được"
                 )
                 lost += 1
@@ -197,6 +197,6 @@ def _under_way(session: Session, sender: str, now: datetime) -> Case | None:
     return session.scalar(
         select(Case).join(Arrival, Arrival.case_id == Case.id).where(
             Arrival.source == arrivals.ZALO, Arrival.sender == sender,
-            Arrival.at >= now - arrivals.DAY, Case.status.not_in(cases.ENDED),
+            Arrival.at >= now - arrivals.DAY, Case.status.not_in(life.ENDED),
         ).order_by(Arrival.id.desc()).limit(1)
     )

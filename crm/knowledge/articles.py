@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from crm import search
-from crm.categories import CategoryError, category_named
+from crm.cases.categories import CategoryError, category_named
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
 from crm.knowledge.codes import CODE, code_for

@@ -37,7 +37,7 @@ class Article(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(60), unique=True)  # dau-hong
-    category: Mapped[str] = mapped_column(String(24))  # crm.categories
+    category: Mapped[str] = mapped_column(String(24))  # crm.cases.categories
     title: Mapped[str] = mapped_column(String(200))
     body: Mapped[str] = mapped_column(Text)
     owner: Mapped[str] = mapped_column(String(32))  # login of who keeps it right

@@ -2,8 +2,10 @@
 
 from alembic import context
 
+import crm.agencies.models
 import crm.api.models
 import crm.broadcasts.models
+import crm.cases.models
 import crm.citizens.models
 import crm.intake.models
 import crm.knowledge.models
@@ -14,7 +16,6 @@ import crm.privacy.consent_models
 import crm.privacy.models
 import crm.privacy.trace_models
 import crm.reports.models  # noqa: F401
-from crm import case_models, officer_models  # noqa: F401
 from crm.models import Base
 
 connection = context.config.attributes["connection"]

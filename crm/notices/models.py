@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, Uniqu
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 import crm.broadcasts.models
-import crm.case_models  # noqa: F401 - rows of theirs are named here, in whatever program
+import crm.cases.models  # noqa: F401 - rows of theirs are named here, in whatever program
 from crm.field_keys import Sealed
 from crm.models import Base
 

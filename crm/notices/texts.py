@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from crm.case_codes import is_code
+from crm.cases.codes import is_code
 from crm.clock import VIETNAM
 from crm.errors import HotlineError
 from crm.notices import sms

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.call_facts import CALL_ID, JournalEvent
+from crm.calls.facts import CALL_ID, JournalEvent
 from crm.notices import optout, receipts
 from crm.notices.delivery import Outgoing
 from crm.notices.models import Channel, Notice, State

@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from crm.areas import Area
-from crm.case_models import Status
-from crm.categories import CATEGORIES, Category
+from crm.cases.categories import CATEGORIES, Category
+from crm.cases.disguise import without_personal
+from crm.cases.models import Status
 from crm.clock import VIETNAM
-from crm.disguise import without_personal
 from crm.open311.models import Open311Request
 
 OPEN, CLOSED = "open", "closed"

@@ -12,11 +12,12 @@ from datetime import date, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
-from crm import areas, cases
+from crm import areas
 from crm.areas import Area
-from crm.case_models import Case, CaseEvent, Identity, Kind
+from crm.cases import life
+from crm.cases.deadlines import Deadline
+from crm.cases.models import Case, CaseEvent, Identity, Kind
 from crm.clock import vietnam_day
-from crm.deadlines import Deadline
 from crm.open311.mapping import CLOSED, SERVICES, STATUSES
 from crm.open311.models import Open311Request
 from crm.vietnamese import folded
@@ -31,13 +32,13 @@ def take_in(
     general: Deadline,
 ) -> Open311Request:
     """A new case, in the register. Raises CaseError, AreaError."""
-    case = cases.open_case(
+    case = life.open_case(
         session, summary=description, by=by, now=now, phone=phone, channel="open311",
         public=True,
         identity=Identity.SHOWN if phone else Identity.ANONYMOUS,
     )
     place = area or (area_of(address, vietnam_day(now)) if address else None)
-    cases.classify(session, case, service, by=by, now=now, area=place, general=general)
+    life.classify(session, case, service, by=by, now=now, area=place, general=general)
     made = Open311Request(
         case=case, number=f"{secrets.randbelow(10 ** DIGITS):0{DIGITS}d}", address=address,
         lat=lat, long=long,

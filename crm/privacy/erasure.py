@@ -21,15 +21,16 @@ from pathlib import Path
 from sqlalchemy import JSON, Column, String, Table, delete, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from crm import cases, search
+from crm import search
+from crm.agencies.models import Draft
 from crm.broadcasts.models import BroadcastFile
-from crm.case_models import Case, CaseEvent, Identity
+from crm.cases import life as cases
+from crm.cases.models import Case, CaseEvent, Identity
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.intake.models import Arrival, Attachment, CaseDetails
 from crm.models import Base, Call, CallNote
 from crm.notices.models import Notice, NoticeFile
-from crm.officer_models import Draft
 from crm.privacy import resealing, sealing
 from crm.privacy.models import Erased, LegalHold, PrivacyRequest
 

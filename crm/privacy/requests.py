@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import deadlines
-from crm.call_rows import iso
-from crm.case_models import Case, CaseEvent
+from crm.calls.rows import iso
+from crm.cases import deadlines
+from crm.cases.models import Case, CaseEvent
 from crm.citizens import contacts
 from crm.citizens.models import Citizen
 from crm.citizens.numbers import NumberError

@@ -19,13 +19,15 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from crm import cases, missed_callers, search
-from crm.call_rows import iso
-from crm.case_models import Case, CaseEvent, Identity
+from crm import search
+from crm.agencies.models import Draft
+from crm.calls import missed
+from crm.calls.rows import iso
+from crm.cases import life
+from crm.cases.models import Case, CaseEvent, Identity
 from crm.database import Database
 from crm.models import Call, CallNote
 from crm.notices.models import Notice, NoticeFile
-from crm.officer_models import Draft
 from crm.privacy.erasure import GONE
 from crm.privacy.models import Deletion, LegalHold
 from crm.privacy.trace_models import TraceLook, TraceRequest
@@ -144,12 +146,12 @@ def _callers(session: Session, _home: Path, before: datetime, now: datetime) -> 
     ))
     session.execute(update(Call).where(Call.id.in_(ids)).values(caller=None, facts=None))
     session.execute(update(CallNote).where(CallNote.call_id.in_(ids)).values(text=""))
-    missed_callers.forget(session, before)
+    missed.forget(session, before)
     return len(ids)
 
 
 def _ended_cases(before: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (Case.status.in_(cases.ENDED), Case.summary != GONE, Case.due_at < before,
+    return (Case.status.in_(life.ENDED), Case.summary != GONE, Case.due_at < before,
             func.coalesce(Case.resolved_at, Case.due_at) < before)
 
 

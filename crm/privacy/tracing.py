@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.case_models import Case, CaseCall
+from crm.cases.models import Case, CaseCall
 from crm.citizens import contacts
 from crm.citizens.numbers import NumberError
 from crm.errors import HotlineError

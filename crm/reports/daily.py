@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from crm.areas import standing
 from crm.branches import BRANCHES
-from crm.categories import CATEGORIES
+from crm.cases.categories import CATEGORIES
 from crm.clock import VIETNAM
 from crm.models import Outcome
 from crm.reports import calls, health, work

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from crm.areas import standing
-from crm.case_models import Case
+from crm.cases.models import Case
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
 from crm.reports import calls, work

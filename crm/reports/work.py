@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from crm.case_models import Agency, Case, Status
-from crm.cases import CONTENT, ENDED
+from crm.cases.life import CONTENT, ENDED
+from crm.cases.models import Agency, Case, Status
 from crm.reports.calls import begin
 
 SMALL = 5  # fewer than this could tell who it was: they are not shown

@@ -12,17 +12,17 @@ from sqlalchemy import func, select
 
 from agent_console.api import limits, shapes
 from agent_console.app import create_app
-from crm import cases
 from crm.api import tokens
 from crm.api.tokens import Scope
-from crm.case_lookup import MISSES_OF_CODE
-from crm.case_models import Case, Identity
+from crm.cases import life
+from crm.cases.lookup import MISSES_OF_CODE
+from crm.cases.models import Case, Identity
 from crm.database import Database
 from crm.settings import Settings
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 from tests.agent_console.factories import add_call
 from tests.agent_console.programs import Program, token
-from tests.crm.case_factory import HEALTH, opened, with_agencies
+from tests.crm.cases.factory import HEALTH, opened, with_agencies
 
 WRITER = (Scope.CASES_READ, Scope.CASES_WRITE)
 REPORTED: dict[str, Any] = {
@@ -178,7 +178,7 @@ def test_a_case_that_changed_meanwhile_stays_and_the_changes_are_told(
     program = Program(app, sqlite, *WRITER)
     case = program.post("/cases", REPORTED).get_json()
     with sqlite.transaction() as session:
-        cases.classify(session, cases.by_code(session, case["code"]), "order", by="lan",
+        life.classify(session, life.by_code(session, case["code"]), "order", by="lan",
                        now=datetime.now(UTC))
     answer = program.post(
         f"/cases/{case['code']}/classify", {"category": "roads", "version": case["version"]}
@@ -208,7 +208,7 @@ def test_a_case_is_classified_and_added_to_by_the_program_s_name(
     assert (done["about"], done["sensitive"]) == (HEALTH, True)
     assert program.post(f"{path}/information", {"text": "Thêm ảnh"}).status_code == 200
     with sqlite.reading() as session:
-        events = cases.events_of(session, cases.by_code(session, case["code"]))
+        events = life.events_of(session, life.by_code(session, case["code"]))
     assert [one.what for one in events] == ["opened", "classified", "info"]
     assert all(one.by.startswith("api:program") for one in events)
 

@@ -13,13 +13,13 @@ from schemathesis.generation import GenerationMode
 
 from agent_console.api.description import document
 from agent_console.api.operations import OPERATIONS
-from crm import cases
 from crm.api.tokens import Scope
-from crm.case_models import Identity
+from crm.cases import life
+from crm.cases.models import Identity
 from crm.database import Database
 from tests.agent_console.factories import add_call
 from tests.agent_console.programs import token
-from tests.crm.case_factory import opened, with_agencies
+from tests.crm.cases.factory import opened, with_agencies
 
 EXAMPLES = 30
 
@@ -32,7 +32,7 @@ def seeded(sqlite: Database) -> Database:
     with sqlite.transaction() as session:
         with_agencies(session)
         opened(session, now=now)
-        cases.classify(session, opened(session, now=now, identity=Identity.HIDDEN), "vaccine",
+        life.classify(session, opened(session, now=now, identity=Identity.HIDDEN), "vaccine",
                        by="lan", now=now)
     return sqlite
 

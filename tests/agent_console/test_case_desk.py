@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from werkzeug.test import TestResponse
 
-from crm import agencies, case_links, cases, dispatch, promises, routing
-from crm.case_models import Case, Identity, Status
+from crm.agencies import register
+from crm.cases import dispatch, life, links, promises, routing
+from crm.cases.models import Case, Identity, Status
 from crm.database import Database
 from tests.agent_console.conftest import Browser
 from tests.agent_console.factories import add_call
-from tests.crm import case_factory as factory
-from tests.crm.case_factory import NOW
+from tests.crm.cases import factory
+from tests.crm.cases.factory import NOW
 
 CALL = "th1.b1-1795383584.7"
 COMMITTEE = "UB14758"  # of Phường Hàm Rồng
@@ -23,7 +24,7 @@ COMMITTEE = "UB14758"  # of Phường Hàm Rồng
 @pytest.fixture(autouse=True)
 def province(sqlite: Database) -> None:
     with sqlite.transaction() as session:
-        agencies.take_in(session, agencies.read(agencies.PROVINCE))
+        register.take_in(session, register.read(register.PROVINCE))
         session.flush()
         routing.take_in(session, routing.read(routing.PROVINCE), NOW)
 
@@ -35,7 +36,7 @@ def opened(browser: Browser, **told: str) -> TestResponse:
 
 def the_case(database: Database) -> Case:
     with database.reading() as session:
-        (case,) = cases.latest(session, 10)
+        (case,) = life.latest(session, 10)
         case.agency, case.about  # noqa: B018 - loaded for whoever looks at it later
         return case
 
@@ -63,7 +64,7 @@ def test_a_case_of_a_call_is_opened_with_its_number_and_classified_at_once(
     assert f"{case.code[:4]} {case.code[4:]}" in page  # to be read out in two groups
     assert (case.phone, case.channel) == ("0912345678", "call")
     with sqlite.reading() as session:
-        assert cases.calls_of(session, case) == [CALL]
+        assert life.calls_of(session, case) == [CALL]
     assert (case.status, case.category, case.area) == ("classified", "food", "14758")
     assert "Giao cơ quan xử lý" not in page  # agents do not send cases
 
@@ -75,7 +76,7 @@ def test_an_old_commune_that_was_split_asks_for_the_side(agent: Browser, sqlite:
     assert "Nhà tôi hết gạo" in page  # nothing that was typed is lost
     assert re.findall(r'name="area" value="(\d+)"', page) == ["14797", "14758"]
     with sqlite.reading() as session:
-        assert cases.latest(session, 10) == []
+        assert life.latest(session, 10) == []
     assert opened(
         agent, category="roads", place="phường đông thọ", area="14797"
     ).status_code == 302
@@ -110,7 +111,7 @@ def test_the_supervisor_sends_it_where_it_is_suggested_and_answers(
     case = the_case(sqlite)
     assert (case.status, case.answer) == ("resolved", "Trạm y tế đã mang gạo đến.")
     with sqlite.reading() as session:
-        by = {one.by for one in cases.events_of(session, case)}
+        by = {one.by for one in life.events_of(session, case)}
     assert by == {"huy"}
 
 
@@ -157,7 +158,7 @@ def test_what_cannot_be_is_refused_in_words_and_kept_in_the_form(
     assert answer.status_code == 400
     assert sentence in text_of(answer)
     with sqlite.reading() as session:
-        assert cases.latest(session, 10) == []
+        assert life.latest(session, 10) == []
 
 
 def test_forged_values_are_refused(agent: Browser, supervisor: Browser, sqlite: Database) -> None:
@@ -186,7 +187,7 @@ def test_a_case_is_found_by_words_with_or_without_accents(agent: Browser, sqlite
 def a_case(database: Database, **told: object) -> str:
     with database.transaction() as session:
         case = factory.opened(session, now=datetime.now(UTC), **told)
-        cases.classify(session, case, "environment", by="huy", now=datetime.now(UTC),
+        life.classify(session, case, "environment", by="huy", now=datetime.now(UTC),
                        area="14758")
         return case.code
 
@@ -205,7 +206,7 @@ def test_a_double_is_shown_with_why_and_joined(supervisor: Browser, sqlite: Data
     assert changed(supervisor, second, "join", main="00000000").status_code == 400
     assert changed(supervisor, second, "join", main=f"{first[:4]} {first[4:]}").status_code == 302
     with sqlite.reading() as session:
-        double = cases.by_code(session, second)
+        double = life.by_code(session, second)
         assert (double.status, double.duplicate_of and double.duplicate_of.code) == (
             "duplicate", first
         )
@@ -219,9 +220,9 @@ def test_two_troubles_of_one_call_become_two_cases(agent: Browser, sqlite: Datab
     answer = changed(agent, code, "split", summary="Đèn đường hỏng")
     assert answer.status_code == 302
     with sqlite.reading() as session:
-        other = cases.latest(session, 1)[0]
+        other = life.latest(session, 1)[0]
         assert other.summary == "Đèn đường hỏng"
-        assert cases.calls_of(session, other) == [call]
+        assert life.calls_of(session, other) == [call]
         told = f"{other.code[:4]} {other.code[4:]}"
     assert told in text_of(agent.client.get(answer.location))
 
@@ -233,7 +234,7 @@ def test_another_call_of_the_same_number_is_added(agent: Browser, sqlite: Databa
     assert changed(agent, code, "call", call="th1.b1-1.999").status_code == 400
     assert changed(agent, code, "call", call=call).status_code == 302
     with sqlite.reading() as session:
-        assert cases.calls_of(session, cases.by_code(session, code)) == [call]
+        assert life.calls_of(session, life.by_code(session, code)) == [call]
 
 
 def test_the_desk_sees_what_is_not_opened_revokes_a_link_and_sends_new_ones(
@@ -242,11 +243,11 @@ def test_the_desk_sees_what_is_not_opened_revokes_a_link_and_sends_new_ones(
     code, now = a_case(sqlite), datetime.now(UTC)
     people = promises.People((), (), "https://h.example", timedelta(days=7))
     with sqlite.transaction() as session:
-        case = cases.by_code(session, code)
+        case = life.by_code(session, code)
         factory.officer(session, agency=COMMITTEE)
-        cases.move(session, case, Status.ASSIGNED, by="huy", now=now, agency=COMMITTEE)
+        life.move(session, case, Status.ASSIGNED, by="huy", now=now, agency=COMMITTEE)
         promises.follow(session, case.id, now, people)
-        (link,) = case_links.of_case(session, case)
+        (link,) = links.of_case(session, case)
         assert not dispatch.to_look_at(session, now)
         (look,) = dispatch.to_look_at(session, now + dispatch.UNOPENED_AFTER)
         assert (look.case.code, look.why) == (code, "unopened")
@@ -256,9 +257,9 @@ def test_the_desk_sees_what_is_not_opened_revokes_a_link_and_sends_new_ones(
     assert changed(supervisor, code, "links", end=str(link_id)).status_code == 400  # has ended
     assert changed(supervisor, code, "links").status_code == 302
     with sqlite.transaction() as session:
-        case = cases.by_code(session, code)
+        case = life.by_code(session, code)
         promises.follow(session, case.id, datetime.now(UTC), people)
-        assert [one.ended_at is None for one in case_links.of_case(session, case)] == [False, True]
+        assert [one.ended_at is None for one in links.of_case(session, case)] == [False, True]
 
 
 def test_what_was_given_back_or_displeased_stands_in_the_list(
@@ -267,13 +268,13 @@ def test_what_was_given_back_or_displeased_stands_in_the_list(
     back, bad, now = a_case(sqlite), a_case(sqlite), datetime.now(UTC)
     with sqlite.transaction() as session:
         for code in (back, bad):
-            cases.move(session, cases.by_code(session, code), Status.ASSIGNED, by="huy", now=now,
+            life.move(session, life.by_code(session, code), Status.ASSIGNED, by="huy", now=now,
                        agency=COMMITTEE)
-        cases.move(session, cases.by_code(session, back), Status.CLASSIFIED, by="an", now=now,
+        life.move(session, life.by_code(session, back), Status.CLASSIFIED, by="an", now=now,
                    reason="việc của sở")
-        case = cases.by_code(session, bad)
-        cases.set_answer(session, case, "Đã xong.", by="huy", now=now)
-        cases.move(session, case, Status.RESOLVED, by="huy", now=now)
+        case = life.by_code(session, bad)
+        life.set_answer(session, case, "Đã xong.", by="huy", now=now)
+        life.move(session, case, Status.RESOLVED, by="huy", now=now)
         case.satisfaction = 3
     page = text_of(supervisor.client.get("/cases"))
     assert "cơ quan trả lại" in page
@@ -286,9 +287,9 @@ def test_a_result_is_made_public_only_where_the_citizen_lets_it_be(
     open_, private, now = a_case(sqlite, public=True), a_case(sqlite), datetime.now(UTC)
     with sqlite.transaction() as session:
         for code in (open_, private):
-            case = cases.by_code(session, code)
-            cases.set_answer(session, case, "Đã xong.", by="huy", now=now)
-            cases.move(session, case, Status.RESOLVED, by="huy", now=now)
+            case = life.by_code(session, code)
+            life.set_answer(session, case, "Đã xong.", by="huy", now=now)
+            life.move(session, case, Status.RESOLVED, by="huy", now=now)
     assert "public_text" not in text_of(supervisor.client.get(f"/cases/{private}"))
     assert changed(supervisor, open_, "public", public_text="Đã dọn rác.").status_code == 302
     assert "Đã dọn rác." in text_of(supervisor.client.get(f"/cases/{open_}"))
@@ -300,7 +301,7 @@ def test_a_result_is_made_public_only_where_the_citizen_lets_it_be(
 
 def last_event(database: Database, code: str) -> int:
     with database.reading() as session:
-        return cases.events_of(session, cases.by_code(session, code))[-1].id
+        return life.events_of(session, life.by_code(session, code))[-1].id
 
 
 def test_who_reported_is_shown_for_a_reason_that_stays_where_it_is_hidden(
@@ -315,5 +316,5 @@ def test_who_reported_is_shown_for_a_reason_that_stays_where_it_is_hidden(
     assert "gọi lại để hỏi địa chỉ" in page
     assert "0912345678" not in text_of(agent.client.get(f"/cases/{hidden}"))
     with sqlite.reading() as session:
-        last = cases.events_of(session, cases.by_code(session, hidden))[-1]
+        last = life.events_of(session, life.by_code(session, hidden))[-1]
         assert (last.by, last.what, last.note) == ("lan", "looked", "gọi lại để hỏi địa chỉ")

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from werkzeug.test import TestResponse
 
-from crm import agencies, attachments, cases
-from crm.attachments import Giver
-from crm.case_models import Case
+from crm.agencies import register
+from crm.cases import attachments, life
+from crm.cases.attachments import Giver
+from crm.cases.models import Case
 from crm.clock import VIETNAM
 from crm.database import Database
 from crm.intake import arrivals, forms
@@ -51,7 +52,7 @@ def test_an_agent_adds_a_file_and_gets_it_back_as_a_download(
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     opened(agent, summary="Việc khác")
     with sqlite.reading() as session:
-        other = cases.latest(session, 1)[0].code
+        other = life.latest(session, 1)[0].code
     number = link[0].rpartition("/")[2]
     assert agent.client.get(f"/cases/{other}/files/{number}").status_code == 404
 
@@ -102,7 +103,7 @@ def test_fake_news_is_referred_and_its_screenshot_has_a_hash(
     agent: Browser, supervisor: Browser, sqlite: Database
 ) -> None:
     with sqlite.transaction() as session:
-        agencies.take_in(session, agencies.read(agencies.PROVINCE))
+        register.take_in(session, register.read(register.PROVINCE))
     opened(agent, category="fake_news")
     code = the_case(sqlite).code
     shot = files.picture("PNG")
@@ -118,7 +119,7 @@ def test_fake_news_is_referred_and_its_screenshot_has_a_hash(
     assert agent.submit(f"/cases/{code}/referral", agency="CAT").status_code == 403
     supervisor.submit(f"/cases/{code}/referral", agency="SVHTTDL", number="45/TB-1022")
     with sqlite.reading() as session:
-        last = cases.events_of(session, the_case(sqlite))[-1]
+        last = life.events_of(session, the_case(sqlite))[-1]
     assert last.what == "referred"
     assert last.note.endswith("45/TB-1022")
 

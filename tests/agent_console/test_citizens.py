@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from crm.case_models import Identity
+from crm.cases.models import Identity
 from crm.database import Database
 from crm.privacy import tracing
 from crm.privacy.trace_models import TraceRequest
 from tests.agent_console.conftest import Browser
 from tests.agent_console.factories import add_call
-from tests.crm.case_factory import opened
+from tests.crm.cases.factory import opened
 
 LETTER = {
     "number": "0912345678", "reference": "123/CV-SYT", "requester": "Nguyễn A, Sở Y tế",

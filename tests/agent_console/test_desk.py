@@ -14,7 +14,7 @@ from crm.models import CallNote, Seat
 from ivr.commands import Outcome
 from tests.agent_console.conftest import Browser, ObedientPhones
 from tests.agent_console.factories import add_call, call_id, put_live_call
-from tests.crm.case_factory import NOW, answered, opened
+from tests.crm.cases.factory import NOW, answered, opened
 
 VACCINE_PATH = [
     {"menu": "main", "key": "3", "at": "2026-05-04T05:00:00.000Z"},

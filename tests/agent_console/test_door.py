@@ -11,13 +11,14 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from agent_console.app import create_app
-from crm import officers, users
+from crm import users
+from crm.agencies import officers
 from crm.database import Database
 from crm.models import User, UserSession
 from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
-from tests.crm.case_factory import officer, with_agencies
+from tests.crm.cases.factory import officer, with_agencies
 
 BULLETIN = {f"/bulletin.{form}" for form in ("json", "rss", "txt", "wav")}
 OPEN_DATA = {f"/open-data/contact-points.{form}" for form in ("json", "csv")}

@@ -13,20 +13,22 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import agencies, agency_view, case_links, cases, duty, promises, routing
+from crm.agencies import register
+from crm.agencies import view as agency_view
+from crm.agencies.models import Officer, Post
 from crm.api import webhooks
 from crm.api.models import WebhookDelivery
 from crm.api.tokens import Scope
-from crm.case_models import Agency, Identity, Status
-from crm.cases import CaseError, Mover
+from crm.cases import duty, life, links, promises, routing
+from crm.cases.life import CaseError, Mover
+from crm.cases.models import Agency, Identity, Status
 from crm.database import Database
 from crm.notices.models import Notice
-from crm.officer_models import Officer, Post
 from tests.agent_console.conftest import Browser
 from tests.agent_console.factories import add_call
 from tests.agent_console.programs import Program
 from tests.agent_console.test_officer_desk import come_in
-from tests.crm.case_factory import officer, opened
+from tests.crm.cases.factory import officer, opened
 
 NUMBER = "0912345678"
 TOLD = "Tôi là Lê Văn Tám, số 0912.345.678 hoặc +84 912 345 678, nhà ngập"
@@ -43,10 +45,10 @@ def now() -> datetime:
 def province(sqlite: Database) -> Database:
     """All agencies of today, each with an officer, a leader and a telephone on duty."""
     with sqlite.transaction() as session:
-        agencies.take_in(session, agencies.read(agencies.PROVINCE))
+        register.take_in(session, register.read(register.PROVINCE))
         session.flush()
         routing.take_in(session, routing.read(routing.PROVINCE), now())
-        for one in agencies.standing(session, now()):
+        for one in register.standing(session, now()):
             for post in Post:
                 officer(session, post, agency=one.code)
     return sqlite
@@ -56,11 +58,11 @@ def hidden_case(session: Session, agency: Agency, identity: Identity) -> str:
     """A case at the agency that somebody reported in a call with a recording."""
     known = None if identity is Identity.ANONYMOUS else NUMBER
     case = opened(session, summary=TOLD, phone=known, identity=identity, now=now(), call_id=CALL)
-    cases.classify(session, case, "food", by="huy", now=now())
-    cases.move(session, case, Status.ASSIGNED, by="huy", now=now(), agency=agency.code,
+    life.classify(session, case, "food", by="huy", now=now())
+    life.move(session, case, Status.ASSIGNED, by="huy", now=now(), agency=agency.code,
                reason=f"gọi {NUMBER} để hỏi")
-    cases.add_information(session, case, TOLD, by="citizen", now=now())
-    cases.set_answer(session, case, f"Đã gọi {NUMBER}.", by="huy", now=now())
+    life.add_information(session, case, TOLD, by="citizen", now=now())
+    life.set_answer(session, case, f"Đã gọi {NUMBER}.", by="huy", now=now())
     promises.follow(session, case.id, now(), PEOPLE)
     return case.code
 
@@ -74,9 +76,9 @@ def test_no_post_of_any_agency_learns_who_reported(
     province: Database, identity: Identity
 ) -> None:
     with province.transaction() as session:
-        for agency in agencies.standing(session, now()):
+        for agency in register.standing(session, now()):
             code = hidden_case(session, agency, identity)
-            case = cases.by_code(session, code)
+            case = life.by_code(session, code)
             numbers = set()
             for one in of(session, agency):
                 numbers.add(one.phone)
@@ -99,15 +101,15 @@ def test_no_page_and_no_interface_shows_who_reported(
         webhooks.subscribe(session, url="https://agency.example/hook", by="quan", now=now())
         codes = {
             agency.code: hidden_case(session, agency, Identity.HIDDEN)
-            for agency in agencies.standing(session, now())[::12]
+            for agency in register.standing(session, now())[::12]
         }
     program = Program(app, province, *Scope)
     for agency_code, code in codes.items():
         with province.transaction() as session:
-            case = cases.by_code(session, code)
-            agency = agencies.agency_named(session, agency_code, now())
+            case = life.by_code(session, code)
+            agency = register.agency_named(session, agency_code, now())
             paths = [
-                f"/o/{case_links.hand_out(session, case, one, now())}"
+                f"/o/{links.hand_out(session, case, one, now())}"
                 for one in of(session, agency) if one.post != Post.DUTY
             ]
         for path in paths:
@@ -129,18 +131,18 @@ def test_no_page_and_no_interface_shows_who_reported(
 
 def test_no_agency_gets_sees_or_hears_of_a_case_about_itself(province: Database) -> None:
     with province.transaction() as session:
-        for agency in agencies.standing(session, now()):
+        for agency in register.standing(session, now()):
             case = opened(session, summary="Cán bộ thu tiền sai", now=now())
-            cases.classify(session, case, "officials", by="huy", now=now(), about=agency.code,
+            life.classify(session, case, "officials", by="huy", now=now(), about=agency.code,
                            area=agency.area)
-            suggested = cases.suggested(session, case, now())
+            suggested = life.suggested(session, case, now())
             assert suggested is not None
             assert suggested.agency.id != agency.id
             for mover in (Mover.DESK, Mover.OFFICER, Mover.SYSTEM):
                 with pytest.raises(CaseError):
-                    cases.move(session, case, Status.ASSIGNED, by="x", now=now(),
+                    life.move(session, case, Status.ASSIGNED, by="x", now=now(),
                                agency=agency.code, reason="x", mover=mover)
-            cases.move(session, case, Status.ASSIGNED, by="huy", now=now(),
+            life.move(session, case, Status.ASSIGNED, by="huy", now=now(),
                        agency=suggested.agency.code)
             promises.follow(session, case.id, now(), PEOPLE)
             late = now() + timedelta(days=90)

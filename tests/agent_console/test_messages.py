@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from agent_console.app import feed_of
-from crm import messages
+from crm.calls import messages
 from crm.database import Database
 from crm.models import Call
 from crm.settings import Settings

@@ -10,16 +10,17 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm import case_links, cases, drafts, officers, promises
-from crm.case_models import Case, Identity, Status
+from crm.agencies import officers
+from crm.agencies.models import Officer, Post
+from crm.cases import drafts, life, links, promises
+from crm.cases.models import Case, Identity, Status
 from crm.database import Database
 from crm.models import Base
 from crm.notices.models import Notice
-from crm.officer_models import Officer, Post
 from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import Browser
-from tests.crm.case_factory import DISTRICT, HEALTH, at_agency, officer, opened, with_agencies
+from tests.crm.cases.factory import DISTRICT, HEALTH, at_agency, officer, opened, with_agencies
 
 PEOPLE = promises.People((), (), "https://hotline.example:8022", timedelta(days=7))
 
@@ -32,7 +33,7 @@ def handed_out(session: Session, **told: object) -> tuple[Case, Officer, str]:
     """A case at the department of health, with the link of its officer."""
     case = at_agency(session, now=now(), **told)
     who = officer(session)
-    return case, who, f"/o/{case_links.hand_out(session, case, who, now())}"
+    return case, who, f"/o/{links.hand_out(session, case, who, now())}"
 
 
 def last_code(database: Database) -> str:
@@ -62,7 +63,7 @@ def seen_on(page: str) -> str:
 
 def status_of(database: Database, code: str) -> str:
     with database.reading() as session:
-        return cases.by_code(session, code).status
+        return life.by_code(session, code).status
 
 
 def counts(database: Database) -> dict[str, int | None]:
@@ -116,7 +117,7 @@ def test_a_wrong_code_is_counted_and_the_last_one_ends_the_link(
     telephone.submit(f"{path}/code")
     assert telephone.submit(f"{path}/code").status_code == 400  # not twice in a minute
     wrong = f"{(int(last_code(sqlite)) + 1) % 10**6:06d}"
-    for _ in range(case_links.MOST_MISSES - 1):
+    for _ in range(links.MOST_MISSES - 1):
         assert telephone.submit(f"{path}/enter", code=wrong).status_code == 400
     assert telephone.submit(f"{path}/enter", code=wrong).status_code == 410
     assert telephone.submit(f"{path}/enter", code=last_code(sqlite)).status_code == 410
@@ -164,7 +165,7 @@ def test_a_page_that_was_read_before_somebody_else_changed_the_case_changes_noth
         code = case.code
     stale = seen_on(come_in(telephone, sqlite, path))
     with sqlite.transaction() as session:
-        cases.add_information(session, cases.by_code(session, code), "Nước đã rút", by="lan",
+        life.add_information(session, life.by_code(session, code), "Nước đã rút", by="lan",
                               now=now())
     answer = telephone.submit(path, act="answer", seen=stale, answer="Đã thông cống.")
     assert answer.status_code == 409
@@ -207,7 +208,7 @@ def test_the_leader_approves_or_sends_back(app: Flask, sqlite: Database) -> None
         assert case.agency is not None
         case.agency.approves = True
         leader = officer(session, Post.LEADER)
-        of_leader = f"/o/{case_links.hand_out(session, case, leader, now())}"
+        of_leader = f"/o/{links.hand_out(session, case, leader, now())}"
         code = case.code
     hands, head = Browser(app.test_client()), Browser(app.test_client())
     page = come_in(hands, sqlite, of_officer)
@@ -225,8 +226,8 @@ def test_the_leader_approves_or_sends_back(app: Flask, sqlite: Database) -> None
     assert head.submit(of_leader, act="approve", seen=seen_on(page)).status_code == 200
     assert status_of(sqlite, code) == "resolved"
     with sqlite.reading() as session:
-        assert cases.by_code(session, code).answer == "Thông cống ngày 20/11."
-        assert drafts.waiting(session, cases.by_code(session, code)) is None
+        assert life.by_code(session, code).answer == "Thông cống ngày 20/11."
+        assert drafts.waiting(session, life.by_code(session, code)) is None
 
 
 def test_an_answer_of_the_agency_before_is_not_approved_by_the_next(sqlite: Database) -> None:
@@ -236,9 +237,9 @@ def test_an_answer_of_the_agency_before_is_not_approved_by_the_next(sqlite: Data
         case.agency.approves = True
         drafts.propose(session, case, "Xong.", who, now())
         assert drafts.waiting(session, case) is not None
-        cases.move(session, case, Status.CLASSIFIED, by="a", now=now(), reason="nhầm ngành")
+        life.move(session, case, Status.CLASSIFIED, by="a", now=now(), reason="nhầm ngành")
         assert drafts.waiting(session, case) is None
-        cases.move(session, case, Status.ASSIGNED, by="a", now=now(), agency=HEALTH, reason="lại")
+        life.move(session, case, Status.ASSIGNED, by="a", now=now(), agency=HEALTH, reason="lại")
         assert drafts.waiting(session, case) is None
 
 
@@ -250,15 +251,15 @@ def test_a_case_that_turns_out_to_be_about_the_agency_is_taken_from_it_at_once(
         code = case.code
     page = come_in(telephone, sqlite, path)
     with sqlite.transaction() as session:
-        case = cases.by_code(session, code)
-        cases.classify(session, case, "prices", by="huy", now=now(), about=HEALTH)
+        case = life.by_code(session, code)
+        life.classify(session, case, "prices", by="huy", now=now(), about=HEALTH)
         assert (case.status, case.agency) == (Status.CLASSIFIED, None)
     assert telephone.client.get(path).status_code == 410
     assert telephone.submit(path, act="accept", seen=seen_on(page)).status_code == 410
     with sqlite.transaction() as session:
-        promises.follow(session, cases.by_code(session, code).id, now(), PEOPLE)
-        assert all(one.ended_at for one in case_links.of_case(
-            session, cases.by_code(session, code)
+        promises.follow(session, life.by_code(session, code).id, now(), PEOPLE)
+        assert all(one.ended_at for one in links.of_case(
+            session, life.by_code(session, code)
         ))
 
 

@@ -9,16 +9,17 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from crm import attachments, officers
-from crm.attachments import Giver, Kept
-from crm.case_models import Case, Identity
+from crm.agencies import officers
+from crm.cases import attachments
+from crm.cases.attachments import Giver, Kept
+from crm.cases.models import Case, Identity
 from crm.database import Database
 from crm.intake import forms
 from crm.settings import Settings
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import Browser
 from tests.agent_console.test_officer_desk import come_in, handed_out, now
-from tests.crm.case_factory import officer, opened
+from tests.crm.cases.factory import officer, opened
 from tests.crm.intake import files
 
 

@@ -13,9 +13,9 @@ from flask import Flask
 from georeport import GeoReport  # type: ignore[import-untyped]
 from werkzeug.serving import make_server
 
-from crm import cases
 from crm.api.tokens import Scope
-from crm.case_models import Case, Identity, Status
+from crm.cases import life
+from crm.cases.models import Case, Identity, Status
 from crm.clock import VIETNAM
 from crm.database import Database
 from crm.open311 import documents
@@ -25,7 +25,7 @@ from crm.open311.mapping import SERVICES, STATUSES
 from crm.open311.models import Open311Request
 from crm.open311.register import area_of
 from tests.agent_console.programs import token
-from tests.crm.case_factory import HEALTH, with_agencies
+from tests.crm.cases.factory import HEALTH, with_agencies
 
 JURISDICTION = "thanhhoa.gov.vn"
 TOLD = {
@@ -60,7 +60,7 @@ def assign(database: Database, number: str | None) -> None:
     with database.transaction() as session:
         with_agencies(session)
         found = session.query(Open311Request).filter_by(number=number).one()
-        cases.move(session, found.case, Status.ASSIGNED, by="huy", now=datetime.now(UTC),
+        life.move(session, found.case, Status.ASSIGNED, by="huy", now=datetime.now(UTC),
                    agency=HEALTH)
 
 
@@ -138,7 +138,7 @@ def test_cases_that_came_another_way_are_not_in_the_register(
     endpoint: str, sqlite: Database
 ) -> None:
     with sqlite.transaction() as session:
-        cases.open_case(session, summary="Gọi điện", by="lan", now=datetime.now(UTC))
+        life.open_case(session, summary="Gọi điện", by="lan", now=datetime.now(UTC))
     assert client(endpoint, sqlite).requests() == []
 
 

@@ -13,7 +13,7 @@ from crm.settings import Settings
 from scripts import privacy
 from tests.agent_console.conftest import Browser
 from tests.agent_console.factories import add_call
-from tests.crm.case_factory import opened
+from tests.crm.cases.factory import opened
 
 ASKED = {"kind": "erase", "number": "0912345678", "requester": "Lê Văn Tám", "checked": "gọi lại"}
 

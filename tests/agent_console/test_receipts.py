@@ -16,7 +16,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from agent_console.app import create_app, feed_of
-from crm import cases
+from crm.cases import life
 from crm.database import Database
 from crm.notices import receipts
 from crm.notices.delivery import Route
@@ -191,5 +191,5 @@ class TestZalo:
             assert by_zalo(app, told).status_code == 204
         assert by_zalo(app, told | {"message": {"text": "x"}}).status_code == 400
         with sqlite.reading() as session:
-            (case,) = cases.latest(session, 9)
+            (case,) = life.latest(session, 9)
         assert (case.channel, case.summary) == ("zalo", "Nhà tôi hết gạo")

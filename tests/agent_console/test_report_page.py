@@ -17,15 +17,15 @@ from werkzeug.test import TestResponse
 
 from agent_console.api import limits
 from agent_console.app import create_app, feed_of
-from crm import attachments, cases, dispatch
 from crm import settings as settings_room
-from crm.case_models import Case, Identity, Status
+from crm.cases import attachments, dispatch, life
+from crm.cases.models import Case, Identity, Status
 from crm.database import Database
 from crm.intake import arrivals, forms, results, web
 from crm.intake.forms import FakeNews, Platform, VaccineRecord, Wrong
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
-from tests.crm import case_factory
-from tests.crm.case_factory import NOW
+from tests.crm.cases import factory
+from tests.crm.cases.factory import NOW
 from tests.crm.intake import files
 
 
@@ -54,7 +54,7 @@ def sent(browser: Browser, **told: object) -> TestResponse:
 
 def all_cases(database: Database) -> list[Case]:
     with database.reading() as session:
-        return cases.latest(session, 20)
+        return life.latest(session, 20)
 
 
 def test_a_citizen_sends_a_report_and_gets_its_code(citizen: Browser, sqlite: Database) -> None:
@@ -223,10 +223,10 @@ def with_results(sqlite: Database) -> dict[str, Case]:
             "sensitive": {"public": True, "sensitive": True}, "open": {"public": True},
         }
         for name, told in sorts.items():
-            case = case_factory.opened(session, **told)
+            case = factory.opened(session, **told)
             if name != "open":
-                cases.set_answer(session, case, "Đã xong, bà A đồng ý.", by="huy", now=NOW)
-                cases.move(session, case, Status.RESOLVED, by="huy", now=NOW)
+                life.set_answer(session, case, "Đã xong, bà A đồng ý.", by="huy", now=NOW)
+                life.move(session, case, Status.RESOLVED, by="huy", now=NOW)
             case.public = case.public or name == "hidden"
             case.public_text, case.category, case.area = f"Kết quả {name}", "roads", "14758"
             made[name] = case
@@ -252,7 +252,7 @@ def test_a_text_for_everybody_has_no_numbers(
 ) -> None:
     with sqlite.transaction() as session:
         case = session.get_one(Case, with_results["shown"].id)
-        with pytest.raises(cases.CaseError):
+        with pytest.raises(life.CaseError):
             dispatch.set_public(session, case, "Gọi 0912 345 678", by="huy", now=NOW)
         dispatch.set_public(session, case, "Đã vá mặt đường.", by="huy", now=NOW)
         assert results.find(session)[0][0].public_text == "Đã vá mặt đường."
@@ -263,9 +263,9 @@ def test_a_text_for_everybody_has_no_numbers(
 def test_results_come_in_pages(sqlite: Database) -> None:
     with sqlite.transaction() as session:
         for number in range(results.PAGE + 1):
-            case = case_factory.opened(session, public=True)
-            cases.set_answer(session, case, "Xong", by="huy", now=NOW)
-            cases.move(
+            case = factory.opened(session, public=True)
+            life.set_answer(session, case, "Xong", by="huy", now=NOW)
+            life.move(
                 session, case, Status.RESOLVED, by="huy", now=NOW + timedelta(minutes=number)
             )
             case.public_text = f"Việc {number}"

@@ -13,18 +13,19 @@ from flask import Flask
 
 from agent_console import door
 from agent_console.ways import HOME, WAYS
-from crm import officers, rights, users
+from crm import rights, users
+from crm.agencies import officers
+from crm.agencies.models import Post
 from crm.database import Database
 from crm.knowledge import articles
 from crm.models import Role
-from crm.officer_models import Post
 from crm.rights import Right
 from scripts import hotline
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import Browser
 from tests.agent_console.factories import add_call
 from tests.agent_console.test_door import filled
-from tests.crm.case_factory import at_agency, officer, with_agencies
+from tests.crm.cases.factory import at_agency, officer, with_agencies
 from tests.crm.knowledge.factory import ARTICLE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rights.md").read_text("utf-8")

@@ -14,10 +14,10 @@ from crm.api import listing, repeats, tokens
 from crm.api.listing import CursorError
 from crm.api.models import KeptAnswer
 from crm.api.repeats import KeyReused
-from crm.case_models import CaseCall, Identity
+from crm.cases.models import CaseCall, Identity
 from crm.database import Database
 from tests.agent_console.factories import add_call
-from tests.crm.case_factory import NOW, opened
+from tests.crm.cases.factory import NOW, opened
 
 ANY: dict[str, Any] = {"since": None, "until": None}
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from crm import audit, cases
+from crm import audit
 from crm.audit import BEGINNING
-from crm.case_models import AuditHead, CaseEvent, Status
+from crm.cases import life
+from crm.cases.models import AuditHead, CaseEvent, Status
 from crm.database import Database
-from tests.crm.case_factory import NOW, answered, opened
+from tests.crm.cases.factory import NOW, answered, opened
 
 CHANGES: dict[str, Any] = {
     "at": NOW.replace(year=2020), "by": "x", "what": "info", "before": "closed",
@@ -24,9 +25,9 @@ CHANGES: dict[str, Any] = {
 def filled(database: Database) -> None:
     with database.transaction() as session:
         first = answered(session, "Trạm y tế đã đến nhà.")
-        cases.move(session, first, Status.CLOSED, by="lan", now=NOW)
+        life.move(session, first, Status.CLOSED, by="lan", now=NOW)
         opened(session)
-        cases.classify(session, opened(session), "food", by="lan", now=NOW)
+        life.classify(session, opened(session), "food", by="lan", now=NOW)
 
 
 def test_what_stands_as_it_was_written_is_whole(database: Database) -> None:

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from crm import cases, search
+from crm import search
+from crm.cases import life
 from crm.database import Database
 from crm.search import Kind
 from crm.vietnamese import accented
-from tests.crm.case_factory import NOW, opened
+from tests.crm.cases.factory import NOW, opened
 
 MANY = 30_000
 
@@ -77,13 +78,13 @@ def test_each_kind_has_its_own_and_what_is_put_again_or_removed_is_gone(
 def test_a_case_is_found_by_its_summary_and_its_answer(database: Database) -> None:
     with database.transaction() as session:
         case = opened(session, summary="Trạm y tế đóng cửa")
-        assert cases.found_by(session, "tram y te", 5) == [case]
-        assert cases.found_by(session, case.code, 5) == [case]
-        cases.classify(session, case, "vaccine", by="lan", now=NOW)
-        assert cases.found_by(session, "tiem chung", 5) == [case]
-        cases.set_answer(session, case, "Trạm mở lại thứ Hai.", by="lan", now=NOW)
-        assert cases.found_by(session, "thu hai", 5) == [case]
-        assert cases.found_by(session, "thu ba", 5) == []
+        assert life.found_by(session, "tram y te", 5) == [case]
+        assert life.found_by(session, case.code, 5) == [case]
+        life.classify(session, case, "vaccine", by="lan", now=NOW)
+        assert life.found_by(session, "tiem chung", 5) == [case]
+        life.set_answer(session, case, "Trạm mở lại thứ Hai.", by="lan", now=NOW)
+        assert life.found_by(session, "thu hai", 5) == [case]
+        assert life.found_by(session, "thu ba", 5) == []
 
 
 @pytest.mark.parametrize("query", [

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from crm import switches
+from crm.cases.working_days import holidays_of
 from crm.database import Database
-from crm.working_days import holidays_of
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 

@@ -27,16 +27,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from crm import cases
 from crm import settings as settings_room
 from crm.api import posting, posts, webhooks
 from crm.api.models import Webhook, WebhookDelivery
 from crm.api.webhooks import WebhookError
-from crm.case_models import Identity, Status
+from crm.cases import life
+from crm.cases.models import Identity, Status
 from crm.database import Database
 from crm.notices.models import Notice
 from crm.settings import Settings
-from tests.crm.case_factory import NOW, answered, opened
+from tests.crm.cases.factory import NOW, answered, opened
 
 LOCAL = ("127.0.0.0/8",)
 
@@ -121,7 +121,7 @@ def test_a_subscriber_is_told_with_a_signature_and_nothing_of_the_citizen(
         secret = subscribed(database, receiver.url)
         with database.transaction() as session:
             case = opened(session, summary="Bí mật", identity=Identity.HIDDEN)
-            cases.classify(session, case, "roads", by="lan", now=NOW)
+            life.classify(session, case, "roads", by="lan", now=NOW)
         assert posts.deliver(database, settings, NOW) == posts.Told(sent=2, failed=0)
     told = {json.loads(body)["type"]: (headers, body) for headers, body in receiver.told}
     assert set(told) == {"case.opened", "case.classified"}
@@ -139,7 +139,7 @@ def test_events_are_those_that_were_asked_for(database: Database) -> None:
     subscribed(database, "https://example.org/", events=("case.resolved", "case.assigned"))
     with database.transaction() as session:
         case = answered(session, "Đã sửa.")
-        cases.move(session, case, Status.CLOSED, by="huy", now=NOW)
+        life.move(session, case, Status.CLOSED, by="huy", now=NOW)
     with database.reading() as session:
         events = list(session.scalars(select(WebhookDelivery.event)))
     assert events == ["case.assigned", "case.resolved"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm.call_facts import JournalEvent
+from crm.calls.facts import JournalEvent
 from ivr.fairness import replay
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from crm.call_facts import JournalEvent
+from crm.calls.facts import JournalEvent
 from crm.database import Database
 from crm.models import Call, JournalGap, JournalPosition, Leg
 from ivr.journal import JournalError, Tailer

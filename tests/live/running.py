@@ -20,8 +20,9 @@ from typing import Any, TypeVar
 import requests
 from sqlalchemy import select
 
-from crm import calls, secrets
+from crm import secrets
 from crm import settings as configuration
+from crm.calls import record as calls
 from crm.database import Database
 from crm.models import Leg, ListenerState
 from crm.settings import PROJECT, Settings

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crm import callbacks
+from crm.calls import callbacks
 from ivr.phone import Call, Phone
 from ivr.phone.audio import has_tone
 from scripts import PROCESSES

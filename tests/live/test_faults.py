@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crm import messages
+from crm.calls import messages
 from ivr import runtime
 from ivr.phone import Phone
 from ivr.phone.audio import has_tone

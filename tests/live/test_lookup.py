@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crm import case_lookup, cases
-from crm.case_models import Identity
+from crm.cases import life, lookup
+from crm.cases.models import Identity
 from ivr import provision
 from ivr.phone import Call
 from prompts.said import Said
-from tests.crm.case_factory import answered, at_agency
+from tests.crm.cases.factory import answered, at_agency
 from tests.live.people import called, citizen, until_heard
 from tests.live.running import Hotline, wait_for
 
@@ -43,7 +43,7 @@ async def types(call: Call, digits: str) -> None:
 
 def status(hotline: Hotline, code: str) -> str:
     with hotline.database.reading() as session:
-        return cases.by_code(session, code).status
+        return life.by_code(session, code).status
 
 
 def sound_of(hotline: Hotline, text: str) -> str:
@@ -137,8 +137,8 @@ def test_wrong_codes_lead_to_a_person_and_are_counted(hotline: Hotline) -> None:
     asyncio.run(scenario())
     assert hotline.call_of("0912000721")["branch"] == "lookup"
     with hotline.database.transaction() as session:
-        for _ in range(case_lookup.MISSES_OF_CALLER):
-            case_lookup.note_miss(session, "0912000721", None, now())
+        for _ in range(lookup.MISSES_OF_CALLER):
+            lookup.note_miss(session, "0912000721", None, now())
 
     async def again() -> None:
         async with citizen(hotline, "0912000721") as phone:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crm import callbacks
+from crm.calls import callbacks
 from ivr.fairness import journal_events, replay
 from ivr.phone import Call, Dtmf, Phone
 from tests.live.people import desk_agent

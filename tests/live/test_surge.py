@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from crm import agencies, cases, duty, incidents, officers
+from crm.agencies import officers, register
 from crm.broadcasts import board, life
 from crm.broadcasts.models import Audience, Broadcast, Stage
-from crm.case_models import Status
+from crm.cases import duty, incidents
+from crm.cases import life as cases
+from crm.cases.models import Status
 from crm.imports.files import Row
 from crm.notices.models import Channel, OptOut
 from ivr import provision
@@ -400,7 +402,7 @@ def test_a_telephone_on_duty_says_the_code_and_key_one_takes_the_case_on(
     night = datetime.now(UTC).replace(hour=16, minute=30, second=0, microsecond=0)
     on_duty = "0987000471"
     with hotline.database.transaction() as session:
-        agencies.take_in(session, agencies.read(agencies.PROVINCE))
+        register.take_in(session, register.read(register.PROVINCE))
         officers.take_in(session, [{
             "agency": "SYT", "name": "Trực đêm", "post": "duty", "phone": on_duty, "email": "",
             "valid_from": "", "valid_to": "",

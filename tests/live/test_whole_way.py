@@ -15,8 +15,8 @@ import pytest
 import requests
 from sqlalchemy import select
 
-from crm import cases
-from crm.case_models import Case
+from crm.cases import life
+from crm.cases.models import Case
 from crm.models import LiveCall
 from tests.crm.notices.stand_ins import HttpStandIn
 from tests.crm.notices.stand_ins import running as serving
@@ -99,7 +99,7 @@ class Officer:
 
 def the_case(hotline: Hotline) -> Case:
     with hotline.database.reading() as session:
-        (case,) = cases.latest(session, 5)
+        (case,) = life.latest(session, 5)
         return case
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from crm.case_models import Agency, Case, Status
+from crm.cases.models import Agency, Case, Status
 from prompts.catalogue import Catalogue
 from prompts.phrases import Phrases
 from prompts.said import Said
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 
 CATALOGUE = Catalogue.load()
 

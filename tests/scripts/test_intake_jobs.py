@@ -9,12 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from crm import attachments
 from crm import settings as settings_room
+from crm.cases import attachments
 from crm.database import Database
 from crm.notices.models import Notice
 from scripts.scheduler import Jobs
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 from tests.crm.intake import files
 
 

@@ -1,5 +1,5 @@
-"""Every page, over a history made by scripts.generate: none fails, and none reads the tables that
-grow from end to end, which is why they stay quick when there are millions of rows."""
+"""Every page, over a history made by scripts.bench.generate: none fails, and none reads the tables
+that grow from end to end, which is why they stay quick when there are millions of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from crm.database import Database
 from crm.models import Base
-from scripts import bench_pages, generate
+from scripts.bench import generate
+from scripts.bench import pages as bench_pages
 from tests.accounts import hash_quickly
 
 CALLS = 6_000

@@ -17,7 +17,7 @@ from crm.settings import Settings
 from ivr import commands, provision
 from prompts.said import Said, _name
 from scripts import scheduler, speech
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 from tests.crm.knowledge.factory import point
 
 LIST = "points.vaccination"

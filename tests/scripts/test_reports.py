@@ -21,7 +21,7 @@ from crm.reports.models import HealthReport
 from crm.settings import Settings
 from prompts.said import speakable
 from scripts import bulletin, reports
-from scripts.report_commands import report
+from scripts.commands.reports import report
 from tests.crm.reports.seeded import DAY, seed
 
 NAMES = {code: area.name for code, area in standing(DAY).items()}

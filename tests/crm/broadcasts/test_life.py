@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from crm.broadcasts import audience, board, handoff, life, texts
 from crm.broadcasts.errors import BroadcastError
 from crm.broadcasts.models import Audience, Broadcast, Delivery, Stage
-from crm.case_models import Case, Identity
+from crm.cases.models import Case, Identity
 from crm.clock import vietnam_day
 from crm.database import Database
 from crm.imports import files
@@ -27,7 +27,7 @@ from crm.notices.outbox import NoticeError
 from crm.settings import Settings
 from tests.crm.broadcasts import factory
 from tests.crm.broadcasts.factory import AREA, TEXT, notices, rows, stage_of, wanted, written
-from tests.crm.case_factory import opened
+from tests.crm.cases.factory import opened
 from tests.crm.notices.factory import NOON, all_of
 
 DAY = vietnam_day(NOON)

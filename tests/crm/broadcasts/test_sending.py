@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from crm.broadcasts import board, life, load, sending
 from crm.broadcasts.errors import BroadcastError
 from crm.broadcasts.models import Broadcast, Stage
-from crm.call_facts import JournalEvent
+from crm.calls.facts import JournalEvent
 from crm.database import Database
 from crm.models import Leg
 from crm.notices import delivery, optout, receipts, voice
@@ -29,8 +29,8 @@ from crm.settings import Settings
 from tests.crm.broadcasts import factory
 from tests.crm.broadcasts.factory import notices, stage_of, started
 from tests.crm.broadcasts.past import with_calls
+from tests.crm.cases.test_incidents import event
 from tests.crm.notices.factory import NIGHT, NOON, after, all_of
-from tests.crm.test_incidents import event
 
 
 class Gateway:

@@ -11,7 +11,7 @@ from crm.citizens.contacts import ContactError
 from crm.citizens.numbers import NumberError
 from crm.database import Database
 from tests.agent_console.factories import add_call
-from tests.crm.case_factory import NOW, opened
+from tests.crm.cases.factory import NOW, opened
 
 
 def test_a_number_has_its_calls_its_cases_and_what_is_known_of_it(database: Database) -> None:

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import agencies, areas, routing
+from crm import areas
+from crm.agencies import register
+from crm.cases import routing
 from crm.database import Database
 from crm.imports import files, kinds
 from crm.imports.files import Row
@@ -16,7 +18,7 @@ from crm.imports.kinds import COLUMNS, Kind, TakeInError
 from crm.knowledge.models import Article, ContactPoint
 from crm.models import Role, User
 from crm.users import authenticate, create_user
-from tests.crm.case_factory import NOW, officer
+from tests.crm.cases.factory import NOW, officer
 from tests.crm.knowledge.factory import ARTICLE, POINT, WARD, article, point
 
 USER = {
@@ -37,7 +39,7 @@ def rows(*given: dict[str, str]) -> list[Row]:
 
 def province(session: Session) -> None:
     """Something of every kind."""
-    agencies.take_in(session, agencies.read(agencies.PROVINCE))
+    register.take_in(session, register.read(register.PROVINCE))
     session.flush()
     routing.take_in(session, routing.read(routing.PROVINCE), NOW)
     admin(session)

@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from crm import attachments, cases, promises
 from crm import settings as settings_room
-from crm.case_models import Case, Status
+from crm.cases import attachments, life, promises
+from crm.cases.models import Case, Status
 from crm.database import Database
 from crm.imports import files as tables_of
 from crm.intake import arrivals, mail, mailbox, portals
 from crm.intake.mail import Taken
 from crm.notices.models import Notice
 from crm.settings import Settings, SettingsError
-from tests.crm.case_factory import NOW, opened
+from tests.crm.cases.factory import NOW, opened
 from tests.crm.intake import files
 from tests.crm.intake.imap_stand_in import Box, imap_server
 
@@ -67,7 +67,7 @@ def read(settings: Settings, database: Database) -> Counter[Taken]:
 
 def all_cases(database: Database) -> list[Case]:
     with database.reading() as session:
-        return cases.latest(session, 20)
+        return life.latest(session, 20)
 
 
 def test_a_mail_becomes_a_case_and_is_then_seen(
@@ -130,7 +130,7 @@ def test_who_answers_with_the_code_adds_to_the_case(
                     added=(("a.png", files.picture("PNG")),)))
     assert read(settings, database) == {Taken.ADDED: 1, Taken.UNCONFIRMED: 1}
     with database.reading() as session:
-        events = [(one.what, one.note) for one in cases.events_of(session, case)]
+        events = [(one.what, one.note) for one in life.events_of(session, case)]
         assert events[1:3] == [("info", "Ngập sâu hơn."), ("unconfirmed", "Tôi cũng biết.")]
         (file,) = attachments.of_case(session, case)
         assert not file.for_agency
@@ -145,12 +145,12 @@ def test_news_of_a_case_that_has_ended_is_a_case_for_the_desk(
     (case,) = all_cases(sqlite)
     with sqlite.transaction() as session:
         old = session.get_one(Case, case.id)
-        cases.set_answer(session, old, "Đã sửa.", by="huy", now=NOW)
-        cases.move(session, old, Status.RESOLVED, by="huy", now=NOW)
+        life.set_answer(session, old, "Đã sửa.", by="huy", now=NOW)
+        life.move(session, old, Status.RESOLVED, by="huy", now=NOW)
     box.put(written("Vẫn ngập.", subject=f"Re: {case.code}", number=2))
     assert read(settings, sqlite) == {Taken.OPENED: 1}
     with sqlite.reading() as session:
-        assert [one.summary for one in cases.to_dispatch(session, 9)] == [
+        assert [one.summary for one in life.to_dispatch(session, 9)] == [
             f"Re: {case.code}\nVẫn ngập."
         ]
 
@@ -179,8 +179,8 @@ def test_the_citizen_hears_by_mail_until_it_looks_like_a_loop(
     with sqlite.transaction() as session:
         promises.follow(session, case.id, NOW, people)
         case = session.get_one(Case, case.id)
-        cases.set_answer(session, case, "Đã khơi cống.", by="huy", now=NOW)
-        cases.move(session, case, Status.RESOLVED, by="huy", now=NOW)
+        life.set_answer(session, case, "Đã khơi cống.", by="huy", now=NOW)
+        life.move(session, case, Status.RESOLVED, by="huy", now=NOW)
         promises.follow(session, case.id, NOW, people)
         first, last = session.scalars(select(Notice).order_by(Notice.id))
         assert {(one.channel, one.recipient) for one in (first, last)} == {("email", SENDER)}

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from crm import cases
-from crm.case_models import Case, Status
+from crm.cases import life
+from crm.cases.deadlines import GENERAL
+from crm.cases.models import Case, Status
 from crm.database import Database
-from crm.deadlines import GENERAL
 from crm.imports import files
 from crm.intake import portals
 from crm.intake.portals import Done, Portal, PortalError
 from crm.notices.models import Notice
 from scripts.hotline import main
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 
 
 def row(**told: str) -> dict[str, str]:
@@ -39,10 +39,10 @@ def test_a_file_that_is_taken_in_twice_opens_each_case_once(database: Database) 
     assert taken(database, row(status="Đang xử lý"), rows[1]) == Done(0, 1, 1)
     assert taken(database, row(), portal=Portal.SERVICES) == Done(1, 0, 0)  # another's number
     with database.reading() as session:
-        first, *_rest = cases.latest(session, 9)
+        first, *_rest = life.latest(session, 9)
         assert (first.channel, first.area, first.phone) == ("portal", "14758", "0912345678")
         assert first.due_at.date() == date(2026, 3, 10)  # three working days after it came there
-        assert [(one.what, one.note) for one in cases.events_of(session, first)][-1] == (
+        assert [(one.what, one.note) for one in life.events_of(session, first)][-1] == (
             "portal", "Đang xử lý"
         )
 
@@ -61,7 +61,7 @@ def test_every_bad_row_is_named_and_nothing_is_taken(sqlite: Database) -> None:
     assert [line.partition(":")[0] for line in lines] == [f"line {n}" for n in range(3, 14)]
     assert "Phường Hàm Rồng or Phường Hạc Thành" in lines[7]
     with sqlite.reading() as session:
-        assert cases.latest(session, 9) == []
+        assert life.latest(session, 9) == []
 
 
 def test_the_portal_is_told_what_has_changed_once(database: Database) -> None:
@@ -72,8 +72,8 @@ def test_the_portal_is_told_what_has_changed_once(database: Database) -> None:
         portals.told(found, NOW)
         assert portals.news(session, Portal.FEEDBACK) == []
         case = session.get_one(Case, found[0].case_id)
-        cases.set_answer(session, case, "Đã thay bóng.", by="huy", now=NOW)
-        cases.move(session, case, Status.RESOLVED, by="huy", now=NOW)
+        life.set_answer(session, case, "Đã thay bóng.", by="huy", now=NOW)
+        life.move(session, case, Status.RESOLVED, by="huy", now=NOW)
         (news,) = portals.news(session, Portal.FEEDBACK)
         told = portals.as_row(news)
         assert (told["status"], told["answer"]) == ("resolved", "Đã thay bóng.")

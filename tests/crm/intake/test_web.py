@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from crm import attachments, cases
-from crm.case_models import Identity
+from crm.cases import attachments, life
+from crm.cases.deadlines import GENERAL
+from crm.cases.models import Identity
 from crm.database import Database
-from crm.deadlines import GENERAL
 from crm.intake import arrivals, web
 from crm.intake.web import Report
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 from tests.crm.intake import files
 
 
@@ -39,7 +39,7 @@ def test_two_requests_at_once_make_one_case(tmp_path: Path, database: Database) 
     assert len(codes) == 4
     assert len(set(codes)) == 1
     with database.reading() as session:
-        (case,) = cases.latest(session, 9)
+        (case,) = life.latest(session, 9)
         assert len(attachments.of_case(session, case)) == 1
         assert len(arrivals.of_case(session, case)) == 1
 
@@ -57,4 +57,4 @@ def test_what_failed_leaves_no_key_behind(database: Database) -> None:
     with database.transaction() as session:
         web.take_in(session, report(), NOW, GENERAL)
     with database.reading() as session:
-        assert len(cases.latest(session, 9)) == 1
+        assert len(life.latest(session, 9)) == 1

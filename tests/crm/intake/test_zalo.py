@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from crm import attachments, cases
 from crm import settings as settings_room
-from crm.case_models import Case, Status
+from crm.cases import attachments, life
+from crm.cases.models import Case, Status
 from crm.database import Database
 from crm.intake import zalo
 from crm.settings import Settings
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 from tests.crm.intake import files
 
 PICTURE = files.picture()
@@ -84,13 +84,13 @@ def taken(database: Database, told: dict[str, Any], after: timedelta = timedelta
 
 def the_case(database: Database) -> Case:
     with database.reading() as session:
-        (case,) = cases.latest(session, 9)
+        (case,) = life.latest(session, 9)
         return case
 
 
 def notes(database: Database, case: Case) -> list[tuple[str, str]]:
     with database.reading() as session:
-        return [(one.what, one.note) for one in cases.events_of(session, case)]
+        return [(one.what, one.note) for one in life.events_of(session, case)]
 
 
 def test_a_message_is_a_case_and_what_follows_is_added(database: Database) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from crm.knowledge import articles, points
 from crm.knowledge.models import Article, ContactPoint
 from crm.models import User
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 
 WARD = "14758"  # Phường Hàm Rồng
 

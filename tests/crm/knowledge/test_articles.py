@@ -9,7 +9,7 @@ import pytest
 from crm.database import Database
 from crm.knowledge import articles
 from crm.knowledge.articles import ArticleError, StaleArticleError
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 from tests.crm.knowledge.factory import ARTICLE, article, owner
 
 

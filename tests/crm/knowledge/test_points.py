@@ -17,7 +17,7 @@ from crm.knowledge.models import PointKind
 from crm.knowledge.points import PointError
 from crm.notices import texts
 from crm.notices.models import Channel
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 from tests.crm.knowledge.factory import POINT, WARD, point
 
 WEEK = "T2-T6 07:30-11:30,13:30-17:00; T7 07:30-11:30"

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from crm.call_facts import CALL_ID, JournalEvent
+from crm.calls.facts import CALL_ID, JournalEvent
 from crm.database import Database
 from crm.notices import voice
 from crm.notices.delivery import Outgoing, Route
@@ -19,8 +19,8 @@ from prompts.said import Said
 from prompts.voices import EspeakVoice, Voice
 from scripts import speech
 from scripts.scheduler import Jobs
+from tests.crm.cases.test_incidents import event
 from tests.crm.notices.factory import NOON, PHONE, deliver, only, settings, written
-from tests.crm.test_incidents import event
 
 TEXT = "Phản ánh của quý vị đã có kết quả."
 

@@ -15,7 +15,7 @@ from crm.notices.models import Notice
 from crm.privacy import breaches
 from crm.privacy.breaches import BreachError
 from scripts import privacy
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 
 TOLD: dict[str, Any] = {
     "what": "Máy tính của một bàn bị mất", "data": "số điện thoại người gọi trong ngày",

@@ -11,7 +11,7 @@ from crm.models import Base
 from crm.privacy import consents, erasure
 from crm.privacy.consent_models import Consent
 from crm.privacy.consents import BASES, GROUNDS, ConsentError, Ground, Purpose
-from tests.crm.case_factory import NOW
+from tests.crm.cases.factory import NOW
 
 NUMBER = "0912345678"
 

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import attachments, audit, cases
-from crm.attachments import Giver
+from crm import audit
+from crm.agencies.models import Draft
 from crm.broadcasts.models import Broadcast, BroadcastFile
+from crm.cases import attachments, life
+from crm.cases.attachments import Giver
 from crm.citizens import contacts
 from crm.database import Database
 from crm.intake import arrivals, forms
@@ -20,12 +22,11 @@ from crm.models import Base, Call, CallNote, Role, User
 from crm.notices import outbox
 from crm.notices.models import Notice
 from crm.notices.outbox import Channel, Purpose
-from crm.officer_models import Draft
 from crm.privacy import erasure, requests
 from crm.privacy.erasure import HeldError
 from crm.privacy.requests import Kind, RequestError
 from tests.agent_console.factories import add_call
-from tests.crm.case_factory import NOW, answered, officer, opened
+from tests.crm.cases.factory import NOW, answered, officer, opened
 from tests.crm.intake import files
 
 NUMBER, OTHER, KEY = "0912345678", "0987654321", "k" * 32
@@ -52,9 +53,9 @@ def with_everything(database: Database, home: Path) -> None:
         session.add(CallNote(call_id="th1.b1-1.1", user_id=user.id, text=SAID, result=None,
                              created_at=NOW, saved_at=NOW, done=True))
         case = answered(session, "Trạm y tế đã đến nhà ông Tám.", phone=NUMBER, summary=SAID)
-        cases.add_call(session, case, "th1.b1-1.1", by="lan", now=NOW)
+        life.add_call(session, case, "th1.b1-1.1", by="lan", now=NOW)
         other = opened(session, phone=OTHER, summary=f"Hàng xóm {NUMBER} bị ốm")
-        cases.add_information(session, other, f"gọi {NUMBER}", by="lan", now=NOW)
+        life.add_information(session, other, f"gọi {NUMBER}", by="lan", now=NOW)
         for recipient in (NUMBER, OTHER):
             outbox.write(session, channel=Channel.SMS, recipient=recipient, body=SAID, now=NOW,
                          purpose=Purpose.CASE, case_id=case.id, key=f"event:1:{recipient}")
@@ -103,7 +104,7 @@ def test_nothing_of_the_number_or_of_what_its_owner_said_is_left_in_any_row(
         assert OTHER in rows
         assert session.scalars(select(Call)).all()  # that there was a call stays
         assert audit.verify(session).broken is None  # and the chain over cases holds
-        assert cases.found_by(session, "thôn đông", 10) == []
+        assert life.found_by(session, "thôn đông", 10) == []
 
 
 def test_files_keep_their_length_and_lose_the_number(

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from crm import audit, cases
+from crm import audit
 from crm import settings as configuration
-from crm.case_models import Case
+from crm.cases import life
+from crm.cases.models import Case
 from crm.database import Database
 from crm.models import Call, CallNote
 from crm.notices.models import Notice
@@ -21,7 +22,7 @@ from crm.privacy.models import Deletion
 from crm.privacy.retention import Kind
 from crm.settings import Settings
 from tests.agent_console.factories import add_call
-from tests.crm.case_factory import NOW, answered, opened
+from tests.crm.cases.factory import NOW, answered, opened
 from tests.crm.privacy.test_erasure import NUMBER, with_everything
 
 
@@ -72,12 +73,12 @@ def test_a_case_loses_what_was_said_and_keeps_what_is_counted(database: Database
     done = retention.apply(database, settings_of(Path("/nowhere")), late)
     assert [(one.kind, one.count) for one in done] == [(Kind.CASES, 1)]
     with database.reading() as session:
-        case = cases.by_code(session, over)
+        case = life.by_code(session, over)
         assert (case.phone, "ho sốt" in case.summary, case.status) == (None, False, "resolved")
         assert case.agency is not None
-        assert cases.by_code(session, still).phone == NUMBER  # a promise that is open
+        assert life.by_code(session, still).phone == NUMBER  # a promise that is open
         assert audit.verify(session).broken is None
-        assert cases.found_by(session, "ho sốt", 5) == []
+        assert life.found_by(session, "ho sốt", 5) == []
 
 
 def test_what_is_held_by_order_stays_and_the_certificate_says_so(

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from crm import cases
+from crm.cases import life
 from crm.database import Database
 from crm.privacy import tracing
 from crm.privacy.tracing import Refused, Traced, TracingError, What
 from tests.agent_console.factories import add_call
-from tests.crm.case_factory import NOW, opened
+from tests.crm.cases.factory import NOW, opened
 
 LETTER: dict[str, Any] = {
     "number": "0912 345 678", "reference": "123/CV-SYT", "requester": "Nguyễn A, Sở Y tế",
@@ -33,7 +33,7 @@ def test_with_a_letter_and_a_second_person_the_calls_and_cases_of_a_number_are_s
     with database.transaction() as session:
         own = opened(session, phone="0912345678").code
         spoken = opened(session, phone="0987654321")
-        cases.add_call(session, spoken, "th1.b1-1.1", by="lan", now=NOW)
+        life.add_call(session, spoken, "th1.b1-1.1", by="lan", now=NOW)
         opened(session, phone="0987654321")
         request = tracing.ask(session, **LETTER)
         assert tracing.approve(session, request.id, by="quan", now=NOW) is None

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
-from crm import agencies
-from crm.case_models import Agency, Case, Status
+from crm.agencies import register
+from crm.cases.models import Agency, Case, Status
 from crm.models import Call, Outcome
 from crm.reports import health
 from crm.reports.calls import begin
@@ -62,8 +62,8 @@ def add_calls(session: Session, dice: random.Random, days: int = 2) -> None:
 
 
 def add_cases(session: Session, dice: random.Random) -> None:
-    rows = agencies.read(agencies.PROVINCE)
-    agencies.take_in(session, [row for row in rows if row["code"] in {"SYT", "SCT"}])
+    rows = register.read(register.PROVINCE)
+    register.take_in(session, [row for row in rows if row["code"] in {"SYT", "SCT"}])
     session.flush()
     known = [one.id for one in session.query(Agency).order_by(Agency.id)]
     for number in range(120):

@@ -8,11 +8,11 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm import cases
-from crm.case_models import Case, Status
+from crm.cases import life
+from crm.cases.models import Case, Status
 from crm.clock import vietnam_day
 from crm.reports import period, work
-from tests.crm.case_factory import HEALTH, NOW, opened, with_agencies
+from tests.crm.cases.factory import HEALTH, NOW, opened, with_agencies
 from tests.databases import Databases
 
 KINDS = st.tuples(
@@ -58,7 +58,7 @@ def test_agencies_stand_by_their_names_and_small_places_for_nobody(databases: Da
             case = opened(session)
             case.area = "14758" if number < 5 else "14797"
             if number:
-                cases.move(session, case, Status.ASSIGNED, by="huy", now=NOW, agency=HEALTH)
+                life.move(session, case, Status.ASSIGNED, by="huy", now=NOW, agency=HEALTH)
         day = vietnam_day(NOW)
         rows = period.document(session, period.By.AGENCY, day, day, NOW).sections[0].table
         assert rows is not None

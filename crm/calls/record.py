@@ -1,0 +1,202 @@
+"""Calls: from events of the journal to rows, and rows as everybody outside sees them.
+
+`apply` folds events into the facts of each channel (`crm.calls.facts`) and derives the rows from
+them (`crm.calls.rows`). The facts stay in the rows after a call's end: an agent's leg ends after
+its caller's, and events that come late or twice must still lead to the same row. A row whose
+facts are gone (they are null) stands as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from crm.calls.facts import CALL_ID, Facts, JournalEvent, call_of_leg, fold, fold_leg
+from crm.calls.rows import Row, describe, iso
+from crm.clock import VIETNAM
+from crm.models import Base, Boot, Call, Leg
+
+IDS_AT_ONCE = 500  # databases limit the parameters of one statement
+
+Stored = dict[str, Facts | None]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a batch of events led to: rows written, and starts of Asterisk not seen before."""
+
+    calls: int
+    legs: int
+    new_boots: tuple[str, ...]
+
+
+def apply(session: Session, events: Sequence[JournalEvent]) -> Applied:
+    """Fold events into the rows of their calls and legs.
+
+    The same events in other portions, again, or in another order of channels lead to the same
+    rows; only starts of Asterisk must come in their order. Nothing is committed here.
+    """
+    channels: dict[str, list[JournalEvent]] = {}
+    for event in events:
+        channels.setdefault(event.uniqueid, []).append(event)
+    new_boots = _add_boots(session, channels)
+    caller_ids = {id_ for id_, found in channels.items() if found[0].is_callers}
+    leg_ids = {id_ for id_, found in channels.items() if found[0].is_legs}
+    touched = set(caller_ids)
+
+    callers = _stored(session, Call, Call.id, caller_ids)
+    for call_id in caller_ids:
+        facts = callers.setdefault(call_id, {})
+        if facts is not None:
+            for event in channels[call_id]:
+                fold(facts, event)
+
+    legs = _stored(session, Leg, Leg.id, leg_ids)
+    for leg_id in leg_ids:
+        facts = legs.setdefault(leg_id, {})
+        if facts is not None:
+            if facts:
+                touched.add(call_of_leg(facts))  # which may lose the leg to another call
+            for event in channels[leg_id]:
+                fold_leg(facts, event)
+            touched.add(call_of_leg(facts))
+
+    for node in {node for node, _ in new_boots}:
+        touched |= _open_on(session, node)
+    callers |= _stored(session, Call, Call.id, touched - callers.keys())
+    legs = _stored(session, Leg, Leg.call_id, touched) | legs
+    return _write(session, touched, callers, legs, tuple(name for _, name in new_boots))
+
+
+def _write(
+    session: Session, touched: set[str], callers: Stored, legs: Stored, new_boots: tuple[str, ...]
+) -> Applied:
+    legs_of: dict[str, dict[str, Facts]] = {}
+    for leg_id, facts in legs.items():
+        if facts is not None:
+            legs_of.setdefault(call_of_leg(facts), {})[leg_id] = facts
+    last_boots = select(func.max(Boot.id)).group_by(Boot.node)
+    newest = dict(session.execute(
+        select(Boot.node, Boot.name).where(Boot.id.in_(last_boots))
+    ).all())
+    call_rows: list[Row] = []
+    leg_rows: list[Row] = []
+    for call_id in sorted(touched):
+        caller, own_legs = callers.get(call_id), legs_of.get(call_id, {})
+        is_settled = caller is None and call_id in callers
+        if is_settled or not (caller or own_legs):
+            continue
+        match = CALL_ID.fullmatch(call_id)
+        is_over = match is not None and match["boot"] != newest.get(match["node"], match["boot"])
+        call_row, rows = describe(call_id, caller, own_legs, boot_is_over=is_over)
+        call_rows += [call_row] if call_row else []
+        leg_rows += rows
+    _upsert(session, "call", call_rows)
+    _upsert(session, "leg", leg_rows)
+    return Applied(calls=len(call_rows), legs=len(leg_rows), new_boots=new_boots)
+
+
+def _add_boots(
+    session: Session, channels: Mapping[str, Sequence[JournalEvent]]
+) -> list[tuple[str, str]]:
+    """Note the starts of Asterisk that these channels name; returns the new ones, in order."""
+    found: dict[tuple[str, str], datetime] = {}
+    for uniqueid, events in channels.items():
+        if match := CALL_ID.fullmatch(uniqueid):
+            found.setdefault((match["node"], match["boot"]), events[0].at)
+    known = set(session.execute(
+        select(Boot.node, Boot.name).where(Boot.name.in_({name for _, name in found}))
+    ).all())
+    new = [boot for boot in found if boot not in known]
+    for node, name in new:
+        session.add(Boot(node=node, name=name, first_at=found[node, name]))
+        session.flush()  # one at a time: their numbers keep the order
+    return new
+
+
+def _open_on(session: Session, node: str) -> set[str]:
+    """Ids of the node's calls that are open or have an open leg."""
+    calls = select(Call.id).where(Call.node == node, Call.ended_at.is_(None))
+    legs = select(Leg.call_id).where(Leg.ended_at.is_(None), Leg.call_id.startswith(f"{node}."))
+    return {*session.scalars(calls), *session.scalars(legs)}
+
+
+def _stored(
+    session: Session, model: type[Call | Leg], key: InstrumentedAttribute[str],
+    ids: Collection[str],
+) -> Stored:
+    found: Stored = {}
+    for some in _portions(sorted(ids)):
+        stored = select(model.id, model.facts).where(key.in_(some))
+        found.update(session.execute(stored).all())
+    return found
+
+
+def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        yield ids[start:start + IDS_AT_ONCE]
+
+
+def _upsert(session: Session, table: str, rows: Sequence[Row]) -> None:
+    if rows:
+        statement = _upsert_statement(session.get_bind().dialect.name, table, tuple(rows[0]))
+        session.execute(statement, rows)
+
+
+@cache
+def _upsert_statement(
+    dialect: str, name: str, columns: tuple[str, ...]
+) -> postgresql.Insert | sqlite.Insert:
+    table: Table = Base.metadata.tables[name]
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    new: dict[str, ColumnElement[Any]] = {
+        column: insert.excluded[column] for column in columns if column != "id"
+    }
+    return insert.on_conflict_do_update(index_elements=["id"], set_=new)
+
+
+def today(session: Session, now: datetime) -> list[Call]:
+    """Calls that began on the day of `now` in Vietnam, oldest first."""
+    midnight = now.astimezone(VIETNAM).replace(hour=0, minute=0, second=0, microsecond=0)
+    calls = select(Call).where(
+        Call.started_at >= midnight, Call.started_at < midnight + timedelta(days=1)
+    )
+    return list(session.scalars(calls.order_by(Call.started_at, Call.id)))
+
+
+def latest(session: Session, limit: int) -> list[Call]:
+    """The last `limit` calls, oldest first."""
+    newest = select(Call).order_by(Call.started_at.desc(), Call.id.desc()).limit(limit)
+    return list(session.scalars(newest))[::-1]
+
+
+def as_json(call: Call) -> dict[str, Any]:
+    """A call for programs. Times are ISO 8601 in UTC, `wait_s` and `talk_s` seconds."""
+    return {
+        "id": call.id,
+        "direction": call.direction,
+        "kind": call.kind,
+        "caller": call.caller,
+        "dialled": call.dialled,
+        "started_at": iso(call.started_at),
+        "answered_at": iso(call.answered_at) if call.answered_at else None,
+        "ended_at": iso(call.ended_at) if call.ended_at else None,
+        "outcome": call.outcome,
+        "branch": call.branch,
+        "path": call.path,
+        "emergency": ("unreached" if call.unreached else "reached") if call.emergency else None,
+        "queue": call.queue,
+        "agent": call.agent,
+        "wait_s": None if call.wait_ms is None else call.wait_ms / 1000,
+        "talk_s": call.talk_ms / 1000,
+        "satisfaction": call.satisfaction,
+        "recording": call.recording,
+        "case_code": call.case_code,
+    }

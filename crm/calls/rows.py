@@ -1,0 +1,236 @@
+"""From the facts of a call's channels to the rows of the call and its legs: a pure function.
+
+Times are microseconds since 1970 (UTC) in here; rows hold aware datetimes and milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from crm.calls.facts import CALL_ID, EPOCH, KINDS, MICROSECOND, Facts
+from crm.models import Outcome
+
+Row = dict[str, Any]
+Span = tuple[int, int]
+
+TALK_US = 2_000_000  # bridged for less is no conversation
+VOICEMAIL_MS = 2_000
+
+_OPEN = 1 << 62  # the end of what goes on
+
+
+def describe(
+    call_id: str, caller: Facts | None, legs: Mapping[str, Facts], *, boot_is_over: bool
+) -> tuple[Row | None, list[Row]]:
+    """The rows of a call and of its legs. `caller` None: there are legs, but no such call.
+
+    `boot_is_over`: the Asterisk that carried the call is gone; what was open then is lost, and
+    ended at its last event.
+    """
+    latest = max(facts["last"] for facts in (*legs.values(), *([caller] if caller else ())))
+    until = latest if boot_is_over else _OPEN
+    stays = _stays(caller, until) if caller else {}
+    talks = {leg_id: _shared(stays, facts, until, latest) for leg_id, facts in legs.items()}
+    leg_rows = [
+        _leg_row(leg_id, call_id, facts, talks[leg_id], is_over=boot_is_over)
+        for leg_id, facts in legs.items()
+    ]
+    if caller is None:
+        return None, leg_rows
+    ended = caller.get("end", latest if boot_is_over else None)
+    return _call_row(call_id, caller, legs, talks, ended), leg_rows
+
+
+def iso(at: datetime) -> str:
+    """A time as everybody outside sees it: ISO 8601, UTC, milliseconds, Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _call_row(
+    call_id: str, caller: Facts, legs: Mapping[str, Facts],
+    talks: Mapping[str, list[Span]], ended: int | None,
+) -> Row:
+    match = CALL_ID.fullmatch(call_id)
+    if match is None:
+        raise ValueError(f"not the id of a call: {call_id!r}")
+    agents: list[Span] = []
+    outside: list[Span] = []
+    for leg_id, spans in talks.items():
+        if _leg_kind(legs[leg_id]) == "agent":
+            agents += spans
+        elif _leg_kind(legs[leg_id]) == "outside":
+            # early media is bridged too: a person is there from the ANSWER on
+            answer = legs[leg_id].get("answer", _OPEN)
+            outside += [(max(start, answer), end) for start, end in spans if end > answer]
+    start = _began(caller)
+    queued = caller.get("queued")
+    answered = min((span[0] for span in agents + outside), default=None)
+    waited_until = ended if answered is None else answered
+    _, number, dialled, trunk, kind = caller.get("entry", (0, "", "", "", KINDS[0]))
+    recordings = [facts["recording"] for facts in (caller, *legs.values()) if "recording" in facts]
+    answered_by = {id_: facts["answerer"] for id_, facts in legs.items() if "answerer" in facts}
+    # a colleague who was only asked has not had the call
+    spoke = [mark for leg_id, mark in answered_by.items() if talks[leg_id]]
+    answerers = spoke or list(answered_by.values())
+    return {
+        "id": call_id,
+        "node": match["node"],
+        "boot": match["boot"],
+        "direction": "in",
+        "kind": kind,
+        "caller": number or None,
+        "dialled": dialled or None,
+        "trunk": trunk or None,
+        "started_at": _instant(start, start),
+        "queued_at": _instant(queued, start),
+        "answered_at": _instant(answered, start),
+        "ended_at": _instant(ended, start),
+        "outcome": None if ended is None else _outcome(caller, _length(agents), _length(outside)),
+        "branch": _said(caller, "branch"),
+        "queue": _said(caller, "queue"),
+        "agent": max(answerers)[2] if answerers else None,
+        "wait_ms": _wait_ms(queued, waited_until),
+        "wait_from_s": caller["wait"][1] if "wait" in caller else None,
+        "wait_to_s": caller["wait"][2] if "wait" in caller else None,
+        "talk_ms": _length(agents + outside) // 1000,
+        "emergency": "emergency" in caller,
+        "unreached": ended is not None and _unreached(caller, agents, outside),
+        "satisfaction": _said(caller, "survey"),
+        "recording_notice": _said(caller, "notice"),
+        "recording": max(recordings)[1] if recordings else None,
+        "voicemail": _voicemail(caller, is_over=ended is not None),
+        "hangup_cause": _said(caller, "hangup"),
+        "path": _path(caller.get("steps", ())),
+        "facts": caller,
+    }
+
+
+def _leg_row(
+    leg_id: str, call_id: str, facts: Facts, talk: Iterable[Span], *, is_over: bool
+) -> Row:
+    start = _began(facts)
+    return {
+        "id": leg_id,
+        "call_id": call_id,
+        "kind": _leg_kind(facts),
+        "endpoint": facts["endpoint"],
+        "agent": facts["answerer"][2] if "answerer" in facts else None,
+        "started_at": _instant(start, start),
+        "answered_at": _instant(facts.get("answer"), start),
+        "ended_at": _instant(facts.get("end", facts["last"] if is_over else None), start),
+        "talk_ms": _length(talk) // 1000,
+        "hangup_cause": _said(facts, "hangup"),
+        "facts": facts,
+    }
+
+
+def _leg_kind(facts: Facts) -> str:
+    endpoint: str = facts["endpoint"]
+    if endpoint.startswith(("seat-", "desk-")):
+        return "agent"
+    return "outside" if endpoint.startswith("carrier") else "other"
+
+
+def _outcome(caller: Facts, agents_us: int, outside_us: int) -> Outcome:
+    """Exactly one: the first that fits. A call that ended without its CHAN_END is lost."""
+    fits = {
+        Outcome.LOST: "end" not in caller,
+        Outcome.REJECTED: "rejected" in caller,
+        Outcome.TRANSFERRED: outside_us > 0,
+        Outcome.ANSWERED: agents_us >= TALK_US,
+        Outcome.CALLBACK: "callback" in caller,
+        Outcome.VOICEMAIL: caller.get("voicemail", (0,))[0] >= VOICEMAIL_MS,
+        Outcome.SELF_SERVED: "self_served" in caller,
+        Outcome.ABANDONED_QUEUE: "queued" in caller,
+    }
+    return next((outcome for outcome, fit in fits.items() if fit), Outcome.ABANDONED_MENU)
+
+
+def _voicemail(caller: Facts, *, is_over: bool) -> str | None:
+    """The file, once nothing more is said into it. Without a length it was cut off by the end, or
+    there was no room for it."""
+    length, _, file = caller.get("voicemail", (0, 0, None))
+    return file if length or (is_over and "no_room" not in caller) else None
+
+
+def _unreached(caller: Facts, agents: Iterable[Span], outside: Iterable[Span]) -> bool:
+    """Whether the caller asked for emergency help and spoke with nobody from then on."""
+    if "emergency" not in caller:
+        return False
+    asked: int = caller["emergency"]
+    since = [(max(start, asked), end) for start, end in agents if end > asked]
+    return _length(since) < TALK_US and not any(end > asked for _, end in outside)
+
+
+def _path(steps: Iterable[tuple[int, str, str]]) -> list[dict[str, str | None]]:
+    """One entry for each key; a menu that was entered stands with key null until its key comes."""
+    path: list[dict[str, str | None]] = []
+    for at, menu, key in steps:
+        if key and path and path[-1]["menu"] == menu and path[-1]["key"] is None:
+            path.pop()
+        path.append({"menu": menu, "key": key or None, "at": iso(EPOCH + at * MICROSECOND)})
+    return path
+
+
+def _began(facts: Facts) -> int:
+    began: int = facts["start"] if "start" in facts else facts["first"]
+    return began
+
+
+def _said(facts: Facts, name: str) -> Any:
+    return facts[name][1] if name in facts else None
+
+
+def _instant(us: int | None, start: int) -> datetime | None:
+    # a clock that was set back lets nothing happen before the channel was there
+    return None if us is None else EPOCH + max(us, start) * MICROSECOND
+
+
+def _wait_ms(queued: int | None, until: int | None) -> int | None:
+    return None if queued is None or until is None else max(0, until - queued) // 1000
+
+
+def _stays(facts: Facts, until: int) -> dict[str, list[Span]]:
+    """When the channel was in which bridge; `until` ends a stay whose own end is not known."""
+    until = facts.get("end", until)
+    stays: dict[str, list[Span]] = {}
+    for bridge, marks in facts.get("bridges", {}).items():
+        unchanged = {at for (at, _), (other, _) in pairwise(marks) if at == other}
+        spans = stays[bridge] = []
+        entered: int | None = None
+        for at, enters in marks:
+            if at in unchanged:
+                continue
+            if enters and entered is None:
+                entered = at
+            elif not enters and entered is not None:
+                spans.append((entered, min(at, until)))
+                entered = None
+        if entered is not None:
+            spans.append((entered, until))
+    return stays
+
+
+def _shared(
+    stays: Mapping[str, list[Span]], leg: Facts, until: int, latest: int
+) -> list[Span]:
+    """When a leg was in the same bridge as the caller, up to what is known."""
+    both = (
+        (max(ours[0], theirs[0]), min(ours[1], theirs[1]))
+        for bridge, spans in _stays(leg, until).items()
+        for theirs in spans
+        for ours in stays.get(bridge, ())
+    )
+    return [(start, min(end, latest)) for start, end in both if end > start]
+
+
+def _length(spans: Iterable[Span]) -> int:
+    """Microseconds covered by the spans; what they share counts once."""
+    total, covered = 0, 0
+    for start, end in sorted(spans):
+        total += max(0, end - max(start, covered))
+        covered = max(covered, end)
+    return total

@@ -1,0 +1,1 @@
+"""The groups of the `hotline` command, one module each."""

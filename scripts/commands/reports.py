@@ -1,0 +1,105 @@
+"""`hotline report`: figures for whoever runs the hotline."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from crm.settings import Settings
+
+
+@click.group()
+def report() -> None:
+    """Reports: the daily one, and figures for whoever runs the hotline."""
+
+
+@report.command()
+@click.option("--days", default=1, show_default=True, help="How far back.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def waiting(settings: Settings, days: int, as_json: bool) -> None:
+    """How right the waiting times were that callers were told."""
+    from crm.calls import waits
+    from crm.database import Database
+
+    now = datetime.now(UTC)
+    with Database.of(settings).reading() as session:
+        rows = waits.as_json(waits.accuracy(session, now - timedelta(days=days), now))
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        click.echo(
+            f"{row['queue']:<10} {row['within']} of {row['waits']} waits within what was told "
+            f"({row['share']:.0%}), off by {row['off_by_s']} s on average"
+        )
+    if not rows:
+        click.echo("nobody who was told a waiting time has reached a person in that time")
+
+
+@report.command()
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Its day (default: today).")
+@click.option("--output", default=".", show_default=True, help="Where the files are written.",
+              type=click.Path(file_okay=False, path_type=Path))
+@click.option("--sent", is_flag=True, help="As it was sent at 17:00, and not of the whole day.")
+@click.pass_obj
+def daily(settings: Settings, day: datetime | None, output: Path, sent: bool) -> None:
+    """Write the report of a day as PDF and XLSX: of the whole day, or until now."""
+    from crm.clock import vietnam_day
+    from crm.database import Database
+    from crm.errors import HotlineError
+    from crm.reports import calls, pdf, schedule, template, xlsx
+    from crm.reports import daily as work
+
+    now = datetime.now(UTC)
+    of: date = day.date() if day else vietnam_day(now)
+    with Database.of(settings).reading() as session:
+        if sent:
+            issue = schedule.issues(session, of, of).get(of)
+            if issue is None:
+                raise HotlineError(f"the report of {of} has not been sent")
+            content = {"pdf": issue.pdf, "xlsx": issue.xlsx}
+        else:
+            until = min(calls.begin(of + timedelta(days=1)), max(now, calls.begin(of)))
+            figures = work.gather(session, of, until)
+            paper = work.document(figures, template.load(settings.home))
+            content = {"pdf": pdf.render(paper, now), "xlsx": xlsx.render(paper)}
+    output.mkdir(parents=True, exist_ok=True)
+    for kind, data in content.items():
+        file = output / f"bao-cao-1022-{of:%Y%m%d}.{kind}"
+        file.write_bytes(data)
+        click.echo(str(file))
+
+
+@report.group()
+def template() -> None:
+    """The template of the daily report, which the operator may replace."""
+
+
+@template.command()
+@click.argument("file", required=False, type=click.Path(exists=True, path_type=Path))
+@click.pass_obj
+def check(settings: Settings, file: Path | None) -> None:
+    """Say all that is wrong with a template (default: the one that is in use)."""
+    from crm.reports import template as work
+
+    used = work.read(file) if file else work.load(settings.home)
+    click.echo(f"the template can be used: {', '.join(used.order)}")
+
+
+@template.command()
+@click.pass_obj
+def copy(settings: Settings) -> None:
+    """Put the shipped template where the operator's own stands, to be changed."""
+    from crm.errors import HotlineError
+    from crm.reports import template as work
+
+    own = settings.home / "templates" / work.NAME
+    if own.exists():
+        raise HotlineError(f"{own} is there already")
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_bytes(work.SHIPPED.read_bytes())
+    click.echo(str(own))
