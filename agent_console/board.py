@@ -51,7 +51,8 @@ def page() -> Answer:
         service_level_percent=console().settings.service_level_percent,
         given={
             "service_level_percent": console().settings.service_level_percent,
-            "texts": catalogues.script_texts(language()), "branches": words.branches(),
+            "login": person().login, "texts": catalogues.script_texts(language()),
+            "branches": words.branches(),
             "queues": words.queues(),
             "queue_of": {branch.id: branch.queue for branch in BRANCHES}, "names": names,
             "states": words.agent_states(), "reasons": words.pause_reasons(),

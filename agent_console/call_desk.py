@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, request
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Conflict
+from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import telephone
-from agent_console.door import Answer, console, needs, person
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm import desk
+from crm.agents import assistance, rescue
 from crm.branches import BRANCHES, SERVICES
 from crm.models import AgentState, LiveAgent, User
 from crm.rights import Right
@@ -73,6 +75,8 @@ def with_others(call_id: str) -> Answer:
         case "leave":
             result = commands.hand_over(call_id, held.interface)
         case _:
+            if _for_life(asked):
+                _begin_rescue(call_id, asked)
             result = _asked(call_id, held.interface, asked)
     log.info("%s: %s %s in call %s: %s", person().login, act, asked.get("kind", ""), call_id,
              result.outcome)
@@ -104,6 +108,61 @@ def _asked(call_id: str, interface: str, asked: dict[str, Any]) -> Result:
             where = kind if kind in ("branch", "agent") else "outside"
             return commands.transfer(call_id, interface, where, to, login)
     raise BadRequest()
+
+
+def _for_life(asked: Mapping[str, Any]) -> bool:
+    """Whether an emergency service or a help line is called into the call."""
+    if asked.get("act") not in ("consult", "invite"):
+        return False
+    lines = console().settings.help_lines
+    return asked.get("kind") == "service" or asked.get("to") in lines
+
+
+def _begin_rescue(call_id: str, asked: Mapping[str, Any]) -> None:
+    """The case and the alarm, before anybody is rung; only of the agent's own call."""
+    me, to = person().login, str(asked.get("to"))
+    services = {one.id for one in SERVICES}
+    if asked.get("kind") == "service" and to not in services:
+        raise BadRequest()
+    with console().database.transaction() as session:
+        if not desk.was_with(session, me, call_id):
+            raise NotFound()
+        rescue.begin(
+            session, call_id, agent=me, to=f"service-{to}" if to in services else to,
+            caller=desk.caller_of(session, call_id), now=utc_now(),
+        )
+    log.warning("%s calls %s into call %s", me, to, call_id)
+
+
+@blueprint.put("/calls/<call_id>/address")
+@needs(Right.CALLS_TAKE)
+def keep_address(call_id: str) -> Answer:
+    """Where help is to come to, as it is typed: {"address"}."""
+    asked = request.get_json(silent=True)
+    if not isinstance(asked, dict) or not isinstance(address := asked.get("address"), str):
+        raise BadRequest()
+    with console().database.transaction() as session:
+        if not desk.was_with(session, person().login, call_id):
+            raise NotFound()
+        rescue.set_address(session, call_id, address)
+    return {"saved": True}, 200
+
+
+@blueprint.post("/help")
+@needs(Right.CALLS_TAKE)
+def ask_for_help() -> Answer:
+    """Help is needed now, or ({"needed": false}) no longer. The call goes on."""
+    asked, me, now = request.get_json(silent=True), person().login, utc_now()
+    if not isinstance(asked, dict) or not isinstance(wanted := asked.get("needed"), bool):
+        raise BadRequest()
+    with console().database.transaction() as session:
+        live = session.get(LiveAgent, me)
+        if wanted:
+            assistance.ask(session, me, live.call_id if live else None, now)
+        elif (known := assistance.of_agent(session, me)) is not None:
+            assistance.clear(session, known.id, me, now)
+    log.warning("%s %s help", me, "needs" if wanted else "does not need")
+    return {"needed": wanted}, 200
 
 
 def _seat_of(login: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import catalogues, telephone, words
@@ -22,6 +23,8 @@ from agent_console.door import (
 )
 from agent_console.feed import path_text
 from crm import desk
+from crm.agents import rescue
+from crm.agents.models import RescueCall
 from crm.calls import history
 from crm.cases import life
 from crm.cases.models import Status
@@ -38,7 +41,7 @@ SHIFT = timedelta(hours=12)
 @needs(Right.CALLS_TAKE)
 def page() -> Answer:
     return render_template("agent.html", given={
-        "login": person().login, "queues": list(person().queues), "phone": _phone(),
+        "login": person().login, "queues": list(person().skills), "phone": _phone(),
         "texts": catalogues.script_texts(language()), "branches": words.branches(),
         "places": words.places(),
         "queue_names": words.queues(), "states": words.agent_states(),
@@ -79,7 +82,7 @@ def take_phone() -> Answer:
         kind = SeatKind(asked.get("kind", ""))
     except ValueError as error:
         raise BadRequest() from error
-    if not person().queues:
+    if not person().skills:
         raise Conflict(_("Your account serves no branch yet. Please ask the administrator."))
     try:
         held, outcome = telephone.take(console(), person(), kind, asked.get("wanted") or None)
@@ -108,7 +111,7 @@ def change_state() -> Answer:
 @needs(Right.CALLS_TAKE)
 def end_wrapup() -> Answer:
     me = person()
-    outcome = console().commands.end_wrapup(_interface(), me.login, me.queues)
+    outcome = console().commands.end_wrapup(_interface(), me.login, me.skills)
     return {"outcome": telephone.told(outcome)}, 200
 
 
@@ -129,7 +132,7 @@ def call(call_id: str) -> Answer:
             raise NotFound()
         record, live = session.get(Call, call_id), session.get(LiveCall, call_id)
         known = [row for row in (record, live) if row is not None]
-        caller = next((row.caller for row in known if row.caller), None)
+        caller = desk.caller_of(session, call_id)
         branch = next((row.branch for row in known if row.branch), None)
         note = desk.note_of(session, me, call_id)
         earlier = history.of_caller(session, caller, but=call_id) if caller else []
@@ -137,6 +140,7 @@ def call(call_id: str) -> Answer:
         return {
             "id": call_id, "caller": caller, "branch": branch,
             "path": path_text(record.path) if record else None,
+            "rescue": _rescue(session, call_id),
             "note": {"text": note.text, "result": note.result, "done": note.done} if note else None,
             "earlier": [{
                 "at": words.day_and_clock(item.call.started_at),
@@ -152,6 +156,18 @@ def call(call_id: str) -> Answer:
                 "overdue": Status(one.status) not in life.ENDED and one.due_at < now,
             } for one in own_cases],
         }, 200
+
+
+def _rescue(session: Session, call_id: str) -> dict[str, str] | None:
+    """What stands large on the screen while a service or help line is in the call."""
+    known = session.get(RescueCall, call_id)
+    if known is None:
+        return None
+    code = rescue.case_of(session, known).code
+    return {
+        "number": rescue.number_of(known.to), "address": known.address,
+        "case": words.case_code(code), "page": url_for("case_desk.page", code=code),
+    }
 
 
 @blueprint.put("/calls/<call_id>/note")

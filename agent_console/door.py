@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
@@ -39,11 +39,12 @@ class PhoneCommands(Protocol):
     done, refused or unknown."""
 
     def sign_in(
-        self, interface: str, login: str, queues: Iterable[str], *, paused: bool
+        self, interface: str, login: str, skills: Mapping[str, int], *, paused: bool
     ) -> Result: ...
     def sign_out(self, interface: str) -> Result: ...
     def pause(self, interface: str, reason: str | None) -> Result: ...
-    def end_wrapup(self, interface: str, login: str, queues: Iterable[str]) -> Result: ...
+    def end_wrapup(self, interface: str, login: str, skills: Mapping[str, int]) -> Result: ...
+    def set_skills(self, interface: str, login: str, skills: Mapping[str, int]) -> Result: ...
     def set_switch(self, name: str, value: str) -> Result: ...
     def consult(self, call: str, interface: str, target: str, login: str = "") -> Result: ...
     def invite(self, call: str, interface: str, target: str, login: str = "") -> Result: ...
@@ -91,7 +92,7 @@ class Person:
     name: str
     role: Role
     language: str
-    queues: tuple[str, ...]
+    skills: Mapping[str, int]  # the level of each queue that is served
     token: str
     needs: str  # a crm.second_factor.Need that is still to be met
 
@@ -219,7 +220,7 @@ def _recognise(token: str) -> Person | None:
             users.mark_seen(session, token, now)
     return Person(
         user.id, user.login, user.name, Role(user.role), user.language,
-        tuple(users.served(user)), token, opened.needs,
+        users.skills(user), token, opened.needs,
     )
 
 

@@ -2,8 +2,8 @@
 
 What pages see is a set of documents, each a small JSON value under a key such as `agent:lan`,
 `call:th1.b1-1.2`, `queue:vaccine`, `branch:vaccine`, `today:vaccine`, `unreached:th1.b1-1.2`,
-`menus`, `messages`, `listener:th1`, `database`. A page first gets all documents that it may see,
-then those that change (null: gone).
+`help:lan`, `rescue:th1.b1-1.2`, `menus`, `messages`, `listener:th1`, `database`. A page first gets
+all documents that it may see, then those that change (null: gone).
 Each change is computed and encoded once, whatever the number of pages; a page that does not keep
 up is cut off, reconnects by itself and gets everything again.
 """
@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from crm import users, wallboard
+from crm.agents import assistance, pauses, rescue
 from crm.branches import BRANCHES
 from crm.calls import callbacks, emergency, history, messages
 from crm.calls.rows import iso
@@ -38,6 +39,7 @@ TICK_S = 1.0  # also without a change: sessions end, listeners fall silent, midn
 RESYNC_S = 30.0  # everything is read again this often, whatever was missed
 HEARTBEAT_S = 15.0
 LISTENER_SILENT = timedelta(seconds=20)
+ROOM_S = 0.2  # at most so often
 QUEUE_LENGTH = 256
 TODAY_SHARE = 20  # today's figures take at most a twentieth of a processor
 EVERYBODY = "all"
@@ -108,8 +110,10 @@ class Feed:
         self._unreached: dict[str, Document] = {}
         self._messages: Document = {"untaken": 0}
         self._owed: Document = {"callbacks": 0}
+        self._room: dict[str, Document] = {}  # who needs help, calls for life, limits of pauses
+        self._pauses: Mapping[str, pauses.Standing] = {}
         self._due = dict.fromkeys(  # monotonic
-            ("resync", "today", "unreached", "messages", "sessions"), 0.0
+            ("resync", "today", "unreached", "messages", "sessions", "room"), 0.0
         )
 
     def start(self) -> None:
@@ -187,6 +191,7 @@ class Feed:
             self._read_records(session)
             self._read_today(session, now)
             self._read_unreached(session)
+            self._read_room(session, now)
             if self._is_due("messages", 2.0):
                 self._messages = {"untaken": messages.untaken(session)}
                 self._owed = {"callbacks": len(callbacks.still_open(session))}
@@ -250,6 +255,26 @@ class Feed:
                 for call in emergency.unreached(session)
             }
 
+    def _read_room(self, session: Session, now: datetime) -> None:
+        """What agents and supervisors must see of each other at once."""
+        if not self._is_due("room", ROOM_S):
+            return
+        self._pauses = pauses.standing(session, now)
+        self._room = {
+            **{f"help:{one.agent}": {
+                "id": one.id, "agent": one.agent, "call": one.call_id, "at": iso(one.asked_at),
+                "taken_by": one.taken_by,
+            } for one in assistance.waiting(session)},
+            **{f"rescue:{one.call_id}": {
+                "call": one.call_id, "agent": one.agent, "number": rescue.number_of(one.to),
+                "at": iso(one.at), "caller": case.phone, "case": case.code,
+            } for one, case in rescue.unseen(session)},
+            "pause_limits": {
+                reason: [one.at_once_min, one.per_day_min]
+                for reason, one in pauses.limits(session).items()
+            },
+        }
+
     def _check_sessions(self, session: Session, now: datetime) -> None:
         if not self._is_due("sessions", 1.0):
             return
@@ -271,17 +296,22 @@ class Feed:
     def _compose(self, listeners: Iterable[ListenerState], now: datetime) -> _Live:
         documents: dict[str, Document] = {
             "database": {"ok": True}, "messages": self._messages, "owed": self._owed, **self._today,
-            **self._unreached,
+            **self._unreached, **self._room,
         }
         topics: dict[str, tuple[str, ...]] = dict.fromkeys(
-            ("database", "messages", *self._unreached), (EVERYBODY,)
+            ("database", "messages", "pause_limits", *self._unreached), (EVERYBODY,)
         )
+        topics |= {
+            key: (f"agent:{one['agent']}",) for key, one in self._room.items() if "agent" in one
+        }
         for row in listeners:
             silent = now - row.seen_at > LISTENER_SILENT
             documents[f"listener:{row.node}"] = {"connected": row.connected and not silent}
             topics[f"listener:{row.node}"] = (EVERYBODY,)
         for agent in self._agents.values():
-            documents[f"agent:{agent.login}"] = _agent_document(agent)
+            documents[f"agent:{agent.login}"] = _agent_document(
+                agent, self._pauses.get(agent.login)
+            )
             topics[f"agent:{agent.login}"] = (f"agent:{agent.login}",)
         for call in self._calls.values():
             if call.agent and call.state in WITH_AGENT:
@@ -381,11 +411,15 @@ def _standing(rows: Iterable[LiveCall]) -> Document:
     }
 
 
-def _agent_document(row: LiveAgent) -> Document:
+def _agent_document(row: LiveAgent, pause: pauses.Standing | None) -> Document:
+    fits = pause is not None and pause.reason == row.reason
     return {
         "login": row.login, "state": row.state, "reason": row.reason, "interface": row.interface,
         "queues": row.queues, "call": row.call_id, "since": _time(row.since),
         "wrapup_until": _time(row.wrapup_until),
+        # the limits of pauses count from here
+        "paused_at": iso(pause.since) if pause and fits else None,
+        "paused_before_s": pause.before_s if pause and fits else 0,
     }
 
 

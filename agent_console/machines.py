@@ -31,7 +31,7 @@ def events() -> Answer:
     topics = None
     if not me.may(Right.FLOOR_SEE):
         topics = frozenset(
-            (EVERYBODY, f"agent:{me.login}", *(f"queue:{queue}" for queue in me.queues))
+            (EVERYBODY, f"agent:{me.login}", *(f"queue:{queue}" for queue in me.skills))
         )
     subscriber = feed.subscribe(topics, users.token_hash(me.token), page_id)
     if feed.subscribers > MOST_STREAMS:

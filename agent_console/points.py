@@ -18,7 +18,6 @@ from crm.imports import files
 from crm.knowledge import points
 from crm.knowledge.models import ContactPoint, PointKind
 from crm.knowledge.points import PointError
-from crm.models import Call, LiveCall
 from crm.notices import outbox, texts
 from crm.notices.outbox import Channel, NoticeError, Purpose
 from crm.notices.texts import TextError
@@ -87,8 +86,7 @@ def send(code: str) -> Answer:
             point = _point(session, code)
             if not desk.was_with(session, person().login, call_id):
                 raise NotFound()
-            rows = session.get(Call, call_id), session.get(LiveCall, call_id)
-            caller = next((row.caller for row in rows if row and row.caller), None)
+            caller = desk.caller_of(session, call_id)
             if caller is None:
                 raise Conflict(_("The caller's number is withheld."))
             told = texts.rendered(

@@ -8,16 +8,18 @@ from typing import Any
 from flask import Blueprint, request
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
-from werkzeug.exceptions import BadRequest, Conflict
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import telephone
 from agent_console.desk import shown_phone
-from agent_console.door import Answer, console, needs, person
-from crm import desk
+from agent_console.door import Answer, console, needs, person, utc_now
+from crm import desk, users
+from crm.agents import assistance, rescue
 from crm.branches import BY_ID
 from crm.calls.rows import iso
 from crm.desk import PauseReason, SeatKind
-from crm.models import LiveAgent, LiveCall, LiveState, User
+from crm.models import LiveAgent, LiveCall, LiveState, Role, User
 from crm.rights import Right
 
 audit = logging.getLogger("hotline.audit")
@@ -90,6 +92,74 @@ def change_agent(login: str) -> Answer:
     return {"outcome": outcome}, 200
 
 
+@blueprint.get("/agents/<login>/skills")
+@needs(Right.FLOOR_SEE)
+def skills(login: str) -> Answer:
+    """What an agent serves, and at which level."""
+    with console().database.reading() as session:
+        return {"skills": users.skills(_agent(session, login))}, 200
+
+
+@blueprint.put("/agents/<login>/skills")
+@needs(Right.FLOOR_LEAD)
+def set_skills(login: str) -> Answer:
+    """{"skills": {queue: 1 first, 2 later, 3 when nobody else can}}: kept, and where the agent is
+    in the queues told to Asterisk at once."""
+    asked = _json().get("skills")
+    if not isinstance(asked, dict) or any(type(level) is not int for level in asked.values()):
+        raise BadRequest()
+    try:
+        with console().database.transaction() as session:
+            agent = _agent(session, login)
+            users.set_skills(agent, asked)
+            wanted = users.skills(agent)
+    except users.UserError as error:
+        raise BadRequest() from error
+    held, outcome = telephone.held_by(console(), login), "done"
+    with console().database.reading() as session:
+        live = session.get(LiveAgent, login)
+    if held and live and live.interface == held.interface:
+        if wanted:
+            outcome = telephone.told(console().commands.set_skills(held.interface, login, wanted))
+        else:
+            outcome = telephone.leave(console(), login)
+    audit.warning("%s: skills of %s are %s: %s", person().login, login, wanted, outcome)
+    return {"outcome": outcome, "skills": wanted}, 200
+
+
+@blueprint.post("/help/<int:help_id>")
+@needs(Right.FLOOR_LEAD)
+def see_to_help(help_id: int) -> Answer:
+    """{"act": take | clear}. Two people never both take it."""
+    act, me, now = _json().get("act"), person().login, utc_now()
+    try:
+        with console().database.transaction() as session:
+            match act:
+                case "take":
+                    assistance.take(session, help_id, me, now)
+                case "clear":
+                    assistance.clear(session, help_id, me, now)
+                case _:
+                    raise BadRequest()
+    except assistance.HelpError as error:
+        raise Conflict(
+            _("%(who)s sees to it already.", who=error.by) if error.by else _("It is over.")
+        ) from error
+    audit.warning("%s: %s help %s", me, act, help_id)
+    return {"outcome": "done"}, 200
+
+
+@blueprint.post("/rescues/<call_id>/seen")
+@needs(Right.FLOOR_LEAD)
+def seen_rescue(call_id: str) -> Answer:
+    """A supervisor knows that a service has been called into a call."""
+    with console().database.transaction() as session:
+        first = rescue.see(session, call_id, person().login, utc_now())
+    if first:
+        audit.warning("%s has seen the call for life %s", person().login, call_id)
+    return {"outcome": "done"}, 200
+
+
 @blueprint.get("/waiting")
 @needs(Right.FLOOR_SEE)
 def waiting() -> Answer:
@@ -124,6 +194,15 @@ def _live(login: str) -> LiveAgent:
         if found is None or known is None:
             raise Conflict(_("This agent is not in the queues."))
         return found
+
+
+def _agent(session: Session, login: str) -> User:
+    found = session.scalar(select(User).where(
+        User.login == login, User.role == Role.AGENT.value
+    ))
+    if found is None:
+        raise NotFound()
+    return found
 
 
 def _json() -> dict[str, Any]:

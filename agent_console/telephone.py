@@ -53,7 +53,7 @@ def take(
     Returns the phone and the outcome of the command: done, refused, unknown. Raises desk.NoSeat.
     """
     phone = lease(here, agent, kind, wanted)
-    joined = here.commands.sign_in(phone.interface, agent.login, agent.queues, paused=paused)
+    joined = here.commands.sign_in(phone.interface, agent.login, agent.skills, paused=paused)
     return phone, told(joined)
 
 

@@ -142,6 +142,12 @@ def note_of(session: Session, user: User, call_id: str) -> CallNote | None:
     )
 
 
+def caller_of(session: Session, call_id: str) -> str | None:
+    """The number that calls, or called."""
+    rows = session.get(Call, call_id), session.get(LiveCall, call_id)
+    return next((row.caller for row in rows if row and row.caller), None)
+
+
 def was_with(session: Session, login: str, call_id: str) -> bool:
     """Whether this call rang at or was spoken with this agent."""
     return any(

@@ -356,6 +356,8 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(200))  # argon2id
     language: Mapped[str] = mapped_column(String(2), default="vi")
     queues: Mapped[list[Any]] = mapped_column(default=list)  # that an agent serves
+    # and how: 1 first, 2 later, 3 when nobody else can; what is missing is 1
+    levels: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
 
@@ -428,7 +430,8 @@ class CallNote(Base):
     call_id: Mapped[str] = mapped_column(String(80), index=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id"))
     text: Mapped[str] = mapped_column(Text, default="")
-    result: Mapped[str | None] = mapped_column(String(24))
+    result: Mapped[str | None] = mapped_column(String(24))  # a crm.agents.models.CallResult
+    case_code: Mapped[str | None] = mapped_column(String(8))  # that was opened, or spoken of
     created_at: Mapped[datetime]
     saved_at: Mapped[datetime]
     done: Mapped[bool] = mapped_column(default=False)  # False: still a draft

@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -34,6 +34,7 @@ FAILURE_WINDOW = timedelta(minutes=10)
 FAILURES_BY_LOGIN = 8
 FAILURES_BY_ADDRESS = 40  # a whole call centre may share one address
 FAILURES_KEPT = timedelta(days=7)
+LEVELS = (1, 2, 3)  # of a skill: rung first, later, when nobody else can
 
 # OWASP's argon2id parameters for servers; two at a time, so that a flood of guesses takes
 # neither all memory nor all processors from the calls.
@@ -164,6 +165,22 @@ def set_role(session: Session, user: User, role: Role, now: datetime) -> str:
     if before != user.role:
         revoke_all(session, user, now)
     return before
+
+
+def set_skills(user: User, levels: Mapping[str, int]) -> None:
+    """Which queues an agent serves, each at a level of LEVELS. Raises UserError."""
+    if any(level not in LEVELS for level in levels.values()):
+        raise UserError("queues", "a level is 1, 2 or 3")
+    user.queues = _checked_queues(levels)
+    user.levels = {queue: level for queue, level in levels.items() if level != LEVELS[0]}
+
+
+def skills(user: User) -> dict[str, int]:
+    """The level at which an agent serves each queue; emergencies ring everybody at once."""
+    return {
+        queue: LEVELS[0] if queue == EMERGENCY else user.levels.get(queue, LEVELS[0])
+        for queue in served(user)
+    }
 
 
 def served(user: User) -> list[str]:

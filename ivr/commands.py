@@ -27,6 +27,7 @@ from crm.models import Callback
 from crm.secrets import Secrets
 from crm.secrets import load as load_secrets
 from crm.settings import Address, Settings
+from crm.users import LEVELS
 from ivr.ami import UnsafeValueError, checked
 from ivr.live_agents import WRAPUP
 from ivr.live_events import INTERFACE, LOGIN
@@ -96,18 +97,40 @@ class Commands:
         return self._run(lambda: [_Act("Ping")])
 
     def sign_in(
-        self, interface: str, login: str, queues: Iterable[str], *, paused: bool, reason: str = ""
+        self, interface: str, login: str, skills: Mapping[str, int], *, paused: bool,
+        reason: str = "",
     ) -> Result:
-        """Make the agent a member of exactly these queues, with the phone `PJSIP/seat-001`."""
+        """Make the agent a member of exactly these queues, each at its level, with the phone
+        `PJSIP/seat-001`."""
         pause = reason if paused else None
         return self._run(lambda: [
             _no_wrapup(interface),
             *(_leave(interface, name) for name in ALL_QUEUES),
             *(
-                _join(interface, login, name, None if name == EMERGENCY else pause)
-                for name in queues
+                _join(interface, login, name, level, None if name == EMERGENCY else pause)
+                for name, level in skills.items()
             ),
         ])
+
+    def set_skills(self, interface: str, login: str, skills: Mapping[str, int]) -> Result:
+        """Change what a member serves, without a sign-out: a place that stays loses neither its
+        pause nor its wrap-up, a new one is paused as the others are."""
+        def act(session: _Session) -> None:
+            phone = _formed(INTERFACE, interface, "phone")
+            places = session.places(phone)
+            reason = next((why for name, why in places.items() if why and name != EMERGENCY), None)
+            for name in ALL_QUEUES:
+                if name not in skills and name in places:
+                    session.act(_leave(phone, name))
+                elif name in skills and name in places:
+                    session.act(_Act("QueuePenalty", {
+                        "Interface": phone, "Queue": name, "Penalty": _penalty(skills[name]),
+                    }))
+                elif name in skills:
+                    pause = None if name == EMERGENCY else reason
+                    session.act(_join(phone, login, name, skills[name], pause))
+
+        return self._in_session(act)
 
     def sign_out(self, interface: str) -> Result:
         """Take the phone out of every queue."""
@@ -134,14 +157,16 @@ class Commands:
             some=True,
         )
 
-    def end_wrapup(self, interface: str, login: str, queues: Iterable[str]) -> Result:
+    def end_wrapup(self, interface: str, login: str, skills: Mapping[str, int]) -> Result:
         """End the wrap-up time at once: a member who is new has no last call. A pause stays."""
         return self._run(
             lambda: [
                 _no_wrapup(interface),
                 *(
-                    act for name in queues
-                    for act in (_leave(interface, name), _join(interface, login, name, None))
+                    act for name, level in skills.items()
+                    for act in (
+                        _leave(interface, name), _join(interface, login, name, level, None)
+                    )
                 ),
             ],
             keep_pauses_of=interface,
@@ -472,18 +497,25 @@ class _Session:
 
     def pauses(self, interface: str) -> dict[str, str]:
         """The pause reason of a phone in each queue where it is paused, but for wrap-up."""
+        return {
+            name: reason for name, reason in self.places(interface).items()
+            if reason is not None and reason != WRAPUP
+        }
+
+    def places(self, interface: str) -> dict[str, str | None]:
+        """The queues that a phone is in, each with the reason of its pause there, if any."""
         if self.ask("QueueStatus", {"Member": interface}).is_error():
             raise _RefusedError("the queues could not be read")
-        found: dict[str, str] = {}
+        found: dict[str, str | None] = {}
         while True:
             answer = self._next("QueueStatus")
             if isinstance(answer, Event) and answer.name == "QueueStatusComplete":
                 return found
             if isinstance(answer, Event) and answer.name == "QueueMember":
                 keys = answer.keys
-                is_paused = keys.get("Paused") == "1" and keys.get("PausedReason") != WRAPUP
-                if keys.get("Location") == interface and is_paused:
-                    found[keys.get("Queue", "")] = keys.get("PausedReason", "")
+                if keys.get("Location") == interface:
+                    paused = keys.get("Paused") == "1"
+                    found[keys.get("Queue", "")] = keys.get("PausedReason", "") if paused else None
 
     def _next(self, name: str) -> Response | Event:
         try:
@@ -551,12 +583,18 @@ def _queue(name: str) -> str:
     return name
 
 
-def _join(interface: str, login: str, name: str, pause: str | None) -> _Act:
+def _penalty(level: int) -> str:
+    if level not in LEVELS:
+        raise _RefusedError("there is no such level")
+    return str(level - LEVELS[0])
+
+
+def _join(interface: str, login: str, name: str, level: int, pause: str | None) -> _Act:
     return _Act("QueueAdd", {
         "Queue": _queue(name),
         "Interface": _formed(INTERFACE, interface, "phone"),
         "MemberName": _formed(LOGIN, login, "login"),
-        "Penalty": "0",
+        "Penalty": _penalty(level),
         "Paused": "false" if pause is None else "true",
         "Reason": _formed(_REASON, pause or "", "reason"),
     })

@@ -254,6 +254,7 @@ def _member(reader: _Reader, *, name: str, interface: str, added: bool = False) 
         reason=reader.words("PausedReason", 40) if reader.whole("Paused", 1) else None,
         last_call=reader.whole("LastCall", now + 86_400),
         in_call=bool(reader.whole("InCall", 1)),
+        penalty=reader.whole("Penalty", 1000),
         added=added,
     )
 

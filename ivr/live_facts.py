@@ -96,6 +96,7 @@ class Member:
     reason: str | None
     last_call: int
     in_call: bool
+    penalty: int = 0  # the level of the skill, from 0
     added: bool = False
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from crm import users
+from crm.agents import pauses
 from crm.calls import callbacks
 from crm.database import Database
 from crm.models import (
@@ -46,7 +48,7 @@ class Lease:
 
     interface: str
     login: str
-    queues: frozenset[str]
+    skills: Mapping[str, int]  # the level of each queue
 
 
 class LiveStore:
@@ -93,6 +95,7 @@ class LiveStore:
             self._remove(session, changes)
             self._upsert(session, LiveCall, "id", calls)
             self._upsert(session, LiveAgent, "login", agents)
+            self._note_pauses(session, changes)
             if connection:
                 seq += 1
                 self._upsert(session, ListenerState, "node", [self._numbered(connection, seq)])
@@ -107,7 +110,7 @@ class LiveStore:
                 .where(Seat.node == self._node, User.active)
             )
             return [
-                Lease(f"PJSIP/{name}", user.login, frozenset(users.served(user)))
+                Lease(f"PJSIP/{name}", user.login, users.skills(user))
                 for name, user in found
             ]
 
@@ -153,6 +156,16 @@ class LiveStore:
                     LiveAgent.login.in_(gone_agents), LiveAgent.node == self._node
                 )
             )
+
+    def _note_pauses(self, session: Session, changes: Changes) -> None:
+        """How long agents pause counts by the day, over restarts of everything."""
+        now = datetime.now(UTC)
+        for row in changes.agents:
+            pauses.note(
+                session, row.login, None if row.state is AgentState.OFFLINE else row.reason, now
+            )
+        if changes.everything:
+            pauses.close_abandoned(session, now)
 
     def _upsert(self, session: Session, table: Any, key: str, rows: list[dict[str, Any]]) -> None:
         if not rows:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from crm.branches import EMERGENCY
+from crm.users import LEVELS
 from ivr.commands import Commands, Result
 from ivr.live_facts import Member
 from ivr.live_store import Lease
@@ -29,9 +30,20 @@ class SignIn:
     def run(self, commands: Commands) -> Result:
         lease = self.lease
         return commands.sign_in(
-            lease.interface, lease.login, sorted(lease.queues),
+            lease.interface, lease.login, lease.skills,
             paused=self.reason is not None, reason=self.reason or "",
         )
+
+
+@dataclass(frozen=True)
+class Skills:
+    """The levels of the seat's memberships are not those of its agent."""
+
+    lease: Lease
+
+    def run(self, commands: Commands) -> Result:
+        lease = self.lease
+        return commands.set_skills(lease.interface, lease.login, lease.skills)
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ class Pause:
         return commands.pause(self.interface, self.reason)
 
 
-Repair = SignIn | SignOut | Pause
+Repair = SignIn | SignOut | Skills | Pause
 
 
 def plan(
@@ -73,9 +85,12 @@ def plan(
     for lease in leases:
         there = seated.pop(lease.interface, [])
         reason = next((m.reason for m in there if m.reason is not None), pauses.get(lease.login))
-        if {(m.agent, m.queue) for m in there} != {(lease.login, name) for name in lease.queues}:
+        if {(m.agent, m.queue) for m in there} != {(lease.login, name) for name in lease.skills}:
             repairs.append(SignIn(lease, reason))
-        elif reason is not None and any(
+            continue
+        if any(m.penalty + LEVELS[0] != lease.skills[m.queue] for m in there):
+            repairs.append(Skills(lease))
+        if reason is not None and any(
             m.reason is None for m in there if m.queue != EMERGENCY
         ):
             repairs.append(Pause(lease.interface, reason))

@@ -43,12 +43,19 @@ class Article(Base):
     owner: Mapped[str] = mapped_column(String(32))  # login of who keeps it right
     review_on: Mapped[date] = mapped_column(Date)
     state: Mapped[str] = mapped_column(String(10))  # a State
+    # of a script (crm.knowledge.scenes): where it is read from; empty: an ordinary article
+    scene: Mapped[str] = mapped_column(String(24), default="", server_default="")
     version: Mapped[int]
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(32))
+    # by the department that answers for it; counts for one version
+    approved_version: Mapped[int | None]
+    approved_by: Mapped[str] = mapped_column(String(160), default="", server_default="")
+    approved_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("article_category", "category", "state"), Index("article_review", "review_on"),
+        Index("article_scene", "scene", "state"),
     )
 
 
@@ -66,6 +73,7 @@ class ArticleVersion(Base):
     owner: Mapped[str] = mapped_column(String(32))
     review_on: Mapped[date] = mapped_column(Date)
     state: Mapped[str] = mapped_column(String(10))
+    scene: Mapped[str] = mapped_column(String(24), default="", server_default="")
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(32))
 

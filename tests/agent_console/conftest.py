@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,8 +37,10 @@ class ObedientPhones:
         self.told.append(words)
         return Result(self.outcome)
 
-    def sign_in(self, interface: str, login: str, queues: Iterable[str], *, paused: bool) -> Result:
-        return self._tell("sign_in", interface, login, tuple(queues), paused)
+    def sign_in(
+        self, interface: str, login: str, skills: Mapping[str, int], *, paused: bool
+    ) -> Result:
+        return self._tell("sign_in", interface, login, tuple(skills), paused)
 
     def sign_out(self, interface: str) -> Result:
         return self._tell("sign_out", interface)
@@ -46,8 +48,11 @@ class ObedientPhones:
     def pause(self, interface: str, reason: str | None) -> Result:
         return self._tell("pause", interface, reason)
 
-    def end_wrapup(self, interface: str, login: str, queues: Iterable[str]) -> Result:
-        return self._tell("end_wrapup", interface, login, tuple(queues))
+    def end_wrapup(self, interface: str, login: str, skills: Mapping[str, int]) -> Result:
+        return self._tell("end_wrapup", interface, login, tuple(skills))
+
+    def set_skills(self, interface: str, login: str, skills: Mapping[str, int]) -> Result:
+        return self._tell("set_skills", interface, login, dict(skills))
 
     def set_switch(self, name: str, value: str) -> Result:
         return self._tell("set_switch", name, value)

@@ -31,8 +31,9 @@ def minh(app: Flask, people: None) -> Browser:
 
 
 def test_each_act_is_asked_of_asterisk_with_the_own_phone(
-    minh: Browser, at_phone: Browser, phones: ObedientPhones
+    minh: Browser, at_phone: Browser, phones: ObedientPhones, sqlite: Database
 ) -> None:
+    put_live_call(sqlite, 1, id=CALL, state="talking", agent="lan")
     for asked in (
         {"act": "consult", "kind": "agent", "to": "minh"},
         {"act": "invite", "kind": "service", "to": "medical"},

@@ -52,7 +52,7 @@ BOARDS = {
     "/points/<code>",
     "/broadcasts", "/broadcasts/new", "/broadcasts/<number>",
     "/broadcasts/<number>/files/<carrier>",
-    "/supervisor", "/supervisor/waiting",
+    "/supervisor", "/supervisor/waiting", "/supervisor/agents/<login>/skills",
     "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
     "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",

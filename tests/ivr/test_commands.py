@@ -23,6 +23,14 @@ PausedReason: ăn trưa
 """
 
 
+def member(queue: str, paused: str = "") -> str:
+    """The phone SEAT in a queue, as QueueStatus lists it."""
+    return (
+        f"Event: QueueMember\nQueue: {queue}\nName: lan\nLocation: {SEAT}\n"
+        f"Paused: {int(bool(paused))}\nPausedReason: {paused}\n\n"
+    )
+
+
 @pytest.fixture
 def asterisk() -> Iterator[AmiStandIn]:
     with AmiStandIn() as stand_in:
@@ -48,7 +56,7 @@ def test_signing_in_leaves_every_queue_and_joins_the_wanted_ones(
     asterisk: AmiStandIn, commands: Commands
 ) -> None:
     asterisk.refused["QueueRemove"] = "Unable to remove interface: Not there"
-    assert commands.sign_in(SEAT, "lan", ["vaccine", "advice"], paused=False).done
+    assert commands.sign_in(SEAT, "lan", {"vaccine": 1, "advice": 1}, paused=False).done
     assert sent(asterisk) == [
         "Login", *(f"QueueRemove {name}" for name in ALL_QUEUES),
         "QueueAdd vaccine false", "QueueAdd advice false", "Logoff",
@@ -59,7 +67,7 @@ def test_signing_in_leaves_every_queue_and_joins_the_wanted_ones(
 
 
 def test_signing_in_paused(asterisk: AmiStandIn, commands: Commands) -> None:
-    assert commands.sign_in(SEAT, "lan", ["vaccine"], paused=True, reason="họp").done
+    assert commands.sign_in(SEAT, "lan", {"vaccine": 1}, paused=True, reason="họp").done
     assert "QueueAdd vaccine true họp" in sent(asterisk)
 
 
@@ -75,7 +83,8 @@ def test_a_pause_never_keeps_emergencies_away(
     assert commands.pause(SEAT, reason).done
     paused = {values["Queue"]: values["Reason"] for values in asterisk.asked("QueuePause")}
     assert paused == dict.fromkeys(set(ALL_QUEUES) - {"emergency"}, reason)
-    assert commands.sign_in(SEAT, "lan", ["emergency", "vaccine"], paused=True, reason=reason).done
+    skills = {"emergency": 1, "vaccine": 1}
+    assert commands.sign_in(SEAT, "lan", skills, paused=True, reason=reason).done
     assert {values["Queue"]: values["Paused"] for values in asterisk.asked("QueueAdd")} == {
         "emergency": "false", "vaccine": "true",
     }
@@ -97,7 +106,7 @@ def test_ending_wrapup_keeps_a_pause(asterisk: AmiStandIn, commands: Commands) -
     asterisk.lists["QueueStatus"] = PAUSED + PAUSED.replace("seat-001", "seat-002").replace(
         "vaccine", "advice"
     )
-    assert commands.end_wrapup(SEAT, "lan", ["vaccine", "advice"]).done
+    assert commands.end_wrapup(SEAT, "lan", {"vaccine": 1, "advice": 1}).done
     assert sent(asterisk)[2:-1] == [
         "QueueRemove vaccine", "QueueAdd vaccine true ăn trưa",
         "QueueRemove advice", "QueueAdd advice false",
@@ -116,7 +125,7 @@ def test_one_refusal_is_told_and_the_rest_is_done(
     asterisk: AmiStandIn, commands: Commands
 ) -> None:
     asterisk.refused["QueueAdd"] = "Unable to add interface to queue: No such queue"
-    result = commands.sign_in(SEAT, "lan", ["vaccine", "advice"], paused=False)
+    result = commands.sign_in(SEAT, "lan", {"vaccine": 1, "advice": 1}, paused=False)
     assert result == Result(Outcome.REFUSED, "Unable to add interface to queue: No such queue")
     assert len(asterisk.asked("QueueAdd")) == 2
 
@@ -147,8 +156,8 @@ def test_no_answer_is_unknown_and_not_tried_again(asterisk: AmiStandIn) -> None:
     "", "Lan", "lan;0", "lan|x", "x" * 33,
 ])
 def test_a_bad_login_is_never_sent(asterisk: AmiStandIn, commands: Commands, bad: str) -> None:
-    assert commands.sign_in(SEAT, bad, ["vaccine"], paused=False).outcome is Outcome.REFUSED
-    assert commands.end_wrapup(SEAT, bad, ["vaccine"]).outcome is Outcome.REFUSED
+    assert commands.sign_in(SEAT, bad, {"vaccine": 1}, paused=False).outcome is Outcome.REFUSED
+    assert commands.end_wrapup(SEAT, bad, {"vaccine": 1}).outcome is Outcome.REFUSED
     assert asterisk.accepted == 0
 
 
@@ -157,7 +166,7 @@ def test_a_bad_login_is_never_sent(asterisk: AmiStandIn, commands: Commands, bad
 ])
 def test_a_bad_reason_is_never_sent(asterisk: AmiStandIn, commands: Commands, bad: str) -> None:
     assert commands.pause(SEAT, bad).outcome is Outcome.REFUSED
-    signed_in = commands.sign_in(SEAT, "lan", ["vaccine"], paused=True, reason=bad)
+    signed_in = commands.sign_in(SEAT, "lan", {"vaccine": 1}, paused=True, reason=bad)
     assert signed_in.outcome is Outcome.REFUSED
     assert asterisk.accepted == 0
 
@@ -167,8 +176,8 @@ def test_a_bad_reason_is_never_sent(asterisk: AmiStandIn, commands: Commands, ba
 ])
 def test_a_bad_phone_is_never_sent(asterisk: AmiStandIn, commands: Commands, bad: str) -> None:
     for result in (
-        commands.sign_in(bad, "lan", ["vaccine"], paused=False), commands.sign_out(bad),
-        commands.pause(bad, None), commands.end_wrapup(bad, "lan", ["vaccine"]),
+        commands.sign_in(bad, "lan", {"vaccine": 1}, paused=False), commands.sign_out(bad),
+        commands.pause(bad, None), commands.end_wrapup(bad, "lan", {"vaccine": 1}),
     ):
         assert result.outcome is Outcome.REFUSED
     assert asterisk.accepted == 0
@@ -188,7 +197,7 @@ def test_a_bad_switch_is_never_sent(
 
 
 def test_an_unknown_queue_is_never_sent(asterisk: AmiStandIn, commands: Commands) -> None:
-    assert commands.sign_in(SEAT, "lan", ["nowhere"], paused=False) == Result(
+    assert commands.sign_in(SEAT, "lan", {"nowhere": 1}, paused=False) == Result(
         Outcome.REFUSED, "there is no such queue"
     )
     assert asterisk.accepted == 0
@@ -214,7 +223,7 @@ def test_whoever_ends_or_begins_a_pause_takes_the_wrapup_that_is_one_away(
 ) -> None:
     assert commands.pause(SEAT, None).done
     assert commands.pause(SEAT, "họp").done
-    assert commands.end_wrapup(SEAT, "lan", ["vaccine"]).done
+    assert commands.end_wrapup(SEAT, "lan", {"vaccine": 1}).done
     assert [one["Variable"] for one in asterisk.asked("Setvar")] == ["HL_WRAPUP_seat-001"] * 3
 
 
@@ -265,3 +274,31 @@ def test_only_who_waits_is_moved(asterisk: AmiStandIn, commands: Commands) -> No
     for queue, done in (("", False), ("emergency", False), ("operator", True)):
         asterisk.values["HL_IN_QUEUE"] = queue
         assert commands.move(CALL, "vaccine").done is done
+
+
+def test_each_queue_is_joined_at_the_level_of_the_skill(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    assert commands.sign_in(SEAT, "lan", {"vaccine": 1, "advice": 3}, paused=False).done
+    assert {one["Queue"]: one["Penalty"] for one in asterisk.asked("QueueAdd")} == {
+        "vaccine": "0", "advice": "2",
+    }
+    for level in (0, 4, -1):
+        refused = commands.sign_in(SEAT, "lan", {"vaccine": level}, paused=False)
+        assert refused == Result(Outcome.REFUSED, "there is no such level")
+
+
+def test_skills_change_without_a_sign_out_and_a_new_queue_is_paused_as_the_others(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    asterisk.lists["QueueStatus"] = (
+        member("vaccine", "lunch") + member("relief") + member("emergency")
+    )
+    assert commands.set_skills(SEAT, "lan", {"emergency": 1, "vaccine": 2, "advice": 3}).done
+    changed = [(one["Queue"], one["Penalty"]) for one in asterisk.asked("QueuePenalty")]
+    assert sorted(changed) == [("emergency", "0"), ("vaccine", "1")]
+    assert [one["Queue"] for one in asterisk.asked("QueueRemove")] == ["relief"]
+    added = asterisk.asked("QueueAdd")
+    assert [(one["Queue"], one["Penalty"], one["Paused"], one["Reason"]) for one in added] == [
+        ("advice", "2", "true", "lunch"),
+    ]

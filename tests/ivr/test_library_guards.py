@@ -284,7 +284,7 @@ def test_a_caller_named_with_a_hidden_line_end_cannot_pause_an_agent(
     assert Event.read(entry.strip()).keys["Location"] == "PJSIP/seat-001"  # the library's fault
     asterisk.lists["QueueStatus"] = entry
     commands = Commands(asterisk.address, "command", "secret")
-    assert commands.end_wrapup("PJSIP/seat-001", "lan", ["vaccine"]).done
+    assert commands.end_wrapup("PJSIP/seat-001", "lan", {"vaccine": 1}).done
     assert asterisk.asked("QueueAdd")[0]["Paused"] == "false"
 
 

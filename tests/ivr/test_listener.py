@@ -43,6 +43,7 @@ InCall: 0
 Status: 1
 Paused: {paused}
 PausedReason: {reason}
+Penalty: 0
 Wrapuptime: 0
 
 """
@@ -244,7 +245,7 @@ def test_memberships_follow_the_leases(asterisk: AmiStandIn, database: Database)
         until(lambda: len(asterisk.asked("Logoff")) == 2)
     added = [(a["Interface"], a["MemberName"], a["Queue"]) for a in asterisk.asked("QueueAdd")]
     assert added == [
-        ("PJSIP/seat-001", "lan", queue) for queue in ("emergency", "operator", "vaccine")
+        ("PJSIP/seat-001", "lan", queue) for queue in ("emergency", "vaccine", "operator")
     ]
     removed = {a["Interface"] for a in asterisk.asked("QueueRemove")}
     assert removed == {"PJSIP/seat-001", "PJSIP/seat-003"}

@@ -434,8 +434,8 @@ def test_a_branch_must_be_one_of_ours() -> None:
 headers = st.dictionaries(
     st.sampled_from([
         "Timestamp", "Channel", "Uniqueid", "Queue", "Position", "CallerIDNum", "MemberName",
-        "Interface", "Status", "Paused", "PausedReason", "LastCall", "InCall", "UserEvent",
-        "Branch",
+        "Interface", "Status", "Paused", "PausedReason", "LastCall", "InCall", "Penalty",
+        "UserEvent", "Branch",
     ]),
     st.one_of(
         st.text(max_size=30), st.lists(st.text(max_size=5), min_size=2, max_size=3),

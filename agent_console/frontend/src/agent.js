@@ -4,8 +4,10 @@ import { CallPanel } from "./call-panel.js";
 import { documents, follow, signedOut } from "./feed.js";
 import { Guests } from "./guests.js";
 import { connectKnowledge } from "./knowledge.js";
+import { pauseLeft } from "./pauses.js";
 import { ask, clock, element, everySecond, given, make, RequestError, since, t, until } from "./page.js";
 import { Phone } from "./phone.js";
+import { Rescue } from "./rescue.js";
 import { connectSettings, microphoneProblem } from "./settings.js";
 import * as sounds from "./sounds.js";
 import { drawUnreached } from "./unreached.js";
@@ -13,6 +15,9 @@ import { drawUnreached } from "./unreached.js";
 const phone = new Phone(element("remote"));
 const panel = new CallPanel(phone);
 const guests = new Guests(phone);
+const rescue = new Rescue(() => panel.callId);
+guests.addEventListener("called", () => panel.learnAgain());
+panel.addEventListener("known", ({ detail }) => rescue.show(detail.rescue, detail.caller));
 connectKnowledge(() => panel.callId);
 let line = given.phone; // the leased phone, or null
 let holdsPhone = false; // this tab, and no other, is the phone
@@ -78,6 +83,14 @@ function drawTime() {
     time = t("{time} left", { time: clock(until(agent.wrapup_until)) });
   }
   element("state-time").textContent = time;
+  const left = pauseLeft(agent);
+  element("pause-left").hidden = left === null;
+  element("pause-left").dataset.alarm = left < 0 ? "alarm" : "";
+  if (left !== null) {
+    element("pause-left").textContent = left < 0
+      ? t("Pause too long by {time}", { time: clock(-left) })
+      : t("{time} of this pause left", { time: clock(left) });
+  }
 }
 
 function drawQueues() {
@@ -233,6 +246,7 @@ phone.addEventListener("call", () => {
 function draw() {
   panel.update();
   guests.draw();
+  rescue.drawHelp();
   drawState();
   drawQueues();
 }
@@ -263,6 +277,7 @@ document.querySelector("#phone-kind option[value=desk]").disabled = given.desk_p
 const KEYS = {
   F2: () => phone.answer(),
   F4: () => phone.hangUp(),
+  F6: () => rescue.toggleHelp(),
   F7: () => phone.call && phone.mute(!phone.call.muted),
   F8: () => phone.call && phone.hold(!phone.call.held),
   F9: () => guests.toggle(),

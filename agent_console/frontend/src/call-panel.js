@@ -8,7 +8,8 @@ import { Notes } from "./notes.js";
 const JOURNAL_MS = 2000; // the record of a call follows its end by about a second
 const LONGEST_WAIT_MS = 60_000; // by then, a record that is still to come is the engineers' matter
 
-/** Event "finished": the note of the call is saved for good. */
+/** Events: "finished", the note of the call is saved for good; "known", what the server tells of the
+ * call on the screen (null: another call, nothing is known yet). */
 export class CallPanel extends EventTarget {
   #phone;
   #notes = new Notes(given.login);
@@ -96,6 +97,12 @@ export class CallPanel extends EventTarget {
     return this.#call?.id ?? null;
   }
 
+  /** Something about the call has changed that only the server knows. */
+  learnAgain() {
+    this.#known = null;
+    this.#learn();
+  }
+
   serverIsBack() {
     this.#notes.flush();
     this.#known = null;
@@ -118,6 +125,7 @@ export class CallPanel extends EventTarget {
       this.#showKeypad(false);
       this.#drawEarlier([]);
       this.#drawCases([]);
+      this.#tell({});
       this.#drawNote();
     }
     this.#draw();
@@ -178,12 +186,17 @@ export class CallPanel extends EventTarget {
       if (told.note) this.#notes.learn(id, told.note);
       this.#drawEarlier(told.earlier);
       this.#drawCases(told.cases);
+      this.#tell(told);
       if (document.activeElement !== element("note")) this.#drawNote();
       this.#draw();
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.#known = null; // the feed's next message, or the server's return, tries again
     }
+  }
+
+  #tell(told) {
+    this.dispatchEvent(new CustomEvent("known", { detail: { ...told, caller: told.caller ?? this.#call?.caller } }));
   }
 
   #edit(change) {

@@ -6,14 +6,15 @@ import { ask, element, given, make, RequestError, t } from "./page.js";
 const ownCall = () =>
   [...documents].find(([key, one]) => key.startsWith("call:") && one.agent === given.login)?.[1];
 
-/** The panel behind "With others"; `phone` is the page's phone. */
-export class Guests {
+/** The panel behind "With others"; `phone` is the page's phone. Event "called": somebody was. */
+export class Guests extends EventTarget {
   #phone;
   #found = null; // whom the server knows: agents, branches, services, help lines
   #failed = "";
   #helpAlone = false; // only services and help lines are listed
 
   constructor(phone) {
+    super();
     this.#phone = phone;
     element("guests-toggle").addEventListener("click", () => this.toggle());
     element("guest-words").addEventListener("input", () => {
@@ -158,6 +159,7 @@ export class Guests {
         unknown: t("No answer from Asterisk yet. The screen changes when it comes."),
       }[outcome];
       if (outcome === "done") this.#show(false);
+      if (what.kind) this.dispatchEvent(new Event("called"));
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       problem.textContent = error.message;

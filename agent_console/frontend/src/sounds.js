@@ -98,3 +98,18 @@ export async function ring() {
 export function stopRinging() {
   bell.pause();
 }
+
+let alarm = null;
+
+/** Two short high tones: somebody must look at this page. Silent until the page has been clicked. */
+export function beep() {
+  alarm ??= new AudioContext();
+  if (alarm.state === "suspended") return void alarm.resume();
+  for (const at of [0, 0.25]) {
+    const gain = new GainNode(alarm, { gain: 0.15 });
+    const tone = new OscillatorNode(alarm, { frequency: 880 });
+    tone.connect(gain).connect(alarm.destination);
+    tone.start(alarm.currentTime + at);
+    tone.stop(alarm.currentTime + at + 0.15);
+  }
+}

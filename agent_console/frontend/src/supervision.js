@@ -2,6 +2,7 @@
 
 import { documents } from "./feed.js";
 import { ask, clock, element, given, make, RequestError, since, t } from "./page.js";
+import { openSkills } from "./skills.js";
 import { Phone } from "./phone.js";
 import * as sounds from "./sounds.js";
 
@@ -44,6 +45,7 @@ export class Supervision {
       : [];
     acts.push(agent.state === "paused" ? button("ready", t("Make ready")) : button("pause", t("Pause")));
     if (!talks) acts.push(button("out", t("Sign out")));
+    acts.push(button("skills", t("Skills")));
     return make("td", "acts", ...acts);
   }
 
@@ -84,18 +86,19 @@ export class Supervision {
   async #pressed(target) {
     const { act, agent } = target.dataset;
     if (!act) return;
-    if (["listen", "whisper", "barge"].includes(act)) return this.#listen(agent, act);
+    if (act === "skills") return openSkills(agent, given.names[agent] ?? agent);
+    if (["listen", "whisper", "barge"].includes(act)) return this.listen(agent, act);
     if (act === "out" && !confirm(t("Take {name} out of all queues?", { name: given.names[agent] ?? agent }))) return;
     await this.#ask("POST", `/supervisor/agents/${agent}`, { act, reason: act === "pause" ? "other_work" : undefined });
   }
 
-  async #listen(agent, how, safety = "") {
+  async listen(agent, how, safety = "") {
     if (this.#phone.call) this.#phone.hangUp();
     this.#listens = { agent, how };
     await this.#ask("POST", "/supervisor/listen", { agent, how, safety }, ({ outcome }) => {
       if (outcome !== "refused" || safety) return;
       const reason = prompt(t("The call has ended, or the caller refused the recording. To listen for a reason of safety, state it; it is written down:"));
-      if (reason?.trim()) this.#listen(agent, how, reason);
+      if (reason?.trim()) this.listen(agent, how, reason);
     });
   }
 

@@ -1,11 +1,16 @@
 // The live board: everything comes from the feed, times tick here.
 
+import { connectAlarms, drawAlarms } from "./alarms.js";
 import { documents, follow } from "./feed.js";
 import { clock, element, everySecond, given, make, since, t } from "./page.js";
+import { pauseLeft } from "./pauses.js";
+import { connectSkills } from "./skills.js";
 import { Supervision } from "./supervision.js";
 import { drawUnreached } from "./unreached.js";
 
 const supervision = new Supervision();
+connectAlarms((agent, how) => supervision.listen(agent, how));
+connectSkills();
 
 const WAIT_ALARM = 3; // times the agreed seconds
 const ENOUGH = 20; // calls, to judge the service level
@@ -100,6 +105,11 @@ function drawAgents() {
       const state = make("td", "", make("span", `state state-${agent.state}`, given.states[agent.state]));
       if (agent.reason) state.append(` ${given.reasons[agent.reason] ?? agent.reason}`);
       const time = make("td", "number", clock(since(agent.since)));
+      const left = pauseLeft(agent);
+      if (left !== null && left < 0) {
+        alarm(state, "alarm", t("The pause is longer than agreed"));
+        state.append(" ", t("too long by {time}", { time: clock(-left) }));
+      }
       if (agent.state === "unreachable") alarm(state, "alarm", t("The phone is not connected"));
       const row = make(
         "tr", "", make("td", "", make("b", "", given.names[agent.login] ?? agent.login), ` ${agent.login}`),
@@ -179,6 +189,7 @@ element("theme").addEventListener("click", () => {
 showTheme();
 follow((keys) => {
   drawUnreached(keys);
+  drawAlarms(keys);
   draw();
 });
 everySecond(draw);

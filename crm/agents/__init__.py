@@ -1,0 +1,1 @@
+"""What agents work with beside the phone: pauses, help, results of calls, calls for life."""
