@@ -15,9 +15,9 @@ from agent_console.door import Answer, console, long_body, needs, person, utc_no
 from crm import areas
 from crm.clock import vietnam_day
 from crm.reports import daily, health, pdf, period, schedule, template, upload, xlsx
-from crm.reports.calls import begin
 from crm.reports.document import grouped, shown
 from crm.reports.health import NAMES, PROVINCE, Figures, HealthError
+from crm.reports.spans import begin
 from crm.reports.upload import UploadError
 from crm.rights import Right
 

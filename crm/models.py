@@ -1,8 +1,8 @@
 """The tables. Times are aware UTC; durations end in `_ms`.
 
-Who writes what: the tailer writes `call`, `leg`, `callback`, `boot`, `journal_position` and
-`journal_gap`; the listener writes `live_call` and `live_agent`; everything else is written by the
-console, the scheduler and the command line.
+Who writes what: the tailer writes `call`, `leg`, `call_segment`, `agent_event`, `callback`, `boot`,
+`journal_position` and `journal_gap`; the listener writes `live_call` and `live_agent`; everything
+else is written by the console, the scheduler and the command line.
 """
 
 from __future__ import annotations
@@ -246,6 +246,50 @@ class Leg(Base):
             sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL"),
         ),
     )
+
+
+class CallSegment(Base):
+    """A part of a call that is over, and whose it was (crm.calls.segments)."""
+
+    __tablename__ = "call_segment"
+
+    call_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    what: Mapped[str] = mapped_column(String(8))  # a crm.calls.segments.What
+    leg_id: Mapped[str | None] = mapped_column(String(80))
+    branch: Mapped[str | None] = mapped_column(String(16))  # the call's at that time
+    queue: Mapped[str | None] = mapped_column(String(16))  # the last one the caller was in
+    agent: Mapped[str | None] = mapped_column(String(32))
+    party: Mapped[str | None] = mapped_column(String(40))  # expert:ID, duty:N, service:ID, line:…
+    how: Mapped[str | None] = mapped_column(String(8))
+    result: Mapped[str | None] = mapped_column(String(16))
+    first: Mapped[bool] = mapped_column(default=False)  # of a leg's talks
+    counted: Mapped[bool] = mapped_column(default=True)  # of a citizen's call
+    started_at: Mapped[datetime]
+    ms: Mapped[int]
+
+    __table_args__ = (
+        Index("call_segment_started", "started_at"),
+        Index("call_segment_agent", "agent", "started_at"),
+        Index(
+            "call_segment_party", "party",
+            sqlite_where=text("party IS NOT NULL"), postgresql_where=text("party IS NOT NULL"),
+        ),
+    )
+
+
+class AgentEvent(Base):
+    """What an agent, or somebody for them, has told the queues: ready, paused or out."""
+
+    __tablename__ = "agent_event"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)  # of the channel that noted it
+    agent: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(8))  # a crm.calls.shifts.Told
+    reason: Mapped[str | None] = mapped_column(String(16))  # of a pause
+
+    __table_args__ = (Index("agent_event_agent", "agent", "at"), Index("agent_event_at", "at"))
 
 
 class Boot(Base):

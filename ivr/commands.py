@@ -51,6 +51,7 @@ _TARGET = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}")
 _CHANNEL = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}")
 # app_queue keeps members in AstDB as text with ; and | between
 _REASON = re.compile(r"[^;|^,]{0,40}")
+_REASON_ID = re.compile(r"[a-z_]{1,16}")
 _ABSENT = ("Not there", "No such queue", "Interface not found")
 
 
@@ -103,6 +104,7 @@ class Commands:
         """Make the agent a member of exactly these queues, each at its level, with the phone
         `PJSIP/seat-001`."""
         pause = reason if paused else None
+        state = "paused" if paused else "ready"
         return self._run(lambda: [
             _no_wrapup(interface),
             *(_leave(interface, name) for name in ALL_QUEUES),
@@ -110,7 +112,7 @@ class Commands:
                 _join(interface, login, name, level, None if name == EMERGENCY else pause)
                 for name, level in skills.items()
             ),
-        ])
+        ], note=lambda: _note(interface, state, reason, login))
 
     def set_skills(self, interface: str, login: str, skills: Mapping[str, int]) -> Result:
         """Change what a member serves, without a sign-out: a place that stays loses neither its
@@ -134,7 +136,10 @@ class Commands:
 
     def sign_out(self, interface: str) -> Result:
         """Take the phone out of every queue."""
-        return self._run(lambda: [_leave(interface, name) for name in ALL_QUEUES])
+        return self._run(
+            lambda: [_leave(interface, name) for name in ALL_QUEUES],
+            note=lambda: _note(interface, "out"),
+        )
 
     def pause(self, interface: str, reason: str | None) -> Result:
         """Pause the phone in its queues, or with None let it be called again. A pause never
@@ -142,7 +147,7 @@ class Commands:
         if reason is None:
             return self._run(lambda: [_no_wrapup(interface), _Act("QueuePause", {
                 "Interface": _formed(INTERFACE, interface, "phone"), "Paused": "false",
-            })])
+            })], note=lambda: _note(interface, "ready"))
         return self._run(
             lambda: [
                 _no_wrapup(interface),
@@ -154,7 +159,7 @@ class Commands:
                     for name in ALL_QUEUES if name != EMERGENCY
                 ),
             ],
-            some=True,
+            some=True, note=lambda: _note(interface, "paused", reason),
         )
 
     def end_wrapup(self, interface: str, login: str, skills: Mapping[str, int]) -> Result:
@@ -169,7 +174,7 @@ class Commands:
                     )
                 ),
             ],
-            keep_pauses_of=interface,
+            keep_pauses_of=interface, note=lambda: _note(interface, "over"),
         )
 
     def consult(self, call: str, interface: str, target: str, login: str = "") -> Result:
@@ -349,10 +354,11 @@ class Commands:
 
     def _run(
         self, prepare: Callable[[], list[_Act]], *, keep_pauses_of: str | None = None,
-        some: bool = False,
+        some: bool = False, note: Callable[[], _Act] | None = None,
     ) -> Result:
         """Check every value first, then act: nothing is done by halves because of a bad one.
-        With `some`, at least one of the acts must have had its effect."""
+        With `some`, at least one of the acts must have had its effect. The `note` is for the
+        journal, once all is done."""
         effects = _Effects()
 
         def work(session: _Session) -> None:
@@ -360,9 +366,11 @@ class Commands:
             for act in acts:
                 session.act(act.paused_as(pauses))
             effects.none = session.without_effect == sum(bool(act.harmless) for act in acts)
+            if last and not session.refusals and not (some and effects.none):
+                session.act(last)
 
         try:
-            acts = prepare()
+            acts, last = prepare(), note() if note else None
         except (_RefusedError, UnsafeValueError) as error:
             return Result(Outcome.REFUSED, str(error))
         result = self._in_session(work)
@@ -609,6 +617,20 @@ def _no_wrapup(interface: str) -> _Act:
     """The pause that is a wrap-up (hl-wrapup in the dialplan) ends nothing any more."""
     seat = _formed(INTERFACE, interface, "phone").removeprefix("PJSIP/")
     return _Act("Setvar", {"Variable": f"HL_WRAPUP_{seat}", "Value": "over"})
+
+
+def _note(interface: str, state: str, reason: str = "", login: str = "") -> _Act:
+    """What an agent has told the queues, for the journal (hl-state in the dialplan)."""
+    seat = _formed(INTERFACE, interface, "phone").removeprefix("PJSIP/")
+    values = {
+        "HL_STATE": state, "HL_LOGIN": _formed(LOGIN, login, "login") if login else "",
+        # what people write themselves is no word for the journal
+        "HL_REASON": reason if _REASON_ID.fullmatch(reason) else "other" if reason else "",
+    }
+    return _Act("Originate", {
+        "Channel": f"Local/{seat}@hl-state/n", "Application": "NoOp", "Async": "true",
+        "Variable": ",".join(f"{key}={value}" for key, value in values.items()),
+    })
 
 
 def _keep(request: Callback, tries: int) -> _Act:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm.calls import callbacks, record
+from crm.calls import callbacks, record, shifts
 from crm.cases import duty, incidents, life
 from crm.database import Database
 from crm.errors import HotlineError
@@ -198,6 +198,7 @@ class Tailer:
         now = self._clock()
         with self._database.transaction() as session:
             applied = record.apply(session, batch.events)
+            shifts.apply(session, batch.events)
             callbacks.apply(session, batch.events)
             life.apply(session, batch.events)
             incidents.apply(session, batch.events)

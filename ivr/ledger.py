@@ -142,12 +142,13 @@ def _read_committed(session: Session, folder: Path, node: str) -> _Journal:
             is_ahead = True
             until = min(position.offset, segment.size)
         journal.unread_bytes += segment.size - until
-        for event in _events(segment, until):
+        for event in events_of(segment, until):
             journal.add(event)
     return journal
 
 
-def _events(segment: Segment, until: int) -> Iterator[JournalEvent]:
+def events_of(segment: Segment, until: int) -> Iterator[JournalEvent]:
+    """The events of a segment up to an offset, also when it is renamed meanwhile."""
     with _opened(segment) as file:
         offset = 0
         while offset < until:

@@ -73,12 +73,12 @@ def publish(settings: Settings, database: Database, now: datetime) -> int | None
     return number
 
 
-def count_days(database: Database, now: datetime) -> int:
+def count_days(settings: Settings, database: Database, now: datetime) -> int:
     """Count the days that are over, some at once; how many."""
     with database.reading() as session:
         days = calls.due(session, now, DAYS_AT_ONCE)
     for day in days:
         with database.transaction() as session:
-            calls.count(session, day, now)
+            calls.count(session, day, now, settings.service_level_s)
     return len(days)
 

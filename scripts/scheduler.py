@@ -337,7 +337,7 @@ class Jobs:
 
     def count_days(self) -> None:
         """Keep the counts of days that are over, for reports over long periods."""
-        reports.count_days(self._database, self._clock())
+        reports.count_days(self._settings, self._database, self._clock())
 
     def say_saved_texts(self) -> None:
         """Names of agencies, answers to citizens and lists of contact points become sounds soon

@@ -14,12 +14,14 @@ START = datetime(2025, 11, 22, 2, 0, tzinfo=UTC)  # 09:00 in Vietnam
 class Asterisk:
     """One start of Asterisk. Each event comes a millisecond after the one before it."""
 
-    def __init__(self, node: str = "th1", boot: str = "b1", at: datetime = START) -> None:
+    def __init__(
+        self, node: str = "th1", boot: str = "b1", at: datetime = START, channels: int = 0
+    ) -> None:
         self.node = node
         self.boot = boot
         self.now = at
         self.events: list[JournalEvent] = []
-        self._channels = 0
+        self._channels = channels  # that have been numbered before
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -58,13 +60,14 @@ class Asterisk:
         return made
 
     def answer(
-        self, caller: Channel, *, agent: str = "lan", seat: str = "seat-001", bridge: str = "br-1"
+        self, caller: Channel, *, agent: str = "lan", seat: str = "seat-001", bridge: str = "br-1",
+        **said: str,
     ) -> Channel:
         """An agent's phone rings for three seconds, answers and is bridged with the caller."""
         leg = self.channel(f"PJSIP/{seat}", of=caller)
         self.wait(3)
         leg.note("ANSWER")
-        leg.note("HL_ANSWER", agent=agent, seat=seat, call=caller.id)
+        leg.note("HL_ANSWER", agent=agent, seat=seat, call=caller.id, **said)
         leg.enter(bridge)
         caller.enter(bridge)
         return leg

@@ -11,6 +11,10 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     entry               [time, caller, dialled, trunk, kind]
     steps               [[time, menu, key or ""], ...]
     queued              time of the first HL_QUEUE
+    waits               [[time, 1 in a queue | 0 left it, queue or why], ...]
+    branches            [[time, branch], ...]
+    parties             [[time, expert:ID | duty:N | service:ID], ...] who was rung outside since
+    transfers           [[time, how, to whom], ...]
     wait                [time, from s, to s] of the first wait that was predicted
     branch, queue, notice, recording    [time, value], the latest
     survey              [time, 1 | 2 | 3 | 5], the latest
@@ -19,6 +23,9 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     rejected, callback, self_served, no_room    true
     endpoint, link      of a leg: its phone; [0 from CHAN_START | 1 not, time, linkedid]
     answerer            of a leg: [time, call, login] of the latest HL_ANSWER
+    wrapup              of a leg: [time, s] that its agent has after the call
+    offered             of a leg: [time, login] of whom it rings
+    holds               of a leg: [[time, 1 held | 0 not], ...]
     of                  of a leg that its caller's channel did not make: [time, call]
 """
 
@@ -27,7 +34,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,11 +49,14 @@ PHONE = "PJSIP/"  # any other of these is a leg; Local and other helper channels
 SCORES = (1, 2, 3, 5)  # satisfaction by key: very good, good, fair, bad
 KINDS = ("citizen", "test", "training")
 LONGEST_WAIT_S = 7200
-MOST_STEPS = 200  # of a path: a caller who goes round in the menus for hours fills no disk
+LONGEST_WRAPUP_S = 3600
+# of a path, and of what else comes again: who goes round in the menus for hours fills no disk
+MOST_STEPS = 200
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 _VALUE = re.compile(r"[A-Za-z0-9+*#._:/-]+")
+_SEAT = re.compile(r"(?:seat|desk)-[0-9]{1,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,19 @@ class JournalEvent:
         """Whether it happened on the channel of another phone."""
         is_phone = self.channel.startswith(PHONE) and not self.channel.startswith(INBOUND)
         return is_phone and LEG_ID.fullmatch(self.uniqueid) is not None
+
+
+def of_its_leg(event: JournalEvent) -> JournalEvent:
+    """An event that was noted for a leg from elsewhere (`leg`, `seat`, `call`), as one of the leg's
+    channel; any other as it is."""
+    if event.type != "HL_HOLD":
+        return event
+    leg, seat = _value(event.extra, "leg", 80), _value(event.extra, "seat", 16)
+    if not LEG_ID.fullmatch(leg) or not _SEAT.fullmatch(seat):
+        return event
+    call = _value(event.extra, "call", 80)
+    return replace(event, uniqueid=leg, channel=f"{PHONE}{seat}-0",
+                   linkedid=call if CALL_ID.fullmatch(call) else leg)
 
 
 def fold(facts: Facts, event: JournalEvent) -> None:
@@ -123,6 +146,13 @@ def _add(marks: list[Any], mark: Any) -> None:
     place = bisect_left(marks, mark)
     if place == len(marks) or marks[place] != mark:
         marks.insert(place, mark)
+
+
+def _mark(facts: Facts, name: str, mark: list[Any]) -> None:
+    """One of several marks, which say all the same in any order."""
+    marks = facts.setdefault(name, [])
+    _add(marks, mark)
+    del marks[MOST_STEPS:]
 
 
 def _value(extra: Mapping[str, str], key: str, longest: int) -> str:
@@ -178,20 +208,42 @@ def _call(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
 
 def _step(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
     if menu := _value(extra, "menu", 40):
-        steps = facts.setdefault("steps", [])
-        _add(steps, [at, menu, _value(extra, "key", 1)])
-        del steps[MOST_STEPS:]
+        _mark(facts, "steps", [at, menu, _value(extra, "key", 1)])
+        if menu.startswith(("expert:", "duty:")):
+            _mark(facts, "parties", [at, menu])
 
 
 def _emergency(facts: Facts, at: int, _extra: Mapping[str, str]) -> None:
     _earliest(facts, "emergency", at)
     _latest(facts, "branch", [at, "emergency"])
+    _mark(facts, "branches", [at, "emergency"])
+
+
+def _branch(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    if branch := _value(extra, "branch", 16):
+        _latest(facts, "branch", [at, branch])
+        _mark(facts, "branches", [at, branch])
+
+
+def _service(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    if service := _value(extra, "service", 16):
+        _mark(facts, "parties", [at, f"service:{service}"])
+
+
+def _transfer(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    if (how := _value(extra, "how", 8)) and (to := _value(extra, "to", 24)):
+        _mark(facts, "transfers", [at, how, to])
 
 
 def _queue(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
     _earliest(facts, "queued", at)
     if queue := _value(extra, "queue", 16):
         _latest(facts, "queue", [at, queue])
+        _mark(facts, "waits", [at, 1, queue])
+
+
+def _queue_end(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    _mark(facts, "waits", [at, 0, _value(extra, "why", 16)])
 
 
 def _wait(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
@@ -215,6 +267,12 @@ def _answer(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
     call, agent = _value(extra, "call", 80), _value(extra, "agent", 32)
     if agent and CALL_ID.fullmatch(call):
         _latest(facts, "answerer", [at, call, agent])
+        if wrapup := _number(extra, "wrapup"):
+            _latest(facts, "wrapup", [at, min(wrapup, LONGEST_WRAPUP_S)])
+
+
+def _hold(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    _mark(facts, "holds", [at, int(extra.get("on") == "1")])
 
 
 def _tie(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
@@ -234,12 +292,17 @@ _NOTES: dict[str, _Note] = {
     "HL_REJECTED": _flag("rejected"),
     "HL_MENU": _step,
     "HL_KEY": _step,
-    "HL_BRANCH": _last_value("branch", "branch", 16),
+    "HL_BRANCH": _branch,
     "HL_NOTICE": _last_value("notice", "result", 8),
     "HL_RECORDING": _last_value("recording", "file", 120),
     "HL_EMERGENCY": _emergency,
     "HL_QUEUE": _queue,
+    "HL_QUEUE_END": _queue_end,
     "HL_WAIT": _wait,
+    "HL_SERVICE": _service,
+    "HL_TRANSFER": _transfer,
+    "HL_RING": _last_value("offered", "agent", 32),
+    "HL_HOLD": _hold,
     "HL_ANSWER": _answer,
     "HL_LEG": _tie,
     "HL_SELF_SERVED": _flag("self_served"),

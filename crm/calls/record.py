@@ -1,9 +1,9 @@
 """Calls: from events of the journal to rows, and rows as everybody outside sees them.
 
 `apply` folds events into the facts of each channel (`crm.calls.facts`) and derives the rows from
-them (`crm.calls.rows`). The facts stay in the rows after a call's end: an agent's leg ends after
-its caller's, and events that come late or twice must still lead to the same row. A row whose
-facts are gone (they are null) stands as it is.
+them (`crm.calls.rows`, `crm.calls.segments`). The facts stay in the rows after a call's end: an
+agent's leg ends after its caller's, and events that come late or twice must still lead to the same
+row. A row whose facts are gone (they are null) stands as it is.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from crm.calls.facts import CALL_ID, Facts, JournalEvent, call_of_leg, fold, fold_leg
+from crm.calls import segments as parts
+from crm.calls import shifts
+from crm.calls.facts import CALL_ID, Facts, JournalEvent, call_of_leg, fold, fold_leg, of_its_leg
 from crm.calls.rows import Row, describe, iso
 from crm.clock import VIETNAM
-from crm.models import Base, Boot, Call, Leg
+from crm.models import Base, Boot, Call, CallSegment, Leg
 
 IDS_AT_ONCE = 500  # databases limit the parameters of one statement
 
@@ -44,7 +46,7 @@ def apply(session: Session, events: Sequence[JournalEvent]) -> Applied:
     rows; only starts of Asterisk must come in their order. Nothing is committed here.
     """
     channels: dict[str, list[JournalEvent]] = {}
-    for event in events:
+    for event in map(of_its_leg, events):
         channels.setdefault(event.uniqueid, []).append(event)
     new_boots = _add_boots(session, channels)
     caller_ids = {id_ for id_, found in channels.items() if found[0].is_callers}
@@ -88,6 +90,7 @@ def _write(
     ).all())
     call_rows: list[Row] = []
     leg_rows: list[Row] = []
+    segments: list[Row] = []
     for call_id in sorted(touched):
         caller, own_legs = callers.get(call_id), legs_of.get(call_id, {})
         is_settled = caller is None and call_id in callers
@@ -96,11 +99,26 @@ def _write(
         match = CALL_ID.fullmatch(call_id)
         is_over = match is not None and match["boot"] != newest.get(match["node"], match["boot"])
         call_row, rows = describe(call_id, caller, own_legs, boot_is_over=is_over)
-        call_rows += [call_row] if call_row else []
         leg_rows += rows
+        if call_row and caller:
+            call_rows.append(call_row)
+            segments += parts.derive(
+                call_id, caller, own_legs, counted=call_row["kind"] == "citizen",
+                boot_is_over=is_over,
+            )
     _upsert(session, "call", call_rows)
     _upsert(session, "leg", leg_rows)
+    _put_segments(session, [row["id"] for row in call_rows], segments)
     return Applied(calls=len(call_rows), legs=len(leg_rows), new_boots=new_boots)
+
+
+def _put_segments(session: Session, calls: Sequence[str], segments: list[Row]) -> None:
+    """Put these in the place of all that the calls had."""
+    for some in _portions(calls):
+        session.execute(delete(CallSegment).where(CallSegment.call_id.in_(some)))
+    if segments:
+        shifts.cut_wrapups(session, segments)
+        session.execute(insert(Base.metadata.tables[CallSegment.__tablename__]), segments)
 
 
 def _add_boots(

@@ -19,7 +19,7 @@ Span = tuple[int, int]
 TALK_US = 2_000_000  # bridged for less is no conversation
 VOICEMAIL_MS = 2_000
 
-_OPEN = 1 << 62  # the end of what goes on
+OPEN = 1 << 62  # the end of what goes on
 
 
 def describe(
@@ -31,8 +31,8 @@ def describe(
     ended at its last event.
     """
     latest = max(facts["last"] for facts in (*legs.values(), *([caller] if caller else ())))
-    until = latest if boot_is_over else _OPEN
-    stays = _stays(caller, until) if caller else {}
+    until = latest if boot_is_over else OPEN
+    stays = stays_in(caller, until) if caller else {}
     talks = {leg_id: _shared(stays, facts, until, latest) for leg_id, facts in legs.items()}
     leg_rows = [
         _leg_row(leg_id, call_id, facts, talks[leg_id], is_over=boot_is_over)
@@ -59,13 +59,13 @@ def _call_row(
     agents: list[Span] = []
     outside: list[Span] = []
     for leg_id, spans in talks.items():
-        if _leg_kind(legs[leg_id]) == "agent":
+        if leg_kind(legs[leg_id]) == "agent":
             agents += spans
-        elif _leg_kind(legs[leg_id]) == "outside":
+        elif leg_kind(legs[leg_id]) == "outside":
             # early media is bridged too: a person is there from the ANSWER on
-            answer = legs[leg_id].get("answer", _OPEN)
+            answer = legs[leg_id].get("answer", OPEN)
             outside += [(max(start, answer), end) for start, end in spans if end > answer]
-    start = _began(caller)
+    start = began(caller)
     queued = caller.get("queued")
     answered = min((span[0] for span in agents + outside), default=None)
     waited_until = ended if answered is None else answered
@@ -84,18 +84,18 @@ def _call_row(
         "caller": number or None,
         "dialled": dialled or None,
         "trunk": trunk or None,
-        "started_at": _instant(start, start),
-        "queued_at": _instant(queued, start),
-        "answered_at": _instant(answered, start),
-        "ended_at": _instant(ended, start),
-        "outcome": None if ended is None else _outcome(caller, _length(agents), _length(outside)),
+        "started_at": instant(start, start),
+        "queued_at": instant(queued, start),
+        "answered_at": instant(answered, start),
+        "ended_at": instant(ended, start),
+        "outcome": None if ended is None else _outcome(caller, length(agents), length(outside)),
         "branch": _said(caller, "branch"),
         "queue": _said(caller, "queue"),
         "agent": max(answerers)[2] if answerers else None,
         "wait_ms": _wait_ms(queued, waited_until),
         "wait_from_s": caller["wait"][1] if "wait" in caller else None,
         "wait_to_s": caller["wait"][2] if "wait" in caller else None,
-        "talk_ms": _length(agents + outside) // 1000,
+        "talk_ms": length(agents + outside) // 1000,
         "emergency": "emergency" in caller,
         "unreached": ended is not None and _unreached(caller, agents, outside),
         "satisfaction": _said(caller, "survey"),
@@ -111,23 +111,24 @@ def _call_row(
 def _leg_row(
     leg_id: str, call_id: str, facts: Facts, talk: Iterable[Span], *, is_over: bool
 ) -> Row:
-    start = _began(facts)
+    start = began(facts)
     return {
         "id": leg_id,
         "call_id": call_id,
-        "kind": _leg_kind(facts),
+        "kind": leg_kind(facts),
         "endpoint": facts["endpoint"],
         "agent": facts["answerer"][2] if "answerer" in facts else None,
-        "started_at": _instant(start, start),
-        "answered_at": _instant(facts.get("answer"), start),
-        "ended_at": _instant(facts.get("end", facts["last"] if is_over else None), start),
-        "talk_ms": _length(talk) // 1000,
+        "started_at": instant(start, start),
+        "answered_at": instant(facts.get("answer"), start),
+        "ended_at": instant(facts.get("end", facts["last"] if is_over else None), start),
+        "talk_ms": length(talk) // 1000,
         "hangup_cause": _said(facts, "hangup"),
         "facts": facts,
     }
 
 
-def _leg_kind(facts: Facts) -> str:
+def leg_kind(facts: Facts) -> str:
+    """agent, outside, or other."""
     endpoint: str = facts["endpoint"]
     if endpoint.startswith(("seat-", "desk-")):
         return "agent"
@@ -162,7 +163,7 @@ def _unreached(caller: Facts, agents: Iterable[Span], outside: Iterable[Span]) -
         return False
     asked: int = caller["emergency"]
     since = [(max(start, asked), end) for start, end in agents if end > asked]
-    return _length(since) < TALK_US and not any(end > asked for _, end in outside)
+    return length(since) < TALK_US and not any(end > asked for _, end in outside)
 
 
 def _path(steps: Iterable[tuple[int, str, str]]) -> list[dict[str, str | None]]:
@@ -175,16 +176,18 @@ def _path(steps: Iterable[tuple[int, str, str]]) -> list[dict[str, str | None]]:
     return path
 
 
-def _began(facts: Facts) -> int:
-    began: int = facts["start"] if "start" in facts else facts["first"]
-    return began
+def began(facts: Facts) -> int:
+    """When a channel was there first."""
+    first: int = facts["start"] if "start" in facts else facts["first"]
+    return first
 
 
 def _said(facts: Facts, name: str) -> Any:
     return facts[name][1] if name in facts else None
 
 
-def _instant(us: int | None, start: int) -> datetime | None:
+def instant(us: int | None, start: int) -> datetime | None:
+    """A time of a channel that began at `start`."""
     # a clock that was set back lets nothing happen before the channel was there
     return None if us is None else EPOCH + max(us, start) * MICROSECOND
 
@@ -193,7 +196,7 @@ def _wait_ms(queued: int | None, until: int | None) -> int | None:
     return None if queued is None or until is None else max(0, until - queued) // 1000
 
 
-def _stays(facts: Facts, until: int) -> dict[str, list[Span]]:
+def stays_in(facts: Facts, until: int) -> dict[str, list[Span]]:
     """When the channel was in which bridge; `until` ends a stay whose own end is not known."""
     until = facts.get("end", until)
     stays: dict[str, list[Span]] = {}
@@ -218,16 +221,19 @@ def _shared(
     stays: Mapping[str, list[Span]], leg: Facts, until: int, latest: int
 ) -> list[Span]:
     """When a leg was in the same bridge as the caller, up to what is known."""
+    return [(start, min(end, latest)) for start, end in together(stays, stays_in(leg, until))]
+
+
+def together(ours: Mapping[str, list[Span]], theirs: Mapping[str, list[Span]]) -> list[Span]:
+    """When two channels were in the same bridge, in order."""
     both = (
-        (max(ours[0], theirs[0]), min(ours[1], theirs[1]))
-        for bridge, spans in _stays(leg, until).items()
-        for theirs in spans
-        for ours in stays.get(bridge, ())
+        (max(one[0], other[0]), min(one[1], other[1]))
+        for bridge, spans in theirs.items() for other in spans for one in ours.get(bridge, ())
     )
-    return [(start, min(end, latest)) for start, end in both if end > start]
+    return sorted(span for span in both if span[1] > span[0])
 
 
-def _length(spans: Iterable[Span]) -> int:
+def length(spans: Iterable[Span]) -> int:
     """Microseconds covered by the spans; what they share counts once."""
     total, covered = 0, 0
     for start, end in sorted(spans):

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 
 from sqlalchemy import JSON, Column, String, Table, delete, or_, select, text, update
 from sqlalchemy.orm import Session
@@ -29,10 +30,12 @@ from crm.cases.models import Case, CaseEvent, Identity
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.intake.models import Arrival, Attachment, CaseDetails
-from crm.models import Base, Call, CallNote
+from crm.models import Base, Call, CallNote, CallSegment
 from crm.notices.models import Notice, NoticeFile
 from crm.privacy import resealing, sealing
 from crm.privacy.models import Erased, LegalHold, PrivacyRequest
+from crm.reports.measures import By
+from crm.reports.models import MEASURE_DAY
 
 log = logging.getLogger(__name__)
 
@@ -228,10 +231,24 @@ def _sweep(session: Session, phone: str) -> int:
                 places += sum(_replace(session, table, column, form) for form in forms_of(phone))
     for table, column in resealing.columns():
         places += _replace_sealed(session, table, column, phone)
+    places += _forget_line(session, phone)
     for form in forms_of(phone):  # notes of other cases: the chain allows an erased note
         session.execute(update(CaseEvent).where(CaseEvent.note.contains(form)).values(
             note="", salt=None
         ))
+    return places
+
+
+def _forget_line(session: Session, phone: str) -> int:
+    """A telephone that a call was led to (crm.calls.segments) has another name from now on."""
+    unnamed, places = f"line:*{token_hex(6)}", 0
+    for form in forms_of(phone):
+        segments = update(CallSegment).where(CallSegment.party == f"line:{form}")
+        days = update(MEASURE_DAY).where(
+            MEASURE_DAY.c.by == By.PARTY.value, MEASURE_DAY.c["key"] == f"line:{form}"
+        )
+        for change in (segments.values(party=unnamed), days.values(key=unnamed)):
+            places += session.execute(change).rowcount  # type: ignore[attr-defined]
     return places
 
 

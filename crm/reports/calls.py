@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session
 
-from crm.clock import VIETNAM, vietnam_day
+from crm.clock import vietnam_day
 from crm.models import Call, Outcome
+from crm.reports import kept
 from crm.reports.models import CallDay, CountedDay
+from crm.reports.spans import begin, gaps
 
 IN_TIME_MS = 60_000  # the service norm: a person within a minute
 NORM = 0.8  # for more than this share of those who wait for one
@@ -72,11 +74,6 @@ class Sums:
         return self.satisfied / self.rated if self.rated else None
 
 
-def begin(day: date) -> datetime:
-    """When a day of Vietnam begins."""
-    return datetime.combine(day, time(), VIETNAM)
-
-
 def between(session: Session, since: datetime, until: datetime) -> list[Count]:
     """Calls that began from `since` to before `until`, from the calls themselves."""
     def number(condition: Any) -> Any:
@@ -111,23 +108,9 @@ def of_days(session: Session, first: date, last: date) -> list[Count]:
             .where(CallDay.day >= first, CallDay.day <= last).group_by(*key)
         )
         found = [Count(*row[:3], *(int(value) for value in row[3:])) for row in rows]
-    for since, until in _gaps(counted, first, last):
+    for since, until in gaps(counted, first, last):
         found += between(session, begin(since), begin(until + _DAY))
     return found
-
-
-def _gaps(counted: set[date], first: date, last: date) -> list[tuple[date, date]]:
-    """The spans of days (both ends included) that are not counted."""
-    gaps: list[tuple[date, date]] = []
-    for offset in range((last - first).days + 1):
-        day = first + offset * _DAY
-        if day in counted:
-            continue
-        if gaps and gaps[-1][1] == day - _DAY:
-            gaps[-1] = gaps[-1][0], day
-        else:
-            gaps.append((day, day))
-    return gaps
 
 
 def sums(counts: Iterable[Count]) -> Sums:
@@ -169,11 +152,13 @@ def due(session: Session, now: datetime, limit: int) -> Sequence[date]:
     return found
 
 
-def count(session: Session, day: date, now: datetime) -> None:
-    """Keep the counts of a day; done again, it puts the new ones in the place of the old."""
+def count(session: Session, day: date, now: datetime, service_level_s: int) -> None:
+    """Keep the counts of a day, and its measures (crm.reports.kept); done again, it puts the new
+    ones in the place of the old."""
     session.execute(delete(CallDay).where(CallDay.day == day))
     for one in between(session, begin(day), begin(day + _DAY)):
         session.add(CallDay(day=day, **dict(zip(one.__dataclass_fields__, astuple(one),
                                                 strict=True))))
+    kept.keep(session, day, now, service_level_s)
     session.merge(CountedDay(day=day, counted_at=now))
     session.flush()

@@ -16,6 +16,7 @@ from crm.reports import calls, health, work
 from crm.reports.calls import Count
 from crm.reports.document import Cell, Column, Document, Kind, Section, Table, Value, moment
 from crm.reports.models import HealthReport
+from crm.reports.spans import begin
 from crm.reports.template import Template, filled
 from crm.users import names_of
 
@@ -63,7 +64,7 @@ def cut(day: date) -> datetime:
 def gather(session: Session, day: date, until: datetime, *, draft: bool = False) -> Daily:
     """The figures of a day from its beginning to `until`; `draft`: with the health department's
     newest, approved or not."""
-    since = calls.begin(day)
+    since = begin(day)
     before = day - timedelta(days=1)
     report = health.of_day(session, day, approved=not draft)
     earlier = health.of_day(session, before)

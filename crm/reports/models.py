@@ -7,15 +7,18 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     Date,
     ForeignKey,
     LargeBinary,
     String,
+    Table,
     UniqueConstraint,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm.models import Base
+from crm.reports.measures import NAMES
 
 
 class HealthReport(Base):
@@ -110,3 +113,13 @@ class CountedDay(Base):
 
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     counted_at: Mapped[datetime]
+
+
+# The measures of a day, by hour, branch, agent or line: crm.reports.kept
+MEASURE_DAY = Table(
+    "measure_day", Base.metadata,
+    Column("by", String(8), primary_key=True),  # a crm.reports.measures.By
+    Column("day", Date, primary_key=True),
+    Column("key", String(40), primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in NAMES),
+)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm.cases.life import CONTENT, ENDED
 from crm.cases.models import Agency, Case, Status
-from crm.reports.calls import begin
+from crm.reports.spans import begin
 
 SMALL = 5  # fewer than this could tell who it was: they are not shown
 COMPARED = 7  # days before, for what rises

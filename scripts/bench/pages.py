@@ -99,7 +99,7 @@ def measure(database: Database, home: Path) -> list[Page]:
         known, token = prepare(session)
         now = datetime.now(UTC)
         for day in counts.due(session, now, 10_000):  # as the scheduler does every night
-            counts.count(session, day, now)
+            counts.count(session, day, now, settings.service_level_s)
     clients = {role: _signed_in(app, role) for role in Role}
     pages = []
     with _watching(database) as statements:

@@ -51,8 +51,9 @@ def daily(settings: Settings, day: datetime | None, output: Path, sent: bool) ->
     from crm.clock import vietnam_day
     from crm.database import Database
     from crm.errors import HotlineError
-    from crm.reports import calls, pdf, schedule, template, xlsx
     from crm.reports import daily as work
+    from crm.reports import pdf, schedule, template, xlsx
+    from crm.reports.spans import begin
 
     now = datetime.now(UTC)
     of: date = day.date() if day else vietnam_day(now)
@@ -63,7 +64,7 @@ def daily(settings: Settings, day: datetime | None, output: Path, sent: bool) ->
                 raise HotlineError(f"the report of {of} has not been sent")
             content = {"pdf": issue.pdf, "xlsx": issue.xlsx}
         else:
-            until = min(calls.begin(of + timedelta(days=1)), max(now, calls.begin(of)))
+            until = min(begin(of + timedelta(days=1)), max(now, begin(of)))
             figures = work.gather(session, of, until)
             paper = work.document(figures, template.load(settings.home))
             content = {"pdf": pdf.render(paper, now), "xlsx": xlsx.render(paper)}
@@ -72,6 +73,46 @@ def daily(settings: Settings, day: datetime | None, output: Path, sent: bool) ->
         file = output / f"bao-cao-1022-{of:%Y%m%d}.{kind}"
         file.write_bytes(data)
         click.echo(str(file))
+
+
+@report.command()
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="One day (default: yesterday).")
+@click.option("--all", "all_days", is_flag=True, help="All that the journal still has.")
+@click.option("--check", is_flag=True, help="Only compare: change nothing.")
+@click.pass_obj
+def recompute(settings: Settings, day: datetime | None, all_days: bool, check: bool) -> None:
+    """Count calls, their segments and the measures of days anew from the journal, and put right
+    what differs. Exit code 1: something differs, and still does."""
+    import tempfile
+
+    from crm import secrets
+    from crm.clock import vietnam_day
+    from crm.database import Database
+    from ivr import recompute as work
+
+    now = datetime.now(UTC)
+    database = Database.of(settings, patience_s=600)
+    key = secrets.load(settings.home).journal_key
+    with tempfile.TemporaryDirectory(dir=settings.home, prefix="recompute-") as folder:
+        scratch = Database(f"sqlite:///{Path(folder) / 'calls.db'}", patience_s=600)
+        with database.reading() as session:
+            first = work.rebuild(session, scratch, settings.home, settings.node, key)
+        if first is None:
+            click.echo("the journal is empty")
+            return
+        wanted = day.date() if day else vietnam_day(now) - timedelta(days=1)
+        days = work.days_of(first, now) if all_days else [wanted]
+        opened = database.reading if check else database.transaction
+        with opened() as session, scratch.transaction() as again:
+            found = list(work.compare(
+                session, again, first, days, settings.service_level_s, mend=not check
+            ))
+        scratch.engine.dispose()
+    for one in found:
+        click.echo(str(one))
+    click.echo(f"{len(days)} days, {len(found)} differences{'' if check else ', put right'}")
+    if found and check:
+        raise SystemExit(1)
 
 
 @report.group()

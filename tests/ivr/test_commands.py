@@ -48,8 +48,13 @@ def sent(asterisk: AmiStandIn) -> list[str]:
         " ".join(
             values[key] for key in ("Action", "Queue", "Paused", "Reason") if values.get(key)
         )
-        for values in asterisk.received if values["Action"] != "Setvar"
+        for values in asterisk.received if values["Action"] not in ("Setvar", "Originate")
     ]
+
+
+def noted(asterisk: AmiStandIn) -> list[tuple[str, str]]:
+    """What goes into the journal of agents: whose phone, and what."""
+    return [(one["Channel"], one["Variable"]) for one in asterisk.asked("Originate")]
 
 
 def test_signing_in_leaves_every_queue_and_joins_the_wanted_ones(
@@ -64,6 +69,9 @@ def test_signing_in_leaves_every_queue_and_joins_the_wanted_ones(
     assert asterisk.asked("Login")[0]["Events"] == "off"
     added = asterisk.asked("QueueAdd")[0]
     assert (added["Interface"], added["MemberName"]) == (SEAT, "lan")
+    assert noted(asterisk) == [
+        ("Local/seat-001@hl-state/n", "HL_STATE=ready,HL_LOGIN=lan,HL_REASON="),
+    ]
 
 
 def test_signing_in_paused(asterisk: AmiStandIn, commands: Commands) -> None:
@@ -100,6 +108,25 @@ def test_coming_back_ends_the_pause_in_every_queue(
 def test_a_phone_in_no_queue_cannot_be_paused(asterisk: AmiStandIn, commands: Commands) -> None:
     asterisk.refused["QueuePause"] = "Interface not found"
     assert commands.pause(SEAT, "ăn trưa") == Result(Outcome.REFUSED, "the phone is in no queue")
+    assert noted(asterisk) == []
+
+
+def test_what_agents_tell_the_queues_is_noted_for_the_reports(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    commands.pause(SEAT, "lunch")
+    commands.pause(SEAT, "ăn trưa")
+    commands.pause(SEAT, None)
+    commands.end_wrapup(SEAT, "lan", {"vaccine": 1})
+    commands.sign_out("PJSIP/desk-01")
+    assert [told for _, told in noted(asterisk)] == [
+        "HL_STATE=paused,HL_LOGIN=,HL_REASON=lunch", "HL_STATE=paused,HL_LOGIN=,HL_REASON=other",
+        "HL_STATE=ready,HL_LOGIN=,HL_REASON=", "HL_STATE=over,HL_LOGIN=,HL_REASON=",
+        "HL_STATE=out,HL_LOGIN=,HL_REASON=",
+    ]
+    asterisk.refused["QueueAdd"] = "Unable to add interface to queue: No such queue"
+    assert not commands.sign_in(SEAT, "lan", {"vaccine": 1}, paused=False).done
+    assert len(noted(asterisk)) == 5
 
 
 def test_ending_wrapup_keeps_a_pause(asterisk: AmiStandIn, commands: Commands) -> None:

@@ -15,9 +15,9 @@ from crm import settings as settings_room
 from crm.areas import standing
 from crm.database import Database
 from crm.reports import health, template
-from crm.reports.calls import begin
 from crm.reports.health import Figures
 from crm.reports.models import HealthReport
+from crm.reports.spans import begin
 from crm.settings import Settings
 from prompts.said import speakable
 from scripts import bulletin, reports

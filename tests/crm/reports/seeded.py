@@ -11,8 +11,8 @@ from crm.agencies import register
 from crm.cases.models import Agency, Case, Status
 from crm.models import Call, Outcome
 from crm.reports import health
-from crm.reports.calls import begin
 from crm.reports.health import Figures
+from crm.reports.spans import begin
 
 DAY = date(2026, 3, 10)
 BEFORE = DAY - timedelta(days=1)

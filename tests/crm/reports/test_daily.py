@@ -19,6 +19,7 @@ from crm.database import Database
 from crm.reports import calls, daily, health, pdf, template, work, xlsx
 from crm.reports.document import Document, Kind, grouped, shown
 from crm.reports.health import Figures
+from crm.reports.spans import begin
 from tests.crm.reports.seeded import BEFORE, DAY, seed
 
 UNTIL = daily.cut(DAY)
@@ -209,7 +210,7 @@ def test_sheets_have_numbers_frozen_headings_and_no_formulas(seeded: Database) -
 
 def test_calls_of_tests_and_training_enter_no_report(seeded: Database) -> None:
     with seeded.reading() as session:
-        found = calls.between(session, calls.begin(DAY), UNTIL)
+        found = calls.between(session, begin(DAY), UNTIL)
     everybody = asked(seeded, "SELECT count(*) FROM call WHERE started_at >= :since AND started_at "
                       "< :until")[0][0]
     assert calls.sums(found).calls < everybody
@@ -241,16 +242,16 @@ def test_counts_kept_by_day_are_those_of_the_calls(seeded: Database) -> None:
         return [day for day in calls.due(session, now, 100) if day <= DAY]
 
     with seeded.transaction() as session:
-        live = calls.between(session, calls.begin(BEFORE), calls.begin(DAY + timedelta(days=1)))
+        live = calls.between(session, begin(BEFORE), begin(DAY + timedelta(days=1)))
         assert calls.due(session, later, 1) == [DAY]
         assert due(session, later) == [DAY, BEFORE]
         for _twice in range(2):
-            calls.count(session, BEFORE, later)
+            calls.count(session, BEFORE, later, 20)
         assert due(session, later) == [DAY]
         assert calls.sums(calls.of_days(session, BEFORE, DAY)) == calls.sums(live)
-        calls.count(session, DAY, later)
+        calls.count(session, DAY, later, 20)
         assert calls.sums(calls.of_days(session, BEFORE, DAY)) == calls.sums(live)
         # records may have come late: counted anew after a night, and a last time after a week
         assert due(session, later + timedelta(days=1)) == [DAY, BEFORE]
-        calls.count(session, DAY, week_later)
+        calls.count(session, DAY, week_later, 20)
         assert due(session, week_later + timedelta(days=1)) == [BEFORE]

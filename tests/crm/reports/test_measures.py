@@ -1,0 +1,70 @@
+"""A day of calls drawn by chance, counted by the hotline and again by a naive program."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from crm.database import Database
+from crm.reports import kept, measures
+from crm.reports.measures import By
+from crm.reports.spans import begin
+from ivr.journal import Tailer
+from tests import naive_count
+from tests.calls_of_a_day import MIDNIGHT, a_day
+from tests.databases import KINDS, Databases
+from tests.journals import encode
+
+DAY = date(2025, 11, 22)
+LATER = MIDNIGHT + timedelta(days=9)
+CALLS = 2000
+
+
+@pytest.fixture(scope="module")
+def journal() -> bytes:
+    return encode(a_day(CALLS, seed=7))
+
+
+def tailed(database: Database, folder: Path, journal: bytes) -> None:
+    (folder / "journal.csv").write_bytes(journal)
+    tailer = Tailer(database, folder, "th1", clock=lambda: LATER)
+    while tailer.step():
+        pass
+
+
+@pytest.fixture(scope="module")
+def wanted(journal: bytes) -> dict[tuple[str, str], dict[str, int]]:
+    return {key: dict(one) for key, one in naive(journal).items()}
+
+
+def naive(journal: bytes) -> naive_count.Figures:
+    midnight, later = (int(at.timestamp()) * 10**6 for at in (MIDNIGHT, LATER))
+    return naive_count.count(journal.decode(), DAY.isoformat(), midnight, later, 20)
+
+
+def plain(found: measures.Found) -> dict[tuple[str, str], dict[str, int]]:
+    return {
+        (by.value, key): {name: number for name, number in asdict(one).items() if number}
+        for (by, key), one in found.items() if one != measures.NONE
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_of_a_random_day_is_what_a_naive_count_of_the_journal_says(
+    databases: Databases, tmp_path: Path, journal: bytes,
+    wanted: dict[tuple[str, str], dict[str, int]], kind: str,
+) -> None:
+    with databases.new(kind) as database:
+        tailed(database, tmp_path, journal)
+        with database.transaction() as session:
+            live = measures.of_day(session, MIDNIGHT, LATER, 20)
+            assert plain(live) == wanted
+            kept.put(session, DAY, live)
+            for by in By:
+                again = kept.of_days(session, by, DAY, DAY, LATER, 20)
+                assert again == {key: one for (of, key), one in sorted(live.items()) if of is by}
+    assert wanted["day", "2025-11-22"]["calls"] > CALLS * 0.9
+    assert begin(DAY) == MIDNIGHT
