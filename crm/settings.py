@@ -435,6 +435,13 @@ class Settings:
         "", _list(_PHONE), "Told by SMS of requests about personal data that are nearly due"
     )
     alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
+    alarm_emails: tuple[str, ...] = _setting(
+        "", _list(_EMAIL), "Engineers told by e-mail of a fault"
+    )
+    alarm_url: str | None = _setting(
+        "", _optional(_service_url),
+        "Where alarms of the doctor and the probe are posted as JSON (webhook_networks holds)",
+    )
     public_url: str | None = _setting(
         "", _optional(_outside_url), "The console's address as people outside reach it"
     )

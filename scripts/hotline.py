@@ -29,6 +29,7 @@ from scripts.commands import (
     incidents,
     notices,
     nuisance,
+    operations,
     portals,
     privacy,
     programs,
@@ -94,6 +95,8 @@ main.add_command(broadcast_commands.broadcast)
 main.add_command(programs.token)
 main.add_command(programs.webhook)
 main.add_command(programs.open311)
+main.add_command(operations.probe)
+main.add_command(operations.install)
 
 
 def _json(data: object) -> None:
@@ -621,12 +624,13 @@ def switch(settings: Settings, name: str | None, value: str | None, as_json: boo
 
 
 @main.command(name="doctor")
+@click.option("--alarm", is_flag=True, help="Tell the engineers what fails anew; for a timer.")
 @AS_JSON
 @click.pass_obj
-def doctor_(settings: Settings, as_json: bool) -> None:
+def doctor_(settings: Settings, alarm: bool, as_json: bool) -> None:
     """Check everything the hotline needs; each line with its cure."""
     from ivr import doctor
-    from scripts import speech
+    from scripts import probe, speech
 
     checks = doctor.examine(
         settings,
@@ -638,6 +642,8 @@ def doctor_(settings: Settings, as_json: bool) -> None:
     else:
         for check in checks:
             click.echo(check)
+    if alarm:
+        probe.tell_of_failures(settings, checks, datetime.now(UTC))
     if any(check.status == "failure" for check in checks):
         raise SystemExit(1)
 

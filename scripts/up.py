@@ -6,6 +6,7 @@ processes, restarts what dies with back-off, and on Ctrl-C stops all of it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import logging
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO
 
 import click
@@ -46,11 +48,17 @@ class UpError(HotlineError):
     """The hotline cannot be started. The message says why and what to do."""
 
 
+def pid_file(home: Path, name: str) -> Path:
+    """Where the number of one of our processes stands, for whoever finds it stuck."""
+    return home / "log" / f"{name}.pid"
+
+
 @dataclass
 class Process:
     """One of our own processes, restarted when it dies."""
 
     name: str
+    home: Path
     popen: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     restart_at: float = 0.0
@@ -69,6 +77,7 @@ class Process:
             stdin=subprocess.DEVNULL, start_new_session=True,
             preexec_fn=before,  # noqa: PLW1509
         )
+        pid_file(self.home, self.name).write_text(f"{self.popen.pid}\n", encoding="ascii")
         self.started = time.monotonic()
 
     def watch(self, now: float) -> None:
@@ -160,7 +169,7 @@ class Supervisor:
         self._settings = settings
         self._database = database
         self._asterisk = asterisk
-        self._processes = [Process(name) for name in PROCESSES]
+        self._processes = [Process(name, settings.home) for name in PROCESSES]
         self._asterisk_backoff_s = BACKOFF_FIRST_S
         self._asterisk_started = 0.0
         self.stopping = threading.Event()
@@ -195,6 +204,7 @@ class Supervisor:
     def watch(self) -> None:
         """Watch until told to stop."""
         while not self.stopping.wait(0.5):
+            tell_system("WATCHDOG=1")
             now = time.monotonic()
             for process in self._processes:
                 process.watch(now)
@@ -276,11 +286,23 @@ def run(settings: Settings) -> None:
             supervisor.start_processes()
             wait_for_console(settings, supervisor.stopping)
             click.echo(banner(settings))
+            tell_system("READY=1")
             supervisor.watch()
         finally:
             log.info("stopping")
+            tell_system("STOPPING=1")
             supervisor.stop()
             log.info("stopped")
+
+
+def tell_system(state: str) -> None:
+    """Tell systemd how it stands, if it started us (sd_notify(3))."""
+    if not (address := os.environ.get("NOTIFY_SOCKET")):
+        return
+    if address.startswith("@"):
+        address = f"\0{address[1:]}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, contextlib.suppress(OSError):
+        told.sendto(state.encode(), address)
 
 
 def wait_for_console(settings: Settings, stopping: threading.Event) -> None:

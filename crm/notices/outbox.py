@@ -103,7 +103,12 @@ def alarm(session: Session, settings: Settings, *, subject: str, body: str, now:
             session, channel=Channel.SMS, recipient=phone, body=text, subject=subject,
             purpose=Purpose.ALARM, personal=False, now=now,
         )
-    return len(settings.alarm_phones)
+    for address in settings.alarm_emails:
+        write(
+            session, channel=Channel.EMAIL, recipient=address, body=text, subject=subject,
+            purpose=Purpose.ALARM, personal=False, now=now,
+        )
+    return len(settings.alarm_phones) + len(settings.alarm_emails)
 
 
 def can_be_reached(recipient: str) -> bool:

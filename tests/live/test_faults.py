@@ -6,6 +6,7 @@ import signal
 import time
 import wave
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from crm.calls import messages
 from ivr import runtime
 from ivr.phone import Phone
 from ivr.phone.audio import has_tone
+from scripts import probe
 from tests.live.people import called, citizen, desk_agent, until_heard
 from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
 
@@ -58,6 +60,42 @@ def test_killed_processes_are_restarted_and_the_call_does_not_notice(hotline: Ho
         assert f"{name} (pid" in hotline.tail(400)
     wait_for(lambda: hotline.listener_connected, "the listener is connected", 120)
     wait_for(lambda: hotline.console_answers, "the console answers", 120)
+    hotline.assert_ledger_complete()
+
+
+def test_what_runs_but_does_not_answer_is_found_by_a_test_call_and_started_anew(
+    hotline: Hotline, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look(now: datetime | None = None) -> dict[str, tuple[bool, int]]:
+        parts = probe.watch(
+            hotline.settings, hotline.database, now or datetime.now(UTC), cure=True
+        )
+        return {found.part: (found.well, past.failures) for found, past in parts}
+
+    sound = dict.fromkeys(("call", "console", "database", "tailer", "listener"), (True, 0))
+    assert look() == sound
+    assert hotline.call_of("02371022")["kind"] == "test"
+    monkeypatch.setattr("ivr.probe.ANSWER_S", 2.0)
+    monkeypatch.setattr("scripts.probe.CONSOLE_S", 2.0)
+    stuck = {name: hotline.signal(name, signal.SIGSTOP) for name in ("asterisk", "console")}
+    for failures in (1, 2):
+        found = look()
+        assert (found["call"], found["console"]) == ((False, failures), (False, failures))
+        assert {name: hotline.pid_of(name) for name in stuck} == stuck
+    look()
+    for name, pid in stuck.items():
+        new_pid(hotline, name, pid)
+    monkeypatch.undo()
+    wait_for(lambda: look() == sound, "all is well again", 120)
+    # killed once, it is left alone: a second death would cure nothing
+    later = datetime.now(UTC) + 2 * probe.SILENT
+    tailer = hotline.pid_of("tailer")
+    for _ in range(probe.STUCK_AFTER):
+        assert look(later)["tailer"][0] is False
+    again = new_pid(hotline, "tailer", tailer)
+    look(later)
+    assert hotline.pid_of("tailer") == again
+    wait_for(lambda: hotline.listener_connected, "the listener is connected", 120)
     hotline.assert_ledger_complete()
 
 

@@ -1,0 +1,51 @@
+"""`hotline probe` and `hotline install`: for whoever operates a server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from crm.settings import Settings
+
+
+@click.command()
+@click.option("--cure", is_flag=True, help="Kill what failed three times, to be started anew.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def probe(settings: Settings, cure: bool, as_json: bool) -> None:
+    """Place a test call, ask each part whether it is at work; exit code 1 if one is not."""
+    from crm.database import Database
+    from scripts import probe as probing
+
+    parts = probing.watch(settings, Database.of(settings), datetime.now(UTC), cure=cure)
+    if as_json:
+        click.echo(json.dumps([
+            {**asdict(found), "failures": past.failures} for found, past in parts
+        ]))
+    for found, past in () if as_json else parts:
+        again = f", {past.failures} times in a row" if past.failures > 1 else ""
+        click.echo(f"{'ok' if found.well else 'FAILS':<6} {found.part:<10} {found.detail}{again}")
+    if not all(found.well for found, _ in parts):
+        raise SystemExit(1)
+
+
+@click.command()
+@click.option(
+    "--root", type=click.Path(path_type=Path, file_okay=False), default=Path("/"),
+    help="Write below this folder instead of /, to look at it or to make a package.",
+)
+@click.option("--user", default="hotline", show_default=True, help="Who runs the hotline.")
+def install(root: Path, user: str) -> None:
+    """Write units, timers, log rotation and a first settings file for a server with systemd.
+
+    What is there and was changed by hand is kept; the new one is put beside it as NAME.new.
+    """
+    from scripts import units
+
+    for written in units.install(root, user):
+        click.echo(written)
+    click.echo(units.NEXT.format(user=user))
