@@ -41,6 +41,7 @@ from agent_console import (
     receipts,
     reports,
     second_factor,
+    single_sign_on,
     supervision,
     tracing,
     ways,
@@ -51,6 +52,7 @@ from agent_console.api import description, limits, open311, operations, problems
 from agent_console.catalogues import TRANSLATIONS
 from agent_console.door import Answer, Console, PhoneCommands
 from agent_console.feed import Feed
+from agent_console.identity_provider import IdentityProvider
 from agent_console.public import call, lookup, report, results
 from crm.database import Database
 from crm.rights import Right
@@ -83,7 +85,7 @@ def create_app(
     app.jinja_env.policies["json.dumps_kwargs"] = {}
     app.extensions["console"] = Console(
         settings, database, commands, Feed(database, settings.service_level_s), secure,
-        secrets,
+        secrets, IdentityProvider(settings) if settings.oidc_issuer else None,
     )
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -96,10 +98,10 @@ def create_app(
     guard.exempt(call.blueprint)  # within another site's page a browser sends no cookie
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, second_factor, desk, call_desk, board, supervision, work, messages, case_desk,
-        case_intake, knowledge, points, controls, machines, bulletin, agency_people, officer_desk,
-        citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts, reports,
-        api_keys, expert_desk, description, report, lookup, results, call,
+        people, second_factor, single_sign_on, desk, call_desk, board, supervision, work, messages,
+        case_desk, case_intake, knowledge, points, controls, machines, bulletin, agency_people,
+        officer_desk, citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts,
+        reports, api_keys, expert_desk, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -18,6 +18,7 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
 from agent_console.feed import Feed
+from agent_console.identity_provider import IdentityProvider
 from crm import users
 from crm.database import Database
 from crm.models import Role
@@ -76,6 +77,7 @@ class Console:
     feed: Feed
     secure: bool  # served over TLS
     secrets: Secrets
+    provider: IdentityProvider | None = None
 
     @property
     def cookie(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request
 from flask import url_for as url
@@ -12,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
-from agent_console import telephone
+from agent_console import sign_in, telephone
 from agent_console.door import (
     LANGUAGE_COOKIE,
     LANGUAGES,
@@ -43,7 +42,7 @@ def home() -> Answer:
 @public
 def login() -> Answer:
     if request.method == "GET":
-        return render_template("login.html", refused=None)
+        return login_page()
     here, now = console(), utc_now()
     with here.database.transaction() as session:
         user = users.authenticate(
@@ -54,31 +53,27 @@ def login() -> Answer:
             refused = user
         else:
             refused = None
-            needs = second_factor.need_of(session, user, here.settings)
-            token = users.open_session(
-                session, user, address=request.remote_addr or "",
-                browser=request.user_agent.string, now=now, needs=needs,
+            token = sign_in.begin(
+                session, user, second_factor.need_of(session, user, here.settings), now
             )
-            if not needs:
-                users.forget_failures(session, user)
-            users.forget_old_sessions(session, now)
     if refused:
         code = 429 if refused is users.Refused.TOO_MANY else 401
-        return render_template("login.html", refused=refused.value), code
-    answer = make_response(redirect(_local_path(request.form.get("next")) or url("people.home")))
-    answer.set_cookie(
-        here.cookie, token, httponly=True, samesite="Strict", secure=here.secure,
-        max_age=int(users.ABSOLUTE_LIMIT.total_seconds()),
+        return login_page(refused=refused.value), code
+    target = sign_in.local_path(request.form.get("next")) or url("people.home")
+    return sign_in.keep(make_response(redirect(target)), token)
+
+
+def login_page(
+    *, refused: str | None = None, provider_problem: str | None = None, who: str = ""
+) -> str:
+    """The sign-in, saying why one was refused: by password, or by the identity provider."""
+    provider = console().provider
+    if provider and provider_problem is None and provider.is_down:
+        provider_problem = "down"
+    return render_template(
+        "login.html", refused=refused, provider=provider, provider_problem=provider_problem,
+        who=who, left=request.args.get("left") == "yes",
     )
-    return answer
-
-
-def _local_path(target: str | None) -> str | None:
-    """A path on this server, or None: a sign-in must not send people elsewhere."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
-        return None
-    parts = urlsplit(target)
-    return target if not parts.scheme and not parts.netloc else None
 
 
 @blueprint.post("/logout")
@@ -89,7 +84,8 @@ def logout() -> Answer:
         telephone.leave(here, person().login)
     with here.database.transaction() as session:
         users.close_session(session, person().token, utc_now())
-    answer = make_response(redirect(url("people.login")))
+    left = "yes" if sign_in.BY_PROVIDER in request.cookies else None
+    answer = make_response(redirect(url("people.login", left=left)))
     answer.delete_cookie(here.cookie, samesite="Strict", secure=here.secure, httponly=True)
     return answer
 
@@ -106,7 +102,8 @@ def session_state() -> Answer:
 def switch_language() -> Answer:
     """Before the sign-in; afterwards the account keeps the language."""
     chosen = _chosen_language()
-    answer = make_response(redirect(_local_path(request.form.get("next")) or url("people.login")))
+    target = sign_in.local_path(request.form.get("next")) or url("people.login")
+    answer = make_response(redirect(target))
     answer.set_cookie(
         LANGUAGE_COOKIE, chosen, samesite="Strict", secure=console().secure, httponly=True,
         max_age=365 * 86400,
@@ -120,7 +117,8 @@ def keep_language() -> Answer:
     chosen = _chosen_language()
     with console().database.transaction() as session:
         _user(session, person().login).language = chosen
-    answer = make_response(redirect(_local_path(request.form.get("next")) or url("people.home")))
+    target = sign_in.local_path(request.form.get("next")) or url("people.home")
+    answer = make_response(redirect(target))
     answer.set_cookie(
         LANGUAGE_COOKIE, chosen, samesite="Strict", secure=console().secure, httponly=True,
         max_age=365 * 86400,

@@ -143,6 +143,11 @@ def _service_url(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _issuer(value: Any) -> str:
+    _service_url(value)
+    return str(value)  # to the letter: it is compared
+
+
 def _outside_url(value: Any) -> str:
     """Short enough for a link of 25 letters more in one SMS."""
     url = _service_url(value)
@@ -347,6 +352,26 @@ class Settings:
         "by_stage",
         _matching("by_stage|required|offered|off", "by_stage, required, offered or off"),
         "Second factor of privileged roles; by_stage: required in production"
+    )
+    oidc_issuer: str | None = _setting(
+        "", _optional(_issuer), "Identity provider (OpenID Connect) to sign in with: issuer"
+    )
+    oidc_client_id: str | None = _setting(
+        "", _optional(_matching("[!-~]{1,200}", "a client id")), "Identity provider: our client id"
+    )
+    oidc_client_secret: str | None = _setting(
+        "", _optional(_text), "Identity provider: our secret", secret=True
+    )
+    oidc_name: str = _setting(
+        "SSO", _matching(".{1,40}", "1 to 40 letters"), "Identity provider: its name on the button"
+    )
+    oidc_login_claim: str = _setting(
+        "preferred_username", _matching(r"[A-Za-z0-9_.:/-]{1,80}", "the name of a claim"),
+        "Identity provider: the claim that is the login of our account"
+    )
+    oidc_strong: tuple[str, ...] = _setting(
+        "", _list(_matching("[!-~]{1,200}", "a value of acr or amr")),
+        "Identity provider: values of acr or amr that stand for our second factor"
     )
     piper_voice: Path | None = _setting("", _optional(_path), "Voice file (.onnx) for piper")
     menus: Path = _setting("", _path, "Menus, as YAML (default: those that come with this)")
@@ -664,6 +689,8 @@ class Settings:
             self._need("mail_server", ("mail_from",))
             if self.mail_security == "none" and not self.mail_server.startswith("127.0.0."):
                 raise SettingsError("mail_security = none is for a mail_server on 127.0.0.1 only")
+        if self.oidc_issuer:
+            self._need("oidc_issuer", ("oidc_client_id", "oidc_client_secret"))
         if self.imap_server:
             self._need("imap_server", ("imap_user", "imap_password"))
             if self.imap_security == "none" and not self.imap_server.startswith("127.0.0."):

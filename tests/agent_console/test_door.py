@@ -41,7 +41,8 @@ TOKENS = {f"/api/v1/{page}" for page in (
     "calls", "calls/<call_id>", "cases", "cases/<code>", "reports/counts",
 )}
 PUBLIC = {
-    "/login", "/healthz", "/readyz", "/static/<path:filename>",
+    "/login", "/sign-in/provider", "/sign-in/provider/back", "/sign-in/provider/out",
+    "/healthz", "/readyz", "/static/<path:filename>",
 } | BULLETIN | CITIZENS | LINKS | OPEN_DATA | OPEN311 | OPEN_API | SENT_OPENLY | HOOKS
 LOCAL = {"/metrics"}
 AGENTS = {
