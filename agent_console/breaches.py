@@ -10,8 +10,9 @@ from werkzeug.exceptions import BadRequest, NotFound
 from agent_console import words
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.clock import VIETNAM
-from crm.privacy import breaches
+from crm.privacy import breach_letter, breaches
 from crm.privacy.breaches import BreachError
+from crm.reports import pdf
 from crm.rights import Right
 
 blueprint = Blueprint("breaches", __name__, url_prefix="/breaches")
@@ -65,7 +66,7 @@ def change(breach_id: int) -> Answer:
     return redirect(url_for(".listing"))
 
 
-@blueprint.get("/<int:breach_id>/notification.txt")
+@blueprint.get("/<int:breach_id>/notification.pdf")
 @needs(Right.PRIVACY_SEE)
 def notification(breach_id: int) -> Answer:
     """The letter to the authority, to be signed."""
@@ -74,8 +75,9 @@ def notification(breach_id: int) -> Answer:
             found = breaches.named(session, breach_id)
         except BreachError as error:
             raise NotFound() from error
-        answer = Response(breaches.notification(found), mimetype="text/plain; charset=utf-8")
-    answer.headers["Content-Disposition"] = f"attachment; filename=thong-bao-{breach_id}.txt"
+        paper = breach_letter.letter(found, now := utc_now())
+    answer = Response(pdf.render(paper, now), mimetype="application/pdf")
+    answer.headers["Content-Disposition"] = f"attachment; filename=thong-bao-{breach_id}.pdf"
     return answer
 
 

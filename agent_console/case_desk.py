@@ -20,8 +20,9 @@ from crm.agencies import register
 from crm.agencies.register import AgencyError
 from crm.calls import history
 from crm.calls.facts import CALL_ID
-from crm.cases import codes, dispatch, drafts, groups, life
+from crm.cases import codes, dispatch, drafts, groups, life, questions, reading
 from crm.cases import links as case_links
+from crm.cases import words as case_words
 from crm.cases.categories import CATEGORIES, CategoryError
 from crm.cases.deadlines import GENERALS
 from crm.cases.life import CaseError, Refusal
@@ -53,7 +54,7 @@ def listing() -> Answer:
                 pass  # a telephone number within a summary, perhaps
         return render_template(
             "cases.html", asked=asked, now=utc_now(), listed=LISTED,
-            found=life.found_by(session, asked, LISTED) if asked else [],
+            found=case_words.found_by(session, asked, LISTED) if asked else [],
             waiting=[] if asked else life.to_dispatch(session, LISTED),
             handled=[] if asked else life.handled(session, LISTED),
             looks=[] if asked else dispatch.to_look_at(session, utc_now()),
@@ -79,6 +80,7 @@ def create() -> Answer:
             case = life.open_case(
                 session, summary=text.clean(form.get("summary", "")), by=by, now=now,
                 phone=_phone(form), identity=_identity(form), call_id=_call_id(form),
+                private=case_words.is_private(form.get("category")),
                 **case_intake.how_it_came(form, now),
             )
             case_intake.note_arrival(session, case, form, now)
@@ -113,6 +115,20 @@ def show_identity(code: str) -> Answer:
             return _page(session, _case(session, code), error)
     with console().database.reading() as session:
         return _page(session, _case(session, code), phone_shown=True)
+
+
+@blueprint.post("/<code>/words")
+@needs(Right.CASES_WORDS)
+def read_words(code: str) -> Answer:
+    """What a sealed case says: for a reason, which stands in the case for good."""
+    try:
+        with console().database.transaction() as session:
+            reading.note(session, _case(session, code), request.form.get("reason", ""),
+                              by=person().login, now=utc_now())
+    except CaseError as error:
+        with console().database.reading() as session:
+            return _page(session, _case(session, code), error)
+    return redirect(url_for(".page", code=code))
 
 
 @blueprint.post("/<code>/classify")
@@ -192,6 +208,19 @@ def add_call(code: str) -> Answer:
         if call_id is None or session.get(Call, call_id) is None:
             raise CaseError("there is no such call", "call")
         life.add_call(session, case, call_id, by=person().login, now=utc_now())
+
+    return _changed(code, act)
+
+
+@blueprint.post("/<code>/information")
+@needs(Right.CASES_OPEN)
+def add_information(code: str) -> Answer:
+    """What the citizen has added, in a message or a call, is written down for the agency."""
+    def act(session: Session, case: Case) -> None:
+        told = text.clean(request.form.get("information", ""))
+        if not told:
+            raise CaseError("say what was added", "summary")
+        life.add_information(session, case, told, by=person().login, now=utc_now())
 
     return _changed(code, act)
 
@@ -299,8 +328,10 @@ def _page(
     day = vietnam_day(now)
     at_work = Status(case.status) not in life.ENDED
     status = 409 if error is not None and _code_of(error) == "stale" else 400 if error else 200
+    readable = reading.is_open_to(session, case, person().login, now)
     return render_template(
-        "case.html", phone_shown=phone_shown or case.identity == Identity.SHOWN, case=case,
+        "case.html", readable=readable, question=questions.asked(session, case), case=case,
+        phone_shown=phone_shown or case.identity == Identity.SHOWN,
         events=events, seen=events[-1].id, now=now, at_work=at_work,
         units=areas.standing(day),
         suggested=life.suggested(session, case, now),
@@ -322,7 +353,7 @@ def _calls(session: Session, case: Case) -> list[tuple[Call, bool]]:
     """The calls in which it was spoken of (True), and others of its number that may be (False)."""
     spoken = life.calls_of(session, case)
     found = {one.id: one for one in session.scalars(select(Call).where(Call.id.in_(spoken)))}
-    recent = history.of_caller(session, case.phone, but="", limit=RECENT_CALLS) if (
+    recent = history.of_callers(session, [case.phone], limit=RECENT_CALLS) if (
         case.phone) else []
     return [
         *((found[id_], True) for id_ in spoken if id_ in found),

@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from agent_console import intake_words, words
 from agent_console.door import Answer, console, long_body, needs, person, utc_now
 from crm.agencies.register import AgencyError
-from crm.cases import attachments, life
+from crm.cases import attachments, life, reading
 from crm.cases.attachments import AT_ONCE, AttachmentError, Giver
 from crm.cases.life import CaseError
 from crm.cases.models import Case
@@ -62,7 +62,10 @@ def add_files(whose: Callable[[Session], tuple[Case, str]], giver: Giver) -> Non
 @needs(Right.CASES_SEE)
 def download(code: str, number: int) -> Answer:
     with console().database.reading() as session:
-        found = attachments.one_of(session, _case(session, code), number)
+        case = _case(session, code)
+        if not reading.is_open_to(session, case, person().login, utc_now()):
+            return _back(code, "words")  # where the reason is asked for
+        found = attachments.one_of(session, case, number)
     if found is None:
         raise NotFound()
     return served(found)

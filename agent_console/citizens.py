@@ -18,8 +18,8 @@ from crm.branches import LANGUAGES
 from crm.cases import life
 from crm.cases.life import CaseError
 from crm.cases.models import Identity
-from crm.citizens import contacts
-from crm.citizens.contacts import ContactError
+from crm.citizens import contacts, persons
+from crm.citizens.errors import ContactError
 from crm.citizens.numbers import Number, NumberError
 from crm.models import Call
 from crm.privacy import consents
@@ -46,7 +46,10 @@ def find() -> Answer:
             "citizens.html", written=written[:40], problem=words.contact_problem("number")
         ), 400
     with console().database.reading() as session:
-        return _page(session, number)
+        return _page(
+            session, number, calls_page=request.form.get("calls_page", 1, int),
+            cases_page=request.form.get("cases_page", 1, int),
+        )
 
 
 @blueprint.get("/call/<call_id>")
@@ -94,6 +97,32 @@ def keep() -> Answer:
         return _page(session, number)
 
 
+@blueprint.post("/persons")
+@needs(Right.CITIZENS_KEEP)
+def persons_of() -> Answer:
+    """Say that another number is the same person's, or that this one is somebody else's."""
+    form = request.form
+    number, by, now = _number(form.get("number")), person().login, utc_now()
+    try:
+        with console().database.transaction() as session:
+            match form.get("act"):
+                case "join":
+                    other = contacts.parsed(form.get("other", ""))
+                    persons.join(session, number, other, reason=form.get("reason", ""), by=by,
+                                 now=now)
+                case "part":
+                    persons.part(session, number, reason=form.get("reason", ""), by=by, now=now)
+                case _:
+                    raise BadRequest()
+    except (ContactError, NumberError) as error:
+        code = error.code if isinstance(error, ContactError) else "number"
+        with console().database.reading() as session:
+            return _page(session, number, code)
+    flash(_("Saved."))
+    with console().database.reading() as session:
+        return _page(session, number)
+
+
 @blueprint.post("/consents")
 @needs(Right.CITIZENS_KEEP)
 def consent() -> Answer:
@@ -115,6 +144,7 @@ def consent() -> Answer:
 
 
 @blueprint.get("/consents")
+@blueprint.get("/persons")
 @blueprint.get("/known")
 @needs(Right.CITIZENS_SEE)
 def kept() -> Answer:
@@ -122,12 +152,19 @@ def kept() -> Answer:
     return redirect(url_for(".search"))
 
 
-def _page(session: Session, number: Number, problem: str | None = None) -> Answer:
+def _page(
+    session: Session, number: Number, problem: str | None = None, *, calls_page: int = 1,
+    cases_page: int = 1,
+) -> Answer:
+    contact = contacts.of_number(session, number, calls_page=calls_page, cases_page=cases_page)
     return render_template(
-        "citizen.html", contact=contacts.of_number(session, number), languages=LANGUAGES,
+        "citizen.html", contact=contact, languages=LANGUAGES,
+        pages={"calls_page": (calls_page, contacts.pages(contact.call_count)),
+               "cases_page": (cases_page, contacts.pages(contact.case_count))},
+        joined=persons.history(session, number.dialled),
         purposes=[one for one in consents.Purpose
                   if consents.GROUNDS[one] is Ground.CONSENT],
-        channels=consents.CHANNELS, listed=contacts.LISTED, now=utc_now(),
+        channels=consents.CHANNELS, now=utc_now(),
         given=request.form if problem else None,
         problem=words.contact_problem(problem) if problem else None, ended=life.ENDED,
     ), 409 if problem == "stale" else 400 if problem else 200

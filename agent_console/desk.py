@@ -28,6 +28,7 @@ from crm.agents.models import RescueCall
 from crm.calls import history
 from crm.cases import life
 from crm.cases.models import Status
+from crm.citizens import persons
 from crm.desk import PauseReason, Result, SeatKind
 from crm.models import Call, LiveCall, User
 from crm.rights import Right
@@ -135,8 +136,9 @@ def call(call_id: str) -> Answer:
         caller = desk.caller_of(session, call_id)
         branch = next((row.branch for row in known if row.branch), None)
         note = desk.note_of(session, me, call_id)
-        earlier = history.of_caller(session, caller, but=call_id) if caller else []
-        now, own_cases = utc_now(), life.of_phone(session, caller) if caller else []
+        phones = persons.numbers_of(session, caller) if caller else []
+        earlier = history.of_callers(session, phones, but=call_id) if phones else []
+        now, own_cases = utc_now(), life.of_phones(session, phones) if phones else []
         return {
             "id": call_id, "caller": caller, "branch": branch,
             "path": path_text(record.path) if record else None,
@@ -152,7 +154,7 @@ def call(call_id: str) -> Answer:
             } for item in earlier],
             "cases": [{
                 "code": words.case_code(one.code), "page": url_for("case_desk.page", code=one.code),
-                "status": words.case_statuses()[one.status], "summary": one.summary[:160],
+                "status": words.case_statuses()[one.status], "summary": words.told(one)[:160],
                 "overdue": Status(one.status) not in life.ENDED and one.due_at < now,
             } for one in own_cases],
         }, 200

@@ -22,7 +22,7 @@ from crm.agencies import view as agency_view
 from crm.agencies.models import Officer
 from crm.agencies.register import AgencyError
 from crm.agencies.view import Act
-from crm.cases import attachments, drafts, links, texts
+from crm.cases import attachments, drafts, links, reading, texts
 from crm.cases import life as cases
 from crm.cases.attachments import AT_ONCE, LARGEST, Giver
 from crm.cases.disguise import nameless
@@ -58,6 +58,7 @@ def listing() -> Answer:
 @blueprint.get("/agency/<code>")
 @needs(Right.AGENCY_CASES)
 def page(code: str) -> Answer:
+    _note_read(lambda session: (_case(session, code), _signed_in(session)))
     with console().database.reading() as session:
         officer = _signed_in(session)
         return _page(session, _case(session, code), officer, url_for(".act", code=code))
@@ -93,6 +94,8 @@ def add_files(code: str) -> Answer:
 @blueprint.get("/o/<token>")
 @public
 def link(token: str) -> Answer:
+    if _is_in(token):
+        _note_read(lambda session: _of_link(session, token))
     with console().database.reading() as session:
         case, officer = _of_link(session, token)
         if _is_in(token):
@@ -298,6 +301,18 @@ def _page(
         area=areas.standing(vietnam_day(now)).get(case.area or ""), others=others,
         tomorrow=vietnam_day(now) + timedelta(days=1),
     ), 409 if error and code == "stale" else 400 if error else 200
+
+
+def _note_read(found: Callable[[Session], tuple[Case, Officer]]) -> None:
+    """That somebody of the agency reads a sealed case, where they may."""
+    now = utc_now()
+    with console().database.reading() as session:
+        case, officer = found(session)
+        if not case.sealed or not agency_view.may_see(session, case, officer, now):
+            return
+    with console().database.transaction() as session:
+        case, officer = found(session)
+        reading.note_agency(session, case, officer.name, now)
 
 
 def _door(session: Session, token: str, error: LinkError | None = None) -> Answer:

@@ -12,7 +12,7 @@ from flask_babel import gettext as _
 from crm.branches import BRANCHES, BY_ID, SERVICES
 from crm.cases.categories import CATEGORIES
 from crm.cases.dispatch import Why
-from crm.cases.models import Identity, Status
+from crm.cases.models import Case, Identity, Status
 from crm.clock import VIETNAM
 from crm.desk import PauseReason, Result
 from crm.knowledge.models import PointKind, State
@@ -188,7 +188,8 @@ def case_events() -> dict[str, str]:
         "split": _("A second case made of it"), "call": _("Spoken of in a call"),
         "reminded": _("Reminded"), "duty": _("Taken on by the telephone on duty"),
         "rated": _("The citizen's judgement"), "public": _("Text for everybody set"),
-        "looked": _("Identity looked at"), "revoked": _("Link revoked"),
+        "looked": _("Identity looked at"), "read": _("Sealed words read"),
+        "revoked": _("Link revoked"),
         "sent_again": _("Link sent again"),
     }
 
@@ -224,6 +225,10 @@ def contact_problem(code: str) -> str:
         "purpose": _("Choose what was said, and about what."),
         "channel": _("Choose what was said, and how."),
         "evidence": _("Write how it can be shown: the call, the form, the letter."),
+        "same": _("This is the same number."), "reason": _("Write how you know it."),
+        "together": _("These numbers are one person's already."),
+        "alone": _("This number belongs to no other."),
+        "many": _("One person has ten numbers at most."),
         "stale": _("Somebody else has changed this meanwhile: see what it says now."),
     }
     return sentences[code]
@@ -236,6 +241,11 @@ def consent_purposes() -> dict[str, str]:
 
 def consent_said() -> dict[str, str]:
     return {"given": _("agrees"), "refused": _("does not agree"), "ended": _("agrees no more")}
+
+
+def consent_standing() -> dict[str, str]:
+    """What stands in the list: what can be written down, and what follows from a call."""
+    return consent_said() | {"unheard": _("did not hear the notice to its end; not recorded")}
 
 
 def consent_channels() -> dict[str, str]:
@@ -276,6 +286,17 @@ def tracing_deeds() -> dict[str, str]:
 def privacy_kinds() -> dict[str, str]:
     return {"see": _("see the data"), "correct": _("correct the data"),
             "erase": _("erase the data")}
+
+
+def told(case: Case) -> str:
+    """What a case says, in a list that anybody of the desk sees."""
+    return _("Sealed") if case.sealed else case.summary
+
+
+def reading_reasons() -> list[str]:
+    """Why the words of a sealed case are read, most often."""
+    return [_("To send it to the agency"), _("The citizen is on the line"),
+            _("To check the agency's answer")]
 
 
 def privacy_states() -> dict[str, str]:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from crm.calls.rows import iso
 from crm.cases.models import AuditHead, CaseEvent
+from crm.field_keys import Secret
 
 BEGINNING = "0" * 64
 
@@ -36,8 +37,10 @@ class Verdict:
 def seal(session: Session, event: CaseEvent) -> None:
     """Chain a new event. Others who would add one wait until this transaction is over."""
     head = session.get_one(AuditHead, 1, with_for_update=True, populate_existing=True)
-    event.salt = secrets.token_hex(16)
-    event.note_hash = _note_hash(event.salt, event.note)
+    salt = secrets.token_hex(16)
+    # with its salt sealed, the hash of a sealed note is a keyed one
+    event.salt = Secret(salt) if isinstance(event.note, Secret) else salt
+    event.note_hash = _note_hash(salt, event.note)
     event.digest = head.digest = _digest(head.digest, event)
     head.events += 1
 

@@ -105,6 +105,33 @@ class Sealed(TypeDecorator[str]):
         return None if value is None else _keys_of(dialect).open(value)
 
 
+class Secret(str):
+    """A text that stands sealed in a column of SealedSecrets, and is one again when it is read."""
+
+    __slots__ = ()
+
+
+class SealedSecret(TypeDecorator[str]):
+    """A text that stands sealed in the database where it is a Secret, and readable otherwise, so
+    that the many that are none can be searched there."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        # what somebody has begun with the mark would not open: it is sealed as well
+        secret = isinstance(value, Secret) or (value is not None and value.startswith(MARK))
+        return _keys_of(dialect).seal(value) if secret and value is not None else value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or not value.startswith(MARK):
+            return value
+        return Secret(_keys_of(dialect).open(value))
+
+    def compare_values(self, x: object, y: object) -> bool:
+        return x == y and isinstance(x, Secret) == isinstance(y, Secret)
+
+
 class SealedJson(TypeDecorator[dict[str, Any]]):
     """An object that stands sealed in the database, as JSON."""
 

@@ -47,6 +47,7 @@ class Right(Enum):
 
     CASES_SEE = "read cases and their files", *_DESKS, Role.AUDITOR
     CASES_OPEN = "open, classify and complete cases", *_DESKS
+    CASES_WORDS = "read what private cases say, for a reason", *_DESKS
     CASES_IDENTITY = "look at a hidden number, for a reason", *_DESKS
     CASES_DISPATCH = ("send cases to agencies, answer, move, join, publish; links of officers",
                       *_DISPATCH)

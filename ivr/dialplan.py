@@ -15,6 +15,7 @@ from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES, SERVICES, Language
 from crm.calls.facts import SCORES
 from crm.cases.life import SCORES as CASE_SCORES
 from crm.cases.working_days import holidays_of
+from crm.privacy import consents
 from crm.settings import Expert
 from ivr.menu import Hours, Menus
 
@@ -73,6 +74,7 @@ def compile_dialplan(
         ],
         "queues": ALL_QUEUES,
         "languages": languages,
+        "notice": consents.NOTICE,
         "language_queues": [one.id for one in LANGUAGES],
         "language_wait_s": LANGUAGE_WAIT_S,
         "place_again_s": PLACE_AGAIN_S,

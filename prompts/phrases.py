@@ -21,8 +21,8 @@ PROMPTS = (
     "status_classified", "status_assigned", "status_in_progress", "status_need_info",
     "status_extended", "status_overdue", "status_resolved", "status_closed", "status_rejected",
     "status_duplicate", "status_reopened", "status_due", "status_days_left", "status_due_today",
-    "duty_case", "duty_taken", "agency_general", "lookup_answer", "lookup_next", "lookup_reopen",
-    "lookup_add", "leaf_end", "survey_case", "survey_thanks",
+    "duty_case", "duty_taken", "agency_general", "lookup_answer", "lookup_question",
+    "lookup_next", "lookup_reopen", "lookup_add", "leaf_end", "survey_case", "survey_thanks",
     "o_1", "o_4", "year",
     *(f"day_{day}" for day in range(1, 32)), *(f"month_{month}" for month in range(1, 13)),
 )
@@ -83,17 +83,25 @@ class Phrases:
                 )
         return tuple(files)
 
-    def case_keys(self, case: Case, *, is_last: bool) -> tuple[str, Files]:
-        """The keys that mean something after a case's status, and the sentences that name them."""
+    def case_keys(
+        self, case: Case, *, is_last: bool, question: str | None = None
+    ) -> tuple[str, Files]:
+        """The keys that mean something after a case's status, and the sentences that name them.
+        `question`: what its agency asks the citizen."""
         status = Status(case.status)
         named = {
-            "1": ("lookup_answer", self.answer(case) is not None),
+            "1": ("lookup_question" if question else "lookup_answer",
+                  self.told(case, question) is not None),
             "2": ("lookup_next", not is_last),
             "3": ("lookup_reopen", status in _ENDED),
             "5": ("lookup_add", status not in _ENDED),
         }
         there = {key: prompt for key, (prompt, means) in named.items() if means}
         return "".join(there), (*there.values(), "leaf_end")
+
+    def told(self, case: Case, question: str | None) -> str | None:
+        """The sound behind key 1: what is asked of the citizen, or what they are answered."""
+        return self._said.sound_of(question) if question else self.answer(case)
 
     def answer(self, case: Case) -> str | None:
         """The sound of a case's answer, once it is resolved and the sound has been made; of a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from crm.cases import life, lookup
+from crm.cases import life, lookup, questions
 from crm.cases.lookup import Found, Locked, NotFound, TailNeeded
 from crm.database import Database
 from crm.settings import Settings
@@ -26,8 +26,8 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
         locked                  too many wrong codes
         tail                    type the last four digits of your number too
         none|SOUNDS             nothing fits
-        found|CODE|KEYS|ANSWER|STATUS SOUNDS|SOUNDS THAT NAME THE KEYS|rate, where the citizen is
-                                asked after the answer whether they are satisfied with it
+        found|CODE|KEYS|ANSWER OR QUESTION|STATUS SOUNDS|SOUNDS THAT NAME THE KEYS|rate, where
+                                the citizen is asked after the answer whether they are satisfied
 
     It raises SQLAlchemyError where the database does not answer in time.
     """
@@ -45,6 +45,8 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
                 count = lookup.count(session, asked.caller)
                 return f"count|{count}|{_sounds(phrases.case_count(count))}"
             found = lookup.look_up(session, asked.caller, asked.digits, asked.tail, now)
+            questions = {one.id: questions.asked(session, one) for one in found.cases} if (
+                isinstance(found, Found)) else {}
         match found:
             case Locked():
                 return "locked"
@@ -58,10 +60,14 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
             case Found(those):
                 number = min(max(asked.index, 1), len(those))
                 one = those[number - 1]
-                keys, named = phrases.case_keys(one, is_last=number == len(those))
+                question = questions[one.id]
+                keys, named = phrases.case_keys(
+                    one, is_last=number == len(those), question=question
+                )
                 status = phrases.case_status(one, number, len(those), now)
                 return "|".join((
-                    "found", one.code, keys, phrases.answer(one) or "", _sounds(status),
+                    "found", one.code, keys, phrases.told(one, question) or "",
+                    _sounds(status),
                     _sounds(named), "rate" if life.is_to_be_rated(one) else "",
                 ))
 

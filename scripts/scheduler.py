@@ -21,7 +21,7 @@ from crm.broadcasts import board as broadcast_board
 from crm.broadcasts import load, sending
 from crm.broadcasts.models import Stage
 from crm.calls import waits
-from crm.cases import attachments, duty, incidents, life, lookup, promises
+from crm.cases import attachments, duty, incidents, life, lookup, promises, questions
 from crm.database import Database
 from crm.intake import mailbox, zalo
 from crm.intake.mail import Taken
@@ -340,11 +340,11 @@ class Jobs:
         reports.count_days(self._settings, self._database, self._clock())
 
     def say_saved_texts(self) -> None:
-        """Names of agencies, answers to citizens and lists of contact points become sounds soon
-        after they are saved."""
+        """Names of agencies, answers and questions to citizens and lists of contact points become
+        sounds soon after they are saved."""
         now = self._clock()
         with self._database.reading() as session:
-            texts = life.spoken_texts(session, now)
+            texts = life.spoken_texts(session, now) + questions.spoken_texts(session)
             texts += bulletins.spoken_texts(session) + incidents.spoken_texts(session)
             texts += voice.spoken_texts(session)
             lists = {f"points.{kind}": points.spoken_list(session, kind, now)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from flask import Blueprint, Flask, Response, request
 from flask_limiter import HeaderNames, Limiter
 
+from crm.cases import lookup
+
 ADDRESS_LIMIT = "1200 per minute"  # of the API, whatever is shown
 TOKEN_LIMIT = "600 per minute"  # noqa: S105
 REFUSED_LIMIT = "30 per minute"  # tokens that are none, of one address
@@ -51,7 +53,7 @@ def address() -> str:
 
 def stranger() -> str:
     """Whoever asks, as wrong codes of theirs are counted: their address stands for a telephone."""
-    return "ip:" + hashlib.sha256(address().encode()).hexdigest()[:16]
+    return lookup.ADDRESS + hashlib.sha256(address().encode()).hexdigest()[:16]
 
 
 def _token() -> str:

@@ -214,6 +214,7 @@ class StatusTold(BaseModel):
     agency: str | None
     opened_at: Time
     due_at: Time
+    question: str | None  # what its agency asks the citizen
     answer: str | None
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 
 from agent_console.api import limits
 from agent_console.door import Answer, console, public, utc_now
-from crm.cases import lookup
+from crm.cases import lookup, questions
 from crm.cases.models import Case
 
 blueprint = Blueprint("lookup", __name__, url_prefix="/status")
@@ -27,12 +27,15 @@ def look() -> Answer:
     code, tail = (re.sub(r"[\s.-]", "", request.form.get(name, "")) for name in ("code", "tail"))
     who, now = limits.stranger(), utc_now()
     told: Case | None = None
+    question: str | None = None
     problem, status = None, 200
     if not re.fullmatch(r"[0-9]{8}", code) or not re.fullmatch(r"[0-9]{4}", tail):
         problem, status = "form", 400
     else:
         with console().database.reading() as session:
             found = lookup.look_up(session, who, code, tail, now)
+            if isinstance(found, lookup.Found):
+                question = questions.asked(session, found.cases[0])
         match found:
             case lookup.Found((first, *_)):
                 told = first
@@ -40,10 +43,11 @@ def look() -> Answer:
                 problem, status = "locked", 429
             case lookup.NotFound(slip=True):
                 problem, status = "slip", 404
-            case lookup.NotFound(code=missed):
+            case lookup.NotFound():
                 problem, status = "unknown", 404
                 with console().database.transaction() as session:
-                    lookup.note_miss(session, who, missed, now)
+                    lookup.note_miss(session, who, code, now)
     return render_template(
-        "public/status.html", case=told, problem=problem, given=request.form,
+        "public/status.html", case=told, question=question, problem=problem,
+        given=request.form,
     ), status

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import Date, ForeignKey, Index, String, Text
+from sqlalchemy import Date, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from crm.cases.models import Agency, Case
+from crm.field_keys import SealedSecret
 from crm.models import Base
 
 
@@ -84,7 +85,7 @@ class Draft(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     case_id: Mapped[int] = mapped_column(ForeignKey("citizen_case.id"))
-    text: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(SealedSecret)
     by: Mapped[str] = mapped_column(String(40))
     at: Mapped[datetime]
     decided_at: Mapped[datetime | None]

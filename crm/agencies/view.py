@@ -85,7 +85,7 @@ class Listed:
     status: str
     category: str | None
     area: str | None
-    summary: str
+    summary: str | None  # None: sealed, and read on the case's own page
     due_at: datetime
     waits: bool
 
@@ -116,8 +116,8 @@ def of_agency(session: Session, officer: Officer, now: datetime) -> list[Listed]
     ).order_by(Case.due_at, Case.id).limit(LISTED)).all()
     waiting = drafts.waiting_of(session, found)
     return [
-        Listed(one.code, one.status, one.category, one.area, _teller(one)(one.summary), one.due_at,
-               one.id in waiting)
+        Listed(one.code, one.status, one.category, one.area,
+               None if one.sealed else _teller(one)(one.summary), one.due_at, one.id in waiting)
         for one in found
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from crm.field_keys import Sealed
+from crm.field_keys import Sealed, SealedJson
 from crm.models import Base
 
 
@@ -38,7 +38,7 @@ class KeptAnswer(Base):
     key: Mapped[str] = mapped_column(String(64))
     request_hash: Mapped[str] = mapped_column(String(64))  # of method, path and body
     status: Mapped[int]
-    body: Mapped[dict[str, Any]]
+    body: Mapped[dict[str, Any]] = mapped_column(SealedJson)
     at: Mapped[datetime]
 
     __table_args__ = (UniqueConstraint("token_id", "key"), Index("api_answer_at", "at"))

@@ -1,17 +1,21 @@
-"""Webhooks: programs that are told what happens to cases, by signed requests to their addresses.
+"""Webhooks: programs that are told what happens to cases and that calls have ended, by signed
+requests to their addresses.
 
 What is to be told is written in the transaction of the change and sent after its commit
-(crm.api.posts). It carries a case's code, status and times, and nothing of the citizen.
+(crm.api.posts). It carries a case's code, status and times, of a call its id, branch, outcome and
+times, and nothing of the citizen.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
@@ -23,8 +27,10 @@ from crm.calls.rows import iso
 from crm.cases.models import Case, CaseEvent, Status
 from crm.errors import HotlineError
 
+CALL = "call.ended"
 EVENTS = (
     "case.opened", "case.classified", "case.assigned", "case.moved", "case.resolved", "case.closed",
+    CALL,
 )
 TRIED_FOR = timedelta(hours=24)
 KEPT = timedelta(days=30)
@@ -110,24 +116,42 @@ def note(session: Session, case: Case, event: CaseEvent) -> None:
     name = _name(event)
     if name is None:
         return
-    live = session.scalars(select(Webhook).where(Webhook.ended_at.is_(None)))
-    listening = [webhook for webhook in live if name in webhook.events]
-    if not listening:
+    _tell(session, _listening(session, name), name, event.at, secrets.token_hex(12), {
+        "code": case.code, "status": case.status, "before": event.before,
+        "opened_at": iso(case.opened_at), "due_at": iso(case.due_at),
+        "resolved_at": iso(case.resolved_at) if case.resolved_at else None,
+    })
+
+
+def note_ended(session: Session, calls: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """The same of calls that have just ended: rows of the table of calls. `now`: of the last event
+    that was read with them."""
+    if not calls or not (listening := _listening(session, CALL)):
         return
-    told = {
-        "type": name, "timestamp": iso(event.at),
-        "data": {
-            "code": case.code, "status": case.status, "before": event.before,
-            "opened_at": iso(case.opened_at), "due_at": iso(case.due_at),
-            "resolved_at": iso(case.resolved_at) if case.resolved_at else None,
-        },
-    }
-    message = f"msg_{secrets.token_hex(12)}"
+    for call in calls:
+        # the same for the same call, whoever writes it
+        message = hashlib.sha256(call["id"].encode()).hexdigest()[:24]
+        _tell(session, listening, CALL, now, message, {
+            **{name: call[name] for name in ("id", "direction", "kind", "branch", "outcome")},
+            **{name: iso(call[name]) if call[name] else None
+               for name in ("started_at", "answered_at", "ended_at")},
+        })
+
+
+def _listening(session: Session, name: str) -> list[Webhook]:
+    live = session.scalars(select(Webhook).where(Webhook.ended_at.is_(None)))
+    return [webhook for webhook in live if name in webhook.events]
+
+
+def _tell(
+    session: Session, listening: Sequence[Webhook], name: str, at: datetime, message: str,
+    data: Mapping[str, Any],
+) -> None:
+    told = json.dumps({"type": name, "timestamp": iso(at), "data": data}, separators=(",", ":"))
     for webhook in listening:
         session.add(WebhookDelivery(
-            webhook_id=webhook.id, message=message, event=name,
-            body=json.dumps(told, separators=(",", ":")), state="waiting", created_at=event.at,
-            next_attempt_at=event.at, give_up_at=event.at + TRIED_FOR,
+            webhook_id=webhook.id, message=f"msg_{message}", event=name, body=told,
+            state="waiting", created_at=at, next_attempt_at=at, give_up_at=at + TRIED_FOR,
         ))
 
 

@@ -16,7 +16,8 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     parties             [[time, expert:ID | duty:N | service:ID], ...] who was rung outside since
     transfers           [[time, how, to whom], ...]
     wait                [time, from s, to s] of the first wait that was predicted
-    branch, queue, notice, recording    [time, value], the latest
+    branch, queue, recording    [time, value], the latest
+    notice              [time, heard | refused | cut, the text's version], the latest
     survey              [time, 1 | 2 | 3 | 5], the latest
     voicemail           [ms, time, file], the longest
     emergency           time of the first HL_EMERGENCY
@@ -252,6 +253,11 @@ def _wait(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
         _earliest(facts, "wait", [at, least, most])
 
 
+def _notice(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    if result := _value(extra, "result", 8):
+        _latest(facts, "notice", [at, result, _value(extra, "text", 40)])
+
+
 def _voicemail(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
     file = _value(extra, "file", 120)
     if file and (length := _number(extra, "ms")) is not None:
@@ -293,7 +299,7 @@ _NOTES: dict[str, _Note] = {
     "HL_MENU": _step,
     "HL_KEY": _step,
     "HL_BRANCH": _branch,
-    "HL_NOTICE": _last_value("notice", "result", 8),
+    "HL_NOTICE": _notice,
     "HL_RECORDING": _last_value("recording", "file", 120),
     "HL_EMERGENCY": _emergency,
     "HL_QUEUE": _queue,

@@ -5,7 +5,7 @@ Every query is bounded by a limit and goes by an index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -86,11 +86,15 @@ def _took(call: Call) -> str | None:
     return str(rung[-1]).removeprefix(EXPERT) if rung else None
 
 
-def of_caller(session: Session, caller: str, *, but: str, limit: int = 10) -> list[Record]:
-    """A caller's other calls, newest first."""
+def of_callers(
+    session: Session, numbers: Sequence[str], *, but: str = "", limit: int = 10, skip: int = 0
+) -> list[Record]:
+    """The other calls of whoever has these numbers, newest first."""
+    # one number by equality: its index has the order then, and a page of it is all that is read
+    whose = Call.caller == numbers[0] if len(numbers) == 1 else Call.caller.in_(numbers)
     return _with_notes(session, session.scalars(
-        select(Call).where(Call.caller == caller, Call.id != but)
-        .order_by(Call.started_at.desc()).limit(limit)
+        select(Call).where(whose, Call.id != but)
+        .order_by(Call.started_at.desc()).limit(limit).offset(skip)
     ))
 
 

@@ -18,9 +18,19 @@ from sqlalchemy import ColumnElement, Table, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from crm.api import webhooks
 from crm.calls import segments as parts
 from crm.calls import shifts
-from crm.calls.facts import CALL_ID, Facts, JournalEvent, call_of_leg, fold, fold_leg, of_its_leg
+from crm.calls.facts import (
+    CALL_ID,
+    EPOCH,
+    Facts,
+    JournalEvent,
+    call_of_leg,
+    fold,
+    fold_leg,
+    of_its_leg,
+)
 from crm.calls.rows import Row, describe, iso
 from crm.clock import VIETNAM
 from crm.models import Base, Boot, Call, CallSegment, Leg
@@ -74,11 +84,15 @@ def apply(session: Session, events: Sequence[JournalEvent]) -> Applied:
         touched |= _open_on(session, node)
     callers |= _stored(session, Call, Call.id, touched - callers.keys())
     legs = _stored(session, Leg, Leg.call_id, touched) | legs
-    return _write(session, touched, callers, legs, tuple(name for _, name in new_boots))
+    return _write(
+        session, touched, callers, legs, tuple(name for _, name in new_boots),
+        max((event.at for event in events), default=EPOCH),
+    )
 
 
 def _write(
-    session: Session, touched: set[str], callers: Stored, legs: Stored, new_boots: tuple[str, ...]
+    session: Session, touched: set[str], callers: Stored, legs: Stored,
+    new_boots: tuple[str, ...], read_at: datetime,
 ) -> Applied:
     legs_of: dict[str, dict[str, Facts]] = {}
     for leg_id, facts in legs.items():
@@ -106,6 +120,7 @@ def _write(
                 call_id, caller, own_legs, counted=call_row["kind"] == "citizen",
                 boot_is_over=is_over,
             )
+    _tell_ended(session, call_rows, read_at)
     _upsert(session, "call", call_rows)
     _upsert(session, "leg", leg_rows)
     _put_segments(session, [row["id"] for row in call_rows], segments)
@@ -119,6 +134,17 @@ def _put_segments(session: Session, calls: Sequence[str], segments: list[Row]) -
     if segments:
         shifts.cut_wrapups(session, segments)
         session.execute(insert(Base.metadata.tables[CallSegment.__tablename__]), segments)
+
+
+def _tell_ended(session: Session, rows: Sequence[Row], at: datetime) -> None:
+    """Programs are told of calls that end with these rows: of each once, in this transaction."""
+    over = {row["id"]: row for row in rows if row["ended_at"] is not None}
+    for some in _portions(sorted(over)):
+        for id_ in session.scalars(
+            select(Call.id).where(Call.id.in_(some), Call.ended_at.is_not(None))
+        ):
+            del over[id_]
+    webhooks.note_ended(session, list(over.values()), at)
 
 
 def _add_boots(

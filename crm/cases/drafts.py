@@ -28,7 +28,7 @@ def propose(session: Session, case: Case, text: str, officer: Officer, now: date
         return True
     if (before := waiting(session, case)) is not None:
         before.decided_at, before.decided_by, before.approved = now, officer.name, False
-    session.add(Draft(case_id=case.id, text=text, by=officer.name, at=now))
+    session.add(Draft(case_id=case.id, text=case.kept(text), by=officer.name, at=now))
     life.note(session, case, officer.name, now, "draft", text=text)
     return False
 

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from crm.cases import life
+from crm.cases import words as case_words
 from crm.cases.life import CaseError
 from crm.cases.models import Case, Identity, Kind, Status
 from crm.vietnamese import folded
@@ -94,6 +95,8 @@ def join(session: Session, case: Case, main: Case, *, by: str, now: datetime) ->
     for one in doubles(session, case):
         one.duplicate_of = main
     main.sensitive = main.sensitive or case.sensitive
+    if case.sealed:
+        case_words.seal(session, main)
     life.note(session, main, by, now, "joined", details={"case": case.code})
     if main.status in (Status.RESOLVED, Status.CLOSED):
         case.next_step_at = now  # its citizen is told at once
@@ -112,6 +115,7 @@ def split(
     other = life.open_case(
         session, summary=summary, by=by, now=now, phone=case.phone, channel=case.channel,
         identity=Identity(case.identity), kind=Kind(case.kind), sensitive=case.sensitive,
+        private=case.sealed,
     )
     other.split_from = case
     for call_id in life.calls_of(session, case):

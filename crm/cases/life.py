@@ -16,13 +16,14 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from crm import audit, search
+from crm import audit
 from crm.agencies.register import agency_named
 from crm.api import webhooks
 from crm.areas import area_named, standing
 from crm.calls.facts import JournalEvent
 from crm.calls.rows import iso
 from crm.cases import deadlines
+from crm.cases import words as case_words
 from crm.cases.categories import category_named
 from crm.cases.codes import is_code, new_code
 from crm.cases.deadlines import GENERAL, Deadline
@@ -30,6 +31,7 @@ from crm.cases.models import Agency, Case, CaseCall, CaseEvent, Identity, Kind, 
 from crm.cases.routing import Suggestion, suggest
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
+from crm.field_keys import Secret
 from crm.models import Call
 
 CITIZEN = "citizen"
@@ -39,6 +41,7 @@ CONTENT = (1, 2)
 LONGEST_ANSWER = 1200  # letters: about a minute and a half when it is read out
 ANSWERS_KEPT = timedelta(days=90)  # as sound, after the case was resolved
 SHORTEST_REASON = 5  # letters
+LOOKS = ("looked", "read")  # they change nothing for whoever works on the case
 _DRAWS = 20
 
 _S = Status
@@ -122,10 +125,11 @@ def open_case(
     session: Session, *, summary: str, by: str, now: datetime, phone: str | None = None,
     channel: str = "hand", call_id: str | None = None, identity: Identity = Identity.SHOWN,
     sensitive: bool = False, due_at: datetime | None = None, kind: Kind = Kind.REPORT,
-    public: bool = False, received_at: datetime | None = None,
+    public: bool = False, received_at: datetime | None = None, private: bool = False,
 ) -> Case:
     """A new case, due as a general one unless told otherwise. `received_at`: when the hotline got
-    it, where it is entered later; its deadline counts from then. Raises CaseError."""
+    it, where it is entered later; its deadline counts from then. `private`: what it is about makes
+    its words sealed, as `sensitive` does. Raises CaseError."""
     opened_at = received_at or now
     if not summary.strip():
         raise CaseError("a case says what it is about", "summary")
@@ -133,10 +137,11 @@ def open_case(
         raise CaseError(
             "an anonymous case has no telephone number: hide the identity instead", "anonymous"
         )
+    said = Secret(summary.strip()) if sensitive or private else summary.strip()
     for _ in range(_DRAWS):
         case = Case(
             code=new_code(), status=_S.NEW, identity=identity, sensitive=sensitive, phone=phone,
-            channel=channel, kind=kind, public=public, summary=summary.strip(), opened_at=opened_at,
+            channel=channel, kind=kind, public=public, summary=said, opened_at=opened_at,
             dispatch_due_at=now + deadlines.DISPATCH,
             due_at=due_at or deadlines.due(GENERAL, opened_at, deadlines.working_days(session)),
         )
@@ -148,7 +153,7 @@ def open_case(
         if call_id:
             session.add(CaseCall(case_id=case.id, call_id=call_id, at=now))
         note(session, case, by, now, "opened", after=_S.NEW)
-        index(session, case)
+        case_words.index(session, case)
         return case
     raise CaseError("no free case code was found", "unknown")
 
@@ -189,11 +194,13 @@ def classify(
     case.sensitive = case.sensitive or subject is not None
     if was is _S.NEW:
         case.status = _S.CLASSIFIED
+    if case.sensitive or kind.private:
+        case_words.seal(session, case)
     note(
         session, case, by, now, "classified", before=was, after=Status(case.status),
         details={"category": category, "area": area, "about": about},
     )
-    index(session, case)
+    case_words.index(session, case)
 
 
 def suggested(session: Session, case: Case, now: datetime) -> Suggestion | None:
@@ -227,8 +234,8 @@ def move(
         details["due_at"] = _extend(session, case, due_at, reason)
     if refusal is not None:
         details["refusal"] = refusal
-        case.answer = case.answer or REFUSALS[refusal]
-        index(session, case)
+        case.answer = case.answer or case.kept(REFUSALS[refusal])
+        case_words.index(session, case)
     if to is _S.CLASSIFIED:
         details["agency"] = _give_back(case, reason, now)
     if to is _S.REOPENED:
@@ -299,9 +306,9 @@ def _extend(session: Session, case: Case, due_at: datetime, reason: str) -> str:
 
 def set_answer(session: Session, case: Case, text: str, *, by: str, now: datetime) -> None:
     """What the citizen is told, approved by whoever sets it. Raises CaseError."""
-    case.answer = answer_text(text)
+    case.answer = case.kept(answer_text(text))
     note(session, case, by, now, "answered", text=case.answer)
-    index(session, case)
+    case_words.index(session, case)
 
 
 def answer_text(text: str) -> str:
@@ -319,11 +326,13 @@ def add_information(session: Session, case: Case, text: str, *, by: str, now: da
     note(session, case, by, now, "info", before=was, text=text)
 
 
-def note_look(session: Session, case: Case, reason: str, *, by: str, now: datetime) -> None:
+def note_look(
+    session: Session, case: Case, reason: str, *, by: str, now: datetime, what: str = "looked"
+) -> None:
     """Somebody of the hotline looks at who reported, where that is hidden. Raises CaseError."""
     if len(reason.strip()) < SHORTEST_REASON:
-        raise CaseError("say why you need to know who reported", "reason")
-    note(session, case, by, now, "looked", text=reason)
+        raise CaseError("say why you need to see it", "reason")
+    note(session, case, by, now, what, text=reason)
 
 
 def events_of(session: Session, case: Case) -> list[CaseEvent]:
@@ -335,8 +344,10 @@ def events_of(session: Session, case: Case) -> list[CaseEvent]:
 def unchanged_since(session: Session, case: Case, seen: int | None) -> None:
     """`seen` is the id of the last event that whoever changes the case has read. Raises CaseError
     where there is a later one."""
-    newest = session.scalar(select(func.max(CaseEvent.id)).where(CaseEvent.case_id == case.id))
-    if newest != seen:
+    newest = session.scalar(select(func.max(CaseEvent.id)).where(
+        CaseEvent.case_id == case.id, CaseEvent.what.not_in(LOOKS)
+    ))
+    if seen is None or newest is None or newest > seen:
         raise CaseError("the case has changed meanwhile", "stale")
 
 
@@ -356,32 +367,15 @@ def handled(session: Session, limit: int) -> list[Case]:
     return list(session.scalars(found))
 
 
-def of_phone(session: Session, phone: str, limit: int = 10) -> list[Case]:
-    """The last cases of a number, those that are not at their end first."""
+def of_phones(
+    session: Session, phones: Sequence[str], limit: int = 10, *, skip: int = 0
+) -> list[Case]:
+    """The last cases of whoever has these numbers, those that are not at their end first."""
     ended = Case.status.in_(ENDED)
-    found = select(Case).where(Case.phone == phone).order_by(ended, Case.opened_at.desc())
-    return list(session.scalars(found.limit(limit)))
-
-
-def index(session: Session, case: Case) -> None:
-    """Let a case be found by its words as they are now; whoever changes them calls this."""
-    search.put(
-        session, search.Kind.CASE, case.id, case.code,
-        searched(case.summary, case.category, case.answer),
+    found = select(Case).where(Case.phone.in_(phones)).order_by(
+        ended, Case.opened_at.desc(), Case.id.desc()
     )
-
-
-def searched(summary: str, category: str | None, answer: str | None) -> str:
-    """The words by which a case is found, besides its code."""
-    of = category_named(category).vi if category else ""
-    return f"{summary} {of} {answer or ''}"
-
-
-def found_by(session: Session, query: str, limit: int) -> list[Case]:
-    """Cases by the words of code, summary, category and answer, accents or not."""
-    ids = search.find(session, search.Kind.CASE, query, limit)
-    known = {one.id: one for one in session.scalars(select(Case).where(Case.id.in_(ids)))}
-    return [known[id_] for id_ in ids if id_ in known]
+    return list(session.scalars(found.limit(limit).offset(skip)))
 
 
 def latest(session: Session, limit: int) -> list[Case]:
@@ -498,8 +492,8 @@ def note(
 ) -> CaseEvent:
     """Write down for good that something happened to a case; crm.cases.promises soon looks."""
     event = CaseEvent(
-        case_id=case.id, at=at, by=by, what=what, before=before, after=after, note=text.strip(),
-        call_id=call_id, details=details,
+        case_id=case.id, at=at, by=by, what=what, before=before, after=after,
+        note=case.kept(text.strip()), call_id=call_id, details=details,
     )
     audit.seal(session, event)
     session.add(event)

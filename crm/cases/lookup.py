@@ -4,7 +4,8 @@ The calling number alone gives only the count: it can be forged. The content of 
 needs the last four digits of the code as well. From any other telephone it needs the whole code
 and the last four digits of the number the case was opened with. A case of hidden identity, or a
 sensitive one, is told only in the second way. Misses are counted for a day, for each caller and
-for each code; who has too many is led to a person.
+for each code; who has too many is led to a person. On the web an address stands for the caller, but
+whole villages share one: it is locked for the code that was missed, and altogether only after many.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ MISSES_COUNT_FOR = timedelta(days=1)
 MISSES_OF_CALLER = 5
 MISSES_OF_WITHHELD = 100  # of all callers without a number together
 MISSES_OF_CODE = 10
+MISSES_OF_ADDRESS = 100  # whatever the codes
+ADDRESS = "ip:"  # how a caller begins that is one
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def look_up(
     session: Session, caller: str | None, digits: str, tail: str, now: datetime
 ) -> Found | TailNeeded | NotFound | Locked:
     """`digits`: the last 4 of a code, or all 8 and then `tail`, the last 4 of the number."""
-    if is_locked(session, caller, now):
+    if is_locked(session, caller, now, digits):
         return Locked()
     if len(digits) == TAIL:
         return _of_number(session, caller, digits)
@@ -75,14 +78,22 @@ def look_up(
     return _by_code(session, digits, tail, now)
 
 
-def is_locked(session: Session, caller: str | None, now: datetime) -> bool:
-    """Whether this caller has missed too often."""
+def is_locked(session: Session, caller: str | None, now: datetime, code: str = "") -> bool:
+    """Whether this caller has missed too often; an address, with this code."""
+    if caller and caller.startswith(ADDRESS):
+        of = LookupMiss.caller == caller
+        return (
+            _misses(session, now, of, LookupMiss.code == code) >= MISSES_OF_CALLER
+            or _misses(session, now, of) >= MISSES_OF_ADDRESS
+        )
     if caller:
         return _misses(session, now, LookupMiss.caller == caller) >= MISSES_OF_CALLER
     return _misses(session, now, LookupMiss.caller.is_(None)) >= MISSES_OF_WITHHELD
 
 
 def note_miss(session: Session, caller: str | None, code: str | None, now: datetime) -> None:
+    """`code`: whose case the guess was at; of an address whatever was typed, so that no lock tells
+    which codes there are."""
     session.add(LookupMiss(at=now, caller=caller or None, code=code))
 
 
@@ -119,8 +130,8 @@ def _by_code(
     return Found((case,))
 
 
-def _misses(session: Session, now: datetime, whose: ColumnElement[bool]) -> int:
+def _misses(session: Session, now: datetime, *whose: ColumnElement[bool]) -> int:
     since = now - MISSES_COUNT_FOR
     return session.scalar(
-        select(func.count(LookupMiss.id)).where(LookupMiss.at >= since, whose)
+        select(func.count(LookupMiss.id)).where(LookupMiss.at >= since, *whose)
     ) or 0

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Date, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from crm.field_keys import SealedSecret, Secret
 from crm.models import Base
 
 
@@ -79,7 +80,7 @@ class Case(Base):
     phone: Mapped[str | None] = mapped_column(String(20))  # as calls have it: 0912345678
     channel: Mapped[str] = mapped_column(String(12))  # call | voicemail | hand | ...
     kind: Mapped[str] = mapped_column(String(8), default="report")  # a Kind
-    summary: Mapped[str] = mapped_column(Text)
+    summary: Mapped[str] = mapped_column(SealedSecret)
     category: Mapped[str | None] = mapped_column(String(24))  # crm.cases.categories
     area: Mapped[str | None] = mapped_column(String(8))  # code of a unit of today: crm.areas
     about_id: Mapped[int | None] = mapped_column(ForeignKey("agency.id"))  # it or its staff
@@ -89,7 +90,7 @@ class Case(Base):
     assigned_at: Mapped[datetime | None]
     due_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
-    answer: Mapped[str | None] = mapped_column(Text)  # approved, for the citizen
+    answer: Mapped[str | None] = mapped_column(SealedSecret)  # approved, for the citizen
     # the citizen agrees that the result is shown to everybody, in these words without persons
     public: Mapped[bool] = mapped_column(default=False)
     public_text: Mapped[str | None] = mapped_column(Text)
@@ -105,6 +106,15 @@ class Case(Base):
         foreign_keys=[duplicate_of_id], remote_side=[id]
     )
     split_from: Mapped[Case | None] = relationship(foreign_keys=[split_from_id], remote_side=[id])
+
+    @property
+    def sealed(self) -> bool:
+        """Whether its words stand sealed, and are shown for a reason only (crm.cases.words)."""
+        return isinstance(self.summary, Secret)
+
+    def kept(self, text: str) -> str:
+        """A text of this case as it is kept."""
+        return Secret(text) if self.sealed else text
 
     __table_args__ = (
         Index("case_phone", "phone", "opened_at"),
@@ -149,15 +159,15 @@ class CaseEvent(Base):
     at: Mapped[datetime]
     by: Mapped[str] = mapped_column(String(40))  # login; citizen; system
     # opened | classified | moved | answered | reopen | info | draft | approved | returned | split |
-    # joined | call | reminded | duty | link | public | rated
+    # joined | call | reminded | duty | link | public | rated | looked | read
     what: Mapped[str] = mapped_column(String(16))
     before: Mapped[str | None] = mapped_column(String(12))  # a Status
     after: Mapped[str | None] = mapped_column(String(12))
-    note: Mapped[str] = mapped_column(Text, default="")
+    note: Mapped[str] = mapped_column(SealedSecret, default="")
     call_id: Mapped[str | None] = mapped_column(String(80))  # in which a citizen asked for it
     details: Mapped[dict[str, Any] | None]
     # the chain (crm.audit); a note is erased with its salt
-    salt: Mapped[str | None] = mapped_column(String(32))
+    salt: Mapped[str | None] = mapped_column(SealedSecret)
     note_hash: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64))
 
@@ -235,7 +245,7 @@ class LookupMiss(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     caller: Mapped[str | None] = mapped_column(String(20))  # None: withheld
-    code: Mapped[str | None] = mapped_column(String(8))  # of the case that was guessed at
+    code: Mapped[str | None] = mapped_column(String(8))  # that was guessed at
 
     __table_args__ = (
         Index("lookup_miss_caller", "caller", "at"), Index("lookup_miss_code", "code", "at"),

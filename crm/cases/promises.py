@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from crm.agencies import officers
 from crm.agencies.models import Officer, Post
 from crm.agencies.register import standing
-from crm.cases import deadlines, duty, life, links, texts
+from crm.cases import deadlines, duty, life, links, questions, texts
 from crm.cases.categories import category_named
 from crm.cases.deadlines import Clock
 from crm.cases.groups import doubles
@@ -145,6 +145,8 @@ class _Follower:
             self._hand_out(Post.LEADER, "officer_approve", key)
         elif event.what == "returned":
             self._hand_out(Post.OFFICER, "officer_rewrite", key)
+        elif event.what == "info" and event.note and case.status in AT_AGENCY:
+            self._hand_out(Post.OFFICER, "case_added", key)
         elif event.what == "sent_again" and case.status in AT_AGENCY:
             self._hand_out(Post.OFFICER, "officer_link", key)
         elif event.what == "joined" and case.status in ENDED:
@@ -191,7 +193,7 @@ class _Follower:
             text = texts.of_case(name, case)
             self._sms([phone], text, key, Purpose.CASE, urgent=False)
         elif address := mail.answers_to(self._session, case, self._now):
-            told = texts.by_mail(name, case)
+            told = texts.by_mail(name, case, questions.asked(self._session, case))
             outbox.write(
                 self._session, channel=Channel.EMAIL, recipient=address, now=self._now,
                 subject=told.subject, body=told.body, purpose=Purpose.CASE, case_id=case.id,

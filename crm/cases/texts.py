@@ -48,13 +48,17 @@ def _rendered(name: str, case: Case, channel: Channel, *, url: str = "") -> text
     )
 
 
-def by_mail(name: str, case: Case) -> texts.Text:
-    """The same for whoever wrote by e-mail and cannot ask by key 7: with the result itself. Raises
-    TextError."""
+def by_mail(name: str, case: Case, question: str | None = None) -> texts.Text:
+    """The same for whoever wrote by e-mail and cannot ask by key 7: with the result itself, or what
+    the agency asks. Raises TextError."""
     told = _rendered(name, case, Channel.EMAIL)
     body = _BY_KEY.sub("", told.body)
-    if case.answer and case.resolved_at and not case.sensitive:
+    if case.answer and case.resolved_at and not (
+        case.sensitive or case.sealed
+    ):
         body += f"\n\nKết quả: {case.answer}"
+    if question and not (case.sensitive or case.sealed):
+        body += f"\n\nCơ quan xử lý hỏi: {question}"
     body += f"\n\nĐể bổ sung, xin trả lời thư này và giữ mã {case.code} trong tiêu đề."
     return replace(told, body=body)
 

@@ -12,33 +12,29 @@ from crm.branches import LANGUAGES
 from crm.calls import history
 from crm.calls.history import Record
 from crm.cases import life as cases
-from crm.cases.models import Case, Identity
-from crm.citizens import numbers
+from crm.cases.models import Case
+from crm.citizens import numbers, persons
+from crm.citizens.errors import ContactError
 from crm.citizens.models import Citizen
 from crm.citizens.numbers import Number
-from crm.errors import HotlineError
 from crm.models import Call
 from crm.privacy import consents
 from crm.privacy.consents import Standing
 
-LISTED = 50
+LISTED = 50  # on a page
+MOST_PAGES = 200
 LONGEST_NAME, LONGEST_NOTE = 80, 500
-
-
-class ContactError(HotlineError):
-    """What was written of a citizen is not kept. `code`: name, note, language, stale."""
-
-    def __init__(self, sentence: str, code: str) -> None:
-        super().__init__(sentence)
-        self.code = code
 
 
 @dataclass(frozen=True)
 class Contact:
-    """`calls` and `cases`: the latest first, LISTED at most; how many there are in all beside."""
+    """`numbers`: of the same person, the one that was asked for first. `calls` and `cases` of all
+    of them: a page, the latest first; how many there are in all beside."""
 
     number: Number
+    numbers: tuple[str, ...]
     known: Citizen | None
+    others: tuple[Citizen, ...]  # what is known of the person's other numbers
     calls: tuple[Record, ...]
     cases: tuple[Case, ...]
     call_count: int
@@ -46,20 +42,33 @@ class Contact:
     consents: tuple[Standing, ...]
 
 
-def of_number(session: Session, number: Number) -> Contact:
-    """All that the hotline has of a number. Cases of hidden identity are among them: whoever looks
-    works for the hotline."""
-    phone = number.dialled
+def of_number(
+    session: Session, number: Number, *, calls_page: int = 1, cases_page: int = 1
+) -> Contact:
+    """All that the hotline has of whoever has a number. Cases of hidden identity are among them:
+    whoever looks works for the hotline."""
+    phones = persons.numbers_of(session, number.dialled)
+    known = {one.phone: one for one in session.scalars(
+        select(Citizen).where(Citizen.phone.in_(phones))
+    )}
     return Contact(
-        number, session.scalar(select(Citizen).where(Citizen.phone == phone)),
-        tuple(history.of_caller(session, phone, but="", limit=LISTED)),
-        tuple(cases.of_phone(session, phone, LISTED)),
-        session.scalar(select(func.count()).where(Call.caller == phone)) or 0,
-        session.scalar(select(func.count()).where(
-            Case.phone == phone, Case.identity != Identity.ANONYMOUS
-        )) or 0,
-        tuple(consents.standing(session, phone)),
+        number, tuple(phones), known.get(number.dialled),
+        tuple(known[phone] for phone in phones[1:] if phone in known),
+        tuple(history.of_callers(session, phones, limit=LISTED, skip=_skip(calls_page))),
+        tuple(cases.of_phones(session, phones, LISTED, skip=_skip(cases_page))),
+        session.scalar(select(func.count()).where(Call.caller.in_(phones))) or 0,
+        session.scalar(select(func.count()).where(Case.phone.in_(phones))) or 0,
+        tuple(consents.standing(session, number.dialled)),
     )
+
+
+def pages(count: int) -> int:
+    """How many pages there are of so many, MOST_PAGES at most."""
+    return min(MOST_PAGES, max(1, -(-count // LISTED)))
+
+
+def _skip(page: int) -> int:
+    return (min(max(page, 1), MOST_PAGES) - 1) * LISTED
 
 
 def keep(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.field_keys import Sealed
@@ -25,3 +25,23 @@ class Citizen(Base):
     note: Mapped[str] = mapped_column(Sealed, default="")  # what every agent should know
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(32))
+    # the same for all numbers of one person (crm.citizens.persons); None: the only one
+    person: Mapped[int | None] = mapped_column(index=True)
+
+
+class CitizenEvent(Base):
+    """Two numbers were said to be one person's, or not to be any more. Rows are only added."""
+
+    __tablename__ = "citizen_event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    phone: Mapped[str] = mapped_column(String(20))
+    other: Mapped[str] = mapped_column(String(20))
+    what: Mapped[str] = mapped_column(String(8))  # joined | parted
+    reason: Mapped[str] = mapped_column(Sealed)
+    by: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("citizen_event_phone", "phone", "id"), Index("citizen_event_other", "other", "id"),
+    )

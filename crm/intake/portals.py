@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from crm import areas
 from crm.cases import life
+from crm.cases import words as case_words
 from crm.cases.categories import CATEGORIES
 from crm.cases.deadlines import Deadline
 from crm.cases.models import Case, Status
@@ -121,7 +122,8 @@ def as_row(one: PortalCase) -> dict[str, str]:
         "status_vi": STATUSES[Status(case.status)].vi,
         "agency": case.agency.name if case.agency else "",
         "due_on": vietnam_day(case.due_at).isoformat(),
-        "answer": "" if case.sensitive else case.answer or "", "their_status": one.their_status,
+        "answer": "" if case.sensitive or case.sealed else case.answer or "",
+        "their_status": one.their_status,
     }
 
 
@@ -138,7 +140,7 @@ def _open(
     day = _day(row["received_on"])
     case = life.open_case(
         session, summary=text.clean(row["summary"]), by=by, now=now, phone=text.phone(row["phone"]),
-        channel="portal",
+        channel="portal", private=case_words.is_private(row["category"]),
         received_at=datetime.combine(day, time(), VIETNAM) if day else None,
     )
     (area,) = _sides(row["place"], now) or (None,)

@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from crm.cases import attachments, life
+from crm.cases import words as case_words
 from crm.cases.attachments import Giver, Kept
 from crm.cases.categories import CATEGORIES, Category
 from crm.cases.deadlines import Deadline
@@ -66,6 +67,7 @@ def take_in(session: Session, report: Report, now: datetime, general: Deadline) 
         session, summary=summary, by=life.CITIZEN, now=now, phone=report.phone, channel="web",
         identity=report.identity, public=report.public,
         sensitive=report.category == OFFICIALS,  # which agency it is about, the desk finds out
+        private=case_words.is_private(report.category),
     )
     arrival.case_id = case.id
     if report.phone and report.public:

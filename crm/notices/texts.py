@@ -171,6 +171,12 @@ TEMPLATES: Mapping[str, Template] = {
         f"cho cán bộ được giao, xin không chuyển cho người khác. {_SIGNED}",
         "Phản ánh {case_code} chờ xử lý",
     ),
+    "case_added": Template(
+        "1022 Thanh Hoa: Nguoi dan da bo sung thong tin cho phan anh {case_code}. Xem: {url}",
+        "Người dân đã bổ sung thông tin cho phản ánh mã {case_code}. Xem: {url} . Đường dẫn này "
+        f"chỉ dành cho cán bộ được giao, xin không chuyển cho người khác. {_SIGNED}",
+        "Phản ánh {case_code} có thông tin bổ sung",
+    ),
     "one_time_code": Template(
         "1022 Thanh Hoa: Ma xac nhan {otp}, dung trong {minutes} phut. Khong cung cap ma nay cho "
         "bat ky ai.",

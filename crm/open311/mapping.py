@@ -88,7 +88,7 @@ def request(
         # of an answer only what was made for everybody
         "status_notes": (case.public_text if told.state == CLOSED else None) or told.vi,
         "service_name": SERVICES[case.category or ""].vi, "service_code": case.category,
-        "description": without_personal(case.summary) if seen else None,
+        "description": without_personal(case.summary) if seen and not case.sealed else None,
         "agency_responsible": case.agency.name if case.agency else None, "service_notice": None,
         "requested_datetime": local(case.opened_at), "updated_datetime": local(updated_at),
         "expected_datetime": local(case.due_at),

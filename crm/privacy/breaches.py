@@ -116,26 +116,6 @@ def remind(breach: Breach, now: datetime) -> str:
     )
 
 
-def notification(breach: Breach) -> str:
-    """The text of the letter to the authority, to be signed; its fields are those of the decree's
-    form."""
-    def day(at: datetime) -> str:
-        return f"{at.astimezone(VIETNAM):%H:%M ngày %d/%m/%Y}"
-
-    return "\n".join((
-        "THÔNG BÁO VI PHẠM QUY ĐỊNH VỀ BẢO VỆ DỮ LIỆU CÁ NHÂN", "",
-        "Kính gửi: Cơ quan chuyên trách bảo vệ dữ liệu cá nhân", "",
-        "1. Bên kiểm soát dữ liệu: Tổng đài dịch vụ công (0237) 1022 tỉnh Thanh Hóa",
-        f"2. Thời điểm phát hiện: {day(breach.discovered_at)}",
-        f"3. Mô tả sự việc: {breach.what}",
-        f"4. Loại dữ liệu và chủ thể dữ liệu: {breach.data}",
-        f"5. Số người bị ảnh hưởng: {breach.people if breach.people is not None else 'chưa rõ'}",
-        f"6. Biện pháp đã và đang thực hiện: {breach.measures or '…'}",
-        f"7. Thời hạn thông báo (72 giờ): {day(due_at(breach))}", "",
-        "NGƯỜI ĐẠI DIỆN", "",
-    ))
-
-
 def _open(breach: Breach) -> None:
     if breach.closed_at is not None:
         raise BreachError("this incident is closed", "closed")

@@ -16,9 +16,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.errors import HotlineError
+from crm.models import Call
 from crm.privacy.consent_models import Consent
 
 CHANNELS = ("web", "call", "counter", "letter")
+# the prompt that tells callers of the recording, and a digest of its words: a test keeps it true
+NOTICE = "consent_recording_short.5f7d76167b"
+UNHEARD = "unheard"  # the notice was cut short, and nothing recorded
+_OF_NOTICE = {"heard": "given", "refused": "refused", "cut": UNHEARD}
 
 
 class ConsentError(HotlineError):
@@ -62,6 +67,7 @@ BASES: Mapping[str, Purpose] = {  # by table; calls for help are EMERGENCY (see 
     "draft": Purpose.ANSWER, "notice": Purpose.ANSWER, "arrival": Purpose.ANSWER,
     "attachment": Purpose.ANSWER, "open311_request": Purpose.ANSWER, "affected": Purpose.ANSWER,
     "api_answer": Purpose.ANSWER, "webhook_delivery": Purpose.ANSWER, "citizen": Purpose.ANSWER,
+    "citizen_event": Purpose.ANSWER,
     "missed_caller": Purpose.ANSWER, "ring_out": Purpose.ANSWER,
     "stray_receipt": Purpose.ANSWER, "broadcast": Purpose.CONTACT,
     "broadcast_event": Purpose.CONTACT, "broadcast_file": Purpose.CONTACT,
@@ -108,14 +114,35 @@ def write_down(
 
 
 def standing(session: Session, phone: str) -> list[Standing]:
-    """What holds today for each purpose of which something was said."""
+    """What holds today for each purpose of which something was said: written down, or by key at the
+    notice of the recording."""
     last: dict[Purpose, Standing] = {}
     for one in session.scalars(
         select(Consent).where(Consent.phone == phone).order_by(Consent.id)
     ):
         purpose = Purpose(one.purpose)
         last[purpose] = Standing(purpose, one.said, one.at, one.version, one.channel, one.evidence)
+    heard = _of_notice(session, phone)
+    if heard and (Purpose.RECORD not in last or last[Purpose.RECORD].at < heard.at):
+        last[Purpose.RECORD] = heard
     return list(last.values())
+
+
+def _of_notice(session: Session, phone: str) -> Standing | None:
+    """What the number's last caller did at the notice of the recording. The call itself is the
+    record: nothing is written a second time."""
+    call = session.scalar(
+        select(Call).where(Call.caller == phone, Call.recording_notice.is_not(None))
+        .order_by(Call.started_at.desc()).limit(1)
+    )
+    if call is None or call.recording_notice not in _OF_NOTICE:
+        return None
+    _at, _result, *text = (call.facts or {}).get("notice", (0, ""))
+    evidence = " · ".join(filter(None, (call.id, call.recording)))
+    return Standing(
+        Purpose.RECORD, _OF_NOTICE[call.recording_notice], call.started_at,
+        (text and text[0]) or NOTICE.partition(".")[0], "call", evidence,
+    )
 
 
 def agreed(session: Session, phone: str, purpose: Purpose) -> bool:

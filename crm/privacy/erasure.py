@@ -19,16 +19,30 @@ from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
 
-from sqlalchemy import JSON, Column, String, Table, delete, or_, select, text, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    String,
+    Table,
+    Text,
+    delete,
+    or_,
+    select,
+    text,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from crm import search
 from crm.agencies.models import Draft
 from crm.broadcasts.models import BroadcastFile
-from crm.cases import life as cases
+from crm.cases import words as case_words
 from crm.cases.models import Case, CaseEvent, Identity
+from crm.cases.words import GONE, is_sealed
 from crm.database import Database
 from crm.errors import HotlineError
+from crm.field_keys import MARK, SealedSecret, Secret
 from crm.intake.models import Arrival, Attachment, CaseDetails
 from crm.models import Base, Call, CallNote, CallSegment
 from crm.notices.models import Notice, NoticeFile
@@ -41,7 +55,6 @@ log = logging.getLogger(__name__)
 
 SIGN = "x"
 SEALED = ".sealed"
-GONE = "(đã xóa theo yêu cầu)"
 # what citizens' numbers may stand in; officers' and agencies' own are kept for their work
 _TABLES = (
     "call", "leg", "callback", "call_note", "live_call", "live_agent", "api_answer",
@@ -50,7 +63,8 @@ _TABLES = (
     "broadcast", "broadcast_event",
 )
 _OF_NUMBERS = (  # rows that mean nothing without the number
-    ("citizen", "phone"), ("opt_out", "recipient"), ("restriction", "number"),
+    ("citizen", "phone"), ("citizen_event", "phone"), ("citizen_event", "other"),
+    ("opt_out", "recipient"), ("restriction", "number"),
     ("affected", "number"), ("lookup_miss", "caller"), ("consent", "phone"),
     ("missed_caller", "number"), ("ring_out", "number"),
 )
@@ -129,7 +143,7 @@ def erase_rows(session: Session, phone: str, secret: str, now: datetime) -> Coun
         made.content = _signed(made.content, phone)[0]
     for case in named:  # of others, who spoke of the number
         session.refresh(case)
-        cases.index(session, case)
+        case_words.index(session, case)
     session.execute(update(PrivacyRequest).where(PrivacyRequest.phone == phone).values(
         phone=None, requester=GONE, checked=""
     ))
@@ -230,12 +244,17 @@ def _sweep(session: Session, phone: str) -> int:
             if _is_text(column):
                 places += sum(_replace(session, table, column, form) for form in forms_of(phone))
     for table, column in resealing.columns():
-        places += _replace_sealed(session, table, column, phone)
+        if table.name != "case_event":
+            places += _replace_sealed(session, table, column, phone)
     places += _forget_line(session, phone)
     for form in forms_of(phone):  # notes of other cases: the chain allows an erased note
         session.execute(update(CaseEvent).where(CaseEvent.note.contains(form)).values(
             note="", salt=None
         ))
+    for event in session.scalars(select(CaseEvent).where(is_sealed(CaseEvent.note))):
+        if any(form in event.note for form in forms_of(phone)):
+            event.note, event.salt = "", None
+    session.flush()
     return places
 
 
@@ -253,7 +272,7 @@ def _forget_line(session: Session, phone: str) -> int:
 
 
 def _is_text(column: Column[object]) -> bool:
-    return isinstance(column.type, String | JSON) and not column.foreign_keys
+    return isinstance(column.type, String | JSON | SealedSecret) and not column.foreign_keys
 
 
 def _replace(session: Session, table: Table, column: Column[object], form: str) -> int:
@@ -276,15 +295,18 @@ def _replace_sealed(
     """The database cannot see into sealed fields: each is opened here."""
     (key,) = table.primary_key.columns
     places = 0
-    found = session.execute(select(key, column).where(column.is_not(None)))
-    for id_, value in found.all():
+    wanted = select(key, column).where(column.is_not(None))
+    if isinstance(column.type, SealedSecret):  # the others were seen above
+        wanted = wanted.where(type_coerce(column, Text).like(f"{MARK}%"))
+    for id_, value in session.execute(wanted).all():
         written = before = json.dumps(value, ensure_ascii=False)
         for form in forms_of(phone):
             written = written.replace(form, SIGN * len(form))
         if written != before:
-            session.execute(
-                update(table).where(key == id_).values({column.name: json.loads(written)})
-            )
+            changed = json.loads(written)
+            session.execute(update(table).where(key == id_).values(
+                {column.name: Secret(changed) if isinstance(value, Secret) else changed}
+            ))
             places += 1
     return places
 

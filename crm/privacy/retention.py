@@ -25,10 +25,10 @@ from crm.calls import missed
 from crm.calls.rows import iso
 from crm.cases import life
 from crm.cases.models import Case, CaseEvent, Identity
+from crm.cases.words import GONE
 from crm.database import Database
 from crm.models import Call, CallNote
 from crm.notices.models import Notice, NoticeFile
-from crm.privacy.erasure import GONE
 from crm.privacy.models import Deletion, LegalHold
 from crm.privacy.trace_models import TraceLook, TraceRequest
 from crm.settings import Settings

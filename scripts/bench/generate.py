@@ -18,12 +18,14 @@ from sqlalchemy import insert, text
 
 from crm import areas, search
 from crm.agencies import register
-from crm.cases import life, routing
+from crm.cases import routing
+from crm.cases import words as case_words
 from crm.cases.categories import CATEGORIES
 from crm.cases.codes import check_digit
 from crm.cases.models import Case
 from crm.clock import vietnam_day
 from crm.database import Database
+from crm.field_keys import Secret
 
 YEARS = timedelta(days=5 * 365)
 CASES_OF_CALLS = 5  # one case for so many calls
@@ -134,6 +136,8 @@ def case_rows(number: int, now: datetime) -> Iterator[dict[str, Any]]:
     for n in range(count):
         at = now - YEARS + n * step
         is_open = n % OPEN_EVERY == 0 and now - at < timedelta(days=400)
+        category = CATEGORIES[n % len(CATEGORIES)]
+        kept = Secret if category.private or n % 100 == 0 else str
         digits = f"{(n * 7_654_321 + 1_234_567) % 10_000_000:07d}"
         at_desk = is_open and n % (OPEN_EVERY * 10) == 0 and now - at < timedelta(days=30)
         has_agency = not at_desk
@@ -143,14 +147,14 @@ def case_rows(number: int, now: datetime) -> Iterator[dict[str, Any]]:
             "identity": "hidden" if n % 30 == 0 else "shown", "sensitive": n % 100 == 0,
             "phone": REPEATER if n % 2000 == 0 else f"09{n * 7919 % 1_000_003:08d}",
             "channel": ("call", "web", "hand", "api")[n % 4], "kind": "report",
-            "summary": f"{_TOLD[n % len(_TOLD)]} {digits}",
-            "category": CATEGORIES[n % len(CATEGORIES)].id, "area": places[n % len(places)],
+            "summary": kept(f"{_TOLD[n % len(_TOLD)]} {digits}"),
+            "category": category.id, "area": places[n % len(places)],
             "agency_id": 1 + n % len(places) % 150 if has_agency else None, "opened_at": at,
             "dispatch_due_at": at + timedelta(minutes=5),
             "assigned_at": at + timedelta(minutes=4) if has_agency else None,
             "due_at": at + timedelta(days=4),
             "resolved_at": None if is_open else at + timedelta(days=2),
-            "answer": None if is_open else "Đã xử lý xong.", "public": n % 2 == 0,
+            "answer": None if is_open else kept("Đã xử lý xong."), "public": n % 2 == 0,
             "public_text": None if is_open or n % 2 else "Đã xử lý xong.",
             "satisfaction": None if is_open or n % 3 else 1 + n % 9 // 3,
             "next_step_at": at + timedelta(days=3650) if is_open else None, "followed": 0,
@@ -191,11 +195,14 @@ def _notices(database: Database, number: int, now: datetime) -> None:
 
 
 def _index(database: Database, number: int, now: datetime) -> None:
-    """The words of each case, as crm.cases.life.index writes them."""
+    """The words of each case, as crm.cases.words.index writes them."""
     for portion in _portions(enumerate(case_rows(number, now), start=1)):
         with database.transaction() as session:
             search.put_all(session, search.Kind.CASE, [
-                (id_, row["code"], life.searched(row["summary"], row["category"], row["answer"]))
+                (id_, row["code"], case_words.searched(
+                    "" if isinstance(row["summary"], Secret) else row["summary"], row["category"],
+                    None if isinstance(row["summary"], Secret) else row["answer"],
+                ))
                 for id_, row in portion
             ])
 

@@ -144,7 +144,7 @@ def prepare(session: Session) -> tuple[Mapping[str, list[str]], str]:
     of_repeater = session.scalars(
         select(Call.id).where(Call.caller == REPEATER).order_by(Call.started_at.desc()).limit(1)
     ).one()
-    repeated = life.of_phone(session, REPEATER, 1)[0]
+    repeated = life.of_phones(session, [REPEATER], 1)[0]
     day, month = vietnam_day(now), vietnam_day(now) - timedelta(days=30)
     known = {
         "/agencies/<code>": [f"/agencies/{officer.agency.code}"],

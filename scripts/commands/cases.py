@@ -6,12 +6,15 @@ import getpass
 import json
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crm.clock import VIETNAM
 from crm.settings import Settings
+
+if TYPE_CHECKING:
+    from crm.cases.models import Case
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -40,6 +43,7 @@ def case_open(
 ) -> None:
     """Open a case by hand (a letter, the counter); prints its code."""
     from crm.cases import life
+    from crm.cases import words as case_words
     from crm.cases.deadlines import GENERALS
     from crm.cases.models import Identity
     from crm.database import Database
@@ -51,6 +55,7 @@ def case_open(
         made = life.open_case(
             session, summary=summary, by=by, now=now, phone=phone,
             identity=Identity(identity), sensitive=sensitive, due_at=_end_of(due),
+            private=case_words.is_private(category),
         )
         if category is not None:
             life.classify(
@@ -100,34 +105,47 @@ def case_list(settings: Settings, limit: int, as_json: bool) -> None:
     from crm.database import Database
 
     with Database.of(settings).reading() as session:
-        rows = [life.as_json(one) for one in life.latest(session, limit)]
+        rows = [_masked(one, life.as_json(one)) for one in life.latest(session, limit)]
     if as_json:
         _json(rows)
         return
     for row in rows:
         click.echo(
             f"{row['code']}  {row['status']:<11}  {row['agency'] or '-':<8}  "
-            f"{_local_day(row['due_at'])}  {row['summary'][:60]}"
+            f"{_local_day(row['due_at'])}  {(row['summary'] or '(sealed)')[:60]}"
         )
+
+
+def _masked(case: Case, told: dict[str, Any]) -> dict[str, Any]:
+    """Without the words of a sealed case."""
+    return told | {"summary": None, "answer": None} if case.sealed else told
 
 
 @case_.command(name="show")
 @click.argument("code")
+@click.option("--reason", default="", help="Why you read the words of a sealed case; it is noted.")
 @AS_JSON
 @click.pass_obj
-def case_show(settings: Settings, code: str, as_json: bool) -> None:
+def case_show(settings: Settings, code: str, reason: str, as_json: bool) -> None:
     """One case with all that has happened to it."""
     from crm.calls.rows import iso
-    from crm.cases import life
+    from crm.cases import life, reading
     from crm.database import Database
 
-    with Database.of(settings).reading() as session:
+    database = Database.of(settings)
+    if reason:
+        with database.transaction() as session:
+            reading.note(session, life.by_code(session, code), reason,
+                         by=getpass.getuser(), now=datetime.now(UTC))
+    with database.reading() as session:
         found = life.by_code(session, code)
-        shown: dict[str, Any] = life.as_json(found)
+        masks = found.sealed and not reason
+        shown: dict[str, Any] = _masked(found, life.as_json(found)) if masks else (
+            life.as_json(found))
         shown["calls"] = life.calls_of(session, found)
         shown["events"] = [
             {"at": iso(one.at), "by": one.by, "what": one.what, "before": one.before,
-             "after": one.after, "note": one.note, "call": one.call_id}
+             "after": one.after, "note": None if masks else one.note, "call": one.call_id}
             for one in life.events_of(session, found)
         ]
     if as_json:
@@ -138,7 +156,7 @@ def case_show(settings: Settings, code: str, as_json: bool) -> None:
             click.echo(f"{name:<12} {'-' if value is None else value}")
     for one in shown["events"]:
         moved = f" {one['before'] or ''} → {one['after']}" if one["after"] else ""
-        click.echo(f"  {one['at']}  {one['by']:<10} {one['what']}{moved}  {one['note']}")
+        click.echo(f"  {one['at']}  {one['by']:<10} {one['what']}{moved}  {one['note'] or ''}")
 
 
 @case_.command(name="move")

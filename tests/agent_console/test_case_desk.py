@@ -318,3 +318,40 @@ def test_who_reported_is_shown_for_a_reason_that_stays_where_it_is_hidden(
     with sqlite.reading() as session:
         last = life.events_of(session, life.by_code(session, hidden))[-1]
         assert (last.by, last.what, last.note) == ("lan", "looked", "gọi lại để hỏi địa chỉ")
+
+
+def test_the_words_of_a_private_case_are_read_for_a_reason(
+    agent: Browser, supervisor: Browser, sqlite: Database
+) -> None:
+    opened(agent, summary="Chồng tôi ho ra máu", category="care", place="Hàm Rồng")
+    code = the_case(sqlite).code
+    assert "ho ra máu" in text_of(agent.client.get(f"/cases/{code}"))  # has just written it
+    for page in (f"/cases/{code}", "/cases", "/cases?q=kham+benh", "/work"):
+        assert "ho ra máu" not in text_of(supervisor.client.get(page)), page
+    assert "Nội dung được niêm phong" in text_of(supervisor.client.get("/cases"))
+    refused = supervisor.submit(f"/cases/{code}/words", reason="x")
+    assert refused.status_code == 400
+    assert "ho ra máu" not in text_of(refused)
+    answer = supervisor.submit(f"/cases/{code}/words", reason="Để chuyển cơ quan xử lý")
+    page = text_of(supervisor.client.get(answer.location))
+    assert "ho ra máu" in page
+    assert "Để chuyển cơ quan xử lý" in page
+    assert "ho ra máu" not in text_of(supervisor.client.get("/cases"))  # lists never
+
+
+def test_what_the_agency_asks_and_the_citizen_adds_stands_on_the_page(
+    agent: Browser, sqlite: Database
+) -> None:
+    with sqlite.transaction() as session:
+        case = factory.opened(session, summary="Ổ gà")
+        life.move(session, case, Status.ASSIGNED, by="huong", now=NOW, agency="SXD")
+        life.move(session, case, Status.NEED_INFO, by="sy", now=NOW, reason="Ở km mấy?",
+                   mover=life.Mover.OFFICER)
+        code = case.code
+    assert "Ở km mấy?" in text_of(agent.client.get(f"/cases/{code}"))
+    told = {"seen": seen(agent, code), "information": "Km 12"}
+    assert agent.submit(f"/cases/{code}/information", **told).status_code == 302
+    assert "Km 12" in text_of(agent.client.get(f"/cases/{code}"))
+    assert agent.submit(f"/cases/{code}/information", **told).status_code == 409
+    empty = agent.submit(f"/cases/{code}/information", seen=seen(agent, code), information=" ")
+    assert empty.status_code == 400

@@ -93,3 +93,20 @@ def test_tracing_needs_a_letter_another_person_and_its_days(
     page = supervisor.client.get("/tracing").get_data(as_text=True)
     assert "0912345678" not in page  # the list shows it masked
     assert "đã hết hiệu lực" in page
+
+
+def test_two_numbers_of_one_person_are_joined_and_parted(agent: Browser, sqlite: Database) -> None:
+    with sqlite.transaction() as session:
+        opened(session, phone="0987654321", summary="Nhà bị ngập")
+    told = {"number": "0912345678", "other": "0987 654 321", "reason": "Tự nói khi gọi"}
+    page = agent.submit("/citizens/persons", act="join", **told)
+    assert page.status_code == 200
+    assert "Nhà bị ngập" in page.get_data(as_text=True)
+    again = agent.submit("/citizens/persons", act="join", **told)
+    assert again.status_code == 400
+    assert "Tự nói khi gọi" in again.get_data(as_text=True)  # nothing that was typed is lost
+    assert agent.submit("/citizens/persons", act="join", **told | {"other": "x"}).status_code == 400
+    assert agent.submit("/citizens/persons", act="?", **told).status_code == 400
+    parted = agent.submit("/citizens/persons", act="part", number="0912345678", reason="Nhầm số")
+    assert "Nhà bị ngập" not in parted.get_data(as_text=True)
+    assert "Nhầm số" in parted.get_data(as_text=True)

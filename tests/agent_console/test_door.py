@@ -57,7 +57,7 @@ BOARDS = {
     "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
     "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",
-    "/breaches/<int:breach_id>/notification.txt",
+    "/breaches/<int:breach_id>/notification.pdf",
     "/privacy/<int:request_id>/export",
 }
 # of the people of agencies
@@ -70,7 +70,7 @@ CASES = {
     "/calls/<call_id>/voicemail", "/cases", "/cases/new", "/cases/<code>", "/knowledge",
     "/cases/<code>/files/<int:number>",
     "/knowledge/search", "/knowledge/<code>", "/points", "/citizens", "/citizens/known",
-    "/citizens/consents",
+    "/citizens/consents", "/citizens/persons",
     "/citizens/call/<call_id>", "/citizens/case/<code>",
 }
 ALL = {"/", "/session", "/account", "/account/factor", "/sign-in/code", "/events"}

@@ -330,3 +330,19 @@ def test_an_administrator_enters_people_and_gives_them_accounts(
     page = supervisor.client.get(f"/agencies/{HEALTH}").get_data(as_text=True)
     assert "Trần Thị Hoa" in page
     assert "le.an" in page
+
+
+def test_that_an_officer_reads_a_private_case_is_noted_and_stops_nobodys_work(
+    app: Flask, telephone: Browser, sqlite: Database
+) -> None:
+    with sqlite.transaction() as session:
+        case, who, path = handed_out(session, summary="Tôi bị sốt", private=True)
+        code, name = case.code, who.name
+    page = come_in(telephone, sqlite, path)
+    assert "Tôi bị sốt" in page
+    telephone.client.get(path)
+    with sqlite.reading() as session:
+        events = life.events_of(session, life.by_code(session, code))
+        assert [one.by for one in events if one.what == "read"] == [name]
+    assert telephone.submit(path, act="accept", seen=seen_on(page)).status_code == 302
+    assert status_of(sqlite, code) == "in_progress"

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from crm import search
 from crm.cases import life
+from crm.cases import words as case_words
 from crm.database import Database
 from crm.search import Kind
 from crm.vietnamese import accented
@@ -78,13 +79,13 @@ def test_each_kind_has_its_own_and_what_is_put_again_or_removed_is_gone(
 def test_a_case_is_found_by_its_summary_and_its_answer(database: Database) -> None:
     with database.transaction() as session:
         case = opened(session, summary="Trạm y tế đóng cửa")
-        assert life.found_by(session, "tram y te", 5) == [case]
-        assert life.found_by(session, case.code, 5) == [case]
+        assert case_words.found_by(session, "tram y te", 5) == [case]
+        assert case_words.found_by(session, case.code, 5) == [case]
         life.classify(session, case, "vaccine", by="lan", now=NOW)
-        assert life.found_by(session, "tiem chung", 5) == [case]
+        assert case_words.found_by(session, "tiem chung", 5) == [case]
         life.set_answer(session, case, "Trạm mở lại thứ Hai.", by="lan", now=NOW)
-        assert life.found_by(session, "thu hai", 5) == [case]
-        assert life.found_by(session, "thu ba", 5) == []
+        assert case_words.found_by(session, "thu hai", 5) == [case]
+        assert case_words.found_by(session, "thu ba", 5) == []
 
 
 @pytest.mark.parametrize("query", [

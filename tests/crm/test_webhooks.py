@@ -31,12 +31,14 @@ from crm import settings as settings_room
 from crm.api import posting, posts, webhooks
 from crm.api.models import Webhook, WebhookDelivery
 from crm.api.webhooks import WebhookError
+from crm.calls import record as calls
 from crm.cases import life
 from crm.cases.models import Identity, Status
 from crm.database import Database
 from crm.notices.models import Notice
 from crm.settings import Settings
 from tests.crm.cases.factory import NOW, answered, opened
+from tests.journals import Asterisk
 
 LOCAL = ("127.0.0.0/8",)
 
@@ -356,3 +358,55 @@ def test_what_was_told_long_ago_is_forgotten(sqlite: Database) -> None:
         session.scalars(select(WebhookDelivery)).first().state = "sent"  # type: ignore[union-attr]
         webhooks.forget(session, NOW + webhooks.KEPT + timedelta(days=1))
     assert states(sqlite) == ["waiting"]
+
+
+def test_the_end_of_a_call_is_told_once_and_of_nobody(database: Database) -> None:
+    with database.transaction() as session:
+        webhooks.subscribe(session, url="https://a.example/", by="huy", now=NOW,
+                           events=["call.ended"])
+        webhooks.subscribe(session, url="https://b.example/", by="huy", now=NOW,
+                           events=["case.opened"])
+    asterisk = Asterisk()
+    caller = asterisk.queued()
+    agent = asterisk.answer(caller)
+    asterisk.wait(15)
+    for number in range(len(asterisk.events)):  # the journal, event by event: it goes on
+        with database.transaction() as session:
+            calls.apply(session, asterisk.events[number:number + 1])
+    assert deliveries(database) == []
+    caller.leave()
+    caller.end()
+    agent.end()  # the agent's leg ends after the call
+    for _ in range(2):  # whoever reads the same journal again tells nothing again
+        with database.transaction() as session:
+            calls.apply(session, asterisk.events)
+    (told,) = deliveries(database)
+    body = json.loads(told.body)
+    assert (told.event, body["type"]) == ("call.ended", "call.ended")
+    assert body["data"].keys() == {
+        "id", "direction", "kind", "branch", "outcome", "started_at", "answered_at", "ended_at",
+    }
+    assert (body["data"]["id"], body["data"]["outcome"]) == (caller.id, "answered")
+    assert "0912345678" not in told.body
+    assert "lan" not in body["data"].values()
+
+
+def test_calls_that_were_open_when_asterisk_died_are_told_as_lost(sqlite: Database) -> None:
+    with sqlite.transaction() as session:
+        webhooks.subscribe(session, url="https://a.example/", by="huy", now=NOW)
+    asterisk = Asterisk()
+    lost = asterisk.queued()
+    later = Asterisk(boot="b2", at=asterisk.now + timedelta(minutes=1))
+    later.booted()
+    later.queued()
+    with sqlite.transaction() as session:
+        calls.apply(session, asterisk.events)
+        calls.apply(session, later.events)
+    (told,) = deliveries(sqlite)
+    data = json.loads(told.body)["data"]
+    assert (data["id"], data["outcome"]) == (lost.id, "lost")
+
+
+def deliveries(database: Database) -> list[WebhookDelivery]:
+    with database.reading() as session:
+        return list(session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.id)))

@@ -98,3 +98,13 @@ def test_a_whole_code_that_fits_nothing_is_said_back() -> None:
     assert words(phrases().code_unknown("12345678")).startswith("Mã quý vị vừa bấm là một hai ba")
     assert phrases().code_unknown("1234") == ("lookup_not_found",)
     assert words(phrases().case_count(21)).startswith("Số điện thoại này có hai mươi mốt phản ánh")
+
+
+def test_a_case_that_waits_for_its_citizen_offers_to_hear_the_question_and_to_add() -> None:
+    waits = case(Status.NEED_INFO)
+    keys, named = phrases(made=True).case_keys(waits, is_last=True, question="Ở km mấy?")
+    assert keys == "15"
+    assert words(named).startswith("Nghe cơ quan xử lý hỏi gì, bấm phím một. Bổ sung thông tin")
+    assert phrases(made=True).told(waits, "Ở km mấy?") == "said/Ở_km_mấy?"
+    keys, _ = phrases().case_keys(waits, is_last=True, question="Ở km mấy?")
+    assert keys == "5"  # its sound is not there yet: nothing that nobody can hear is announced

@@ -6,6 +6,8 @@ import pytest
 
 from crm.cases import lookup
 from crm.cases.lookup import (
+    ADDRESS,
+    MISSES_OF_ADDRESS,
     MISSES_OF_CALLER,
     MISSES_OF_CODE,
     MISSES_OF_WITHHELD,
@@ -103,3 +105,30 @@ def test_withheld_numbers_are_counted_together(sqlite: Database) -> None:
         assert lookup.is_locked(session, None, NOW)
         assert lookup.is_locked(session, "", NOW)
         assert not lookup.is_locked(session, OWN, NOW)
+
+
+def test_an_address_that_many_share_is_locked_for_the_code_alone_and_slowly_for_all(
+    sqlite: Database,
+) -> None:
+    shared = f"{ADDRESS}0123456789abcdef"
+    with sqlite.transaction() as session:
+        code, neighbours = opened(session, phone=OWN).code, opened(session, phone=OTHER).code
+        for _ in range(MISSES_OF_CALLER):
+            note_miss(session, shared, code, NOW)
+        assert look_up(session, shared, code, OWN[-4:], NOW) == Locked()
+        assert isinstance(look_up(session, shared, neighbours, OTHER[-4:], NOW), Found)
+        for number in range(MISSES_OF_ADDRESS - MISSES_OF_CALLER):
+            note_miss(session, shared, f"{number:08}", NOW)
+        assert look_up(session, shared, neighbours, OTHER[-4:], NOW) == Locked()
+        assert isinstance(look_up(session, None, neighbours, OTHER[-4:], NOW), Found)
+
+
+def test_a_code_that_is_nobodys_locks_an_address_as_one_that_is_somebodys(
+    sqlite: Database,
+) -> None:
+    shared, nobodys = f"{ADDRESS}0123456789abcdef", "00000000"
+    with sqlite.transaction() as session:
+        for _ in range(MISSES_OF_CALLER):
+            assert look_up(session, shared, nobodys, "5678", NOW) == NotFound()
+            note_miss(session, shared, nobodys, NOW)
+        assert look_up(session, shared, nobodys, "5678", NOW) == Locked()

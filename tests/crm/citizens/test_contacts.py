@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from crm.citizens import contacts
-from crm.citizens.contacts import ContactError
+from crm.citizens.errors import ContactError
 from crm.citizens.numbers import NumberError
 from crm.database import Database
 from tests.agent_console.factories import add_call

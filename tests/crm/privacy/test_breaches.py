@@ -6,14 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import select
 
 from crm import settings as configuration
 from crm.database import Database
 from crm.notices.models import Notice
-from crm.privacy import breaches
+from crm.privacy import breach_letter, breaches
 from crm.privacy.breaches import BreachError
+from crm.reports import pdf
 from scripts import privacy
 from tests.crm.cases.factory import NOW
 
@@ -66,10 +68,27 @@ def test_nothing_is_closed_before_the_authority_is_told_what_is_done(sqlite: Dat
         with pytest.raises(BreachError, match="what is done"):
             breaches.note_notified(breach, "12/TB", NOW)
         breaches.write_measures(breach, "Đã đổi mật khẩu")
-        letter = breaches.notification(breach)
-        assert "Máy tính của một bàn bị mất" in letter
-        assert "10:00 ngày 13/03/2026" in letter  # 72 hours later, as clocks in Vietnam show it
         breaches.note_notified(breach, "12/TB", NOW)
         breaches.close(breach, "Đã tìm thấy máy", by="quan", now=NOW)
         with pytest.raises(BreachError):
             breaches.write_measures(breach, "nữa nhé")
+
+
+def test_the_letter_to_the_authority_is_pages_that_say_it_all(sqlite: Database) -> None:
+    with sqlite.transaction() as session:
+        breach = breaches.enter(session, **TOLD | {"people": 1200})
+        breaches.write_measures(breach, "Đã đổi mật khẩu.\nĐã khóa máy từ xa.")
+        document = breach_letter.letter(breach, NOW)
+        late = breach_letter.letter(breach, NOW + timedelta(days=5))
+        made = pdf.render(document, NOW)
+        assert made == pdf.render(document, NOW)
+    opened = pypdfium2.PdfDocument(made)
+    told = " ".join(" ".join(page.get_textpage().get_text_bounded() for page in opened).split())
+    for words in (
+        "THÔNG BÁO VI PHẠM", "Máy tính của một bàn bị mất", "1.200", "Đã khóa máy từ xa.",
+        "10:00 ngày 13/03/2026",  # 72 hours later, as clocks in Vietnam show it
+        "NGƯỜI ĐẠI DIỆN", "356/2025/NĐ-CP",
+    ):
+        assert words in told, words
+    assert not any("sau 72 giờ" in line for line in document.closing)
+    assert any("sau 72 giờ" in line for line in late.closing)

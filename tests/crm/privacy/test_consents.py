@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 import pytest
 
+from crm.calls import record as calls
 from crm.database import Database
 from crm.models import Base
 from crm.privacy import consents, erasure
 from crm.privacy.consent_models import Consent
-from crm.privacy.consents import BASES, GROUNDS, ConsentError, Ground, Purpose
+from crm.privacy.consents import BASES, GROUNDS, NOTICE, ConsentError, Ground, Purpose
+from prompts.catalogue import Catalogue
 from tests.crm.cases.factory import NOW
+from tests.journals import Asterisk
 
 NUMBER = "0912345678"
 
@@ -55,3 +59,44 @@ def test_every_table_that_an_erasure_reaches_has_its_purpose_and_that_its_ground
     assert BASES.keys() <= Base.metadata.tables.keys()
     assert GROUNDS.keys() == set(Purpose)
     assert GROUNDS[consents.of_call(emergency=True)] is Ground.LIFE  # 4 waits for no consent
+
+
+def test_what_a_caller_did_at_the_notice_is_a_consent_with_its_call_as_evidence(
+    database: Database,
+) -> None:
+    asterisk = Asterisk()
+    caller = asterisk.queued(number=NUMBER)
+    caller.note("HL_NOTICE", result="heard", text=NOTICE)
+    caller.note("HL_RECORDING", file=f"{caller.id}.wav")
+    caller.end()
+    with database.transaction() as session:
+        calls.apply(session, asterisk.events)
+        (told,) = consents.standing(session, NUMBER)
+        assert (told.purpose, told.said, told.version) == (Purpose.RECORD, "given", NOTICE)
+        assert told.evidence == f"{caller.id} · {caller.id}.wav"
+        assert session.query(Consent).count() == 0  # the call says it, nothing else
+        assert consents.agreed(session, NUMBER, Purpose.RECORD)
+        # what is written down later holds, until the next call
+        consents.write_down(
+            session, NUMBER, "record", "ended", version="2026-01", channel="letter",
+            evidence="thư 12", by="lan", now=told.at + timedelta(hours=1),
+        )
+        assert not consents.agreed(session, NUMBER, Purpose.RECORD)
+    for result, said in (("cut", "unheard"), ("refused", "refused")):
+        asterisk.wait(86_400)
+        again = asterisk.queued(number=NUMBER)
+        again.note("HL_NOTICE", result=result, text=NOTICE)
+        again.end()
+        with database.transaction() as session:
+            calls.apply(session, asterisk.events)
+            (told,) = consents.standing(session, NUMBER)
+            assert (told.said, told.evidence) == (said, again.id)
+            assert not consents.agreed(session, NUMBER, Purpose.RECORD)
+
+
+def test_the_version_of_the_notice_is_that_of_its_words() -> None:
+    prompt, _, digest = NOTICE.partition(".")
+    words = Catalogue.load().files()[prompt].text
+    assert digest == hashlib.sha256(words.encode()).hexdigest()[:10], (
+        "whoever changes the words of the notice gives it a new version"
+    )

@@ -14,6 +14,7 @@ from crm import audit
 from crm.agencies.models import Draft
 from crm.broadcasts.models import Broadcast, BroadcastFile
 from crm.cases import attachments, life
+from crm.cases import words as case_words
 from crm.cases.attachments import Giver
 from crm.citizens import contacts
 from crm.database import Database
@@ -104,7 +105,7 @@ def test_nothing_of_the_number_or_of_what_its_owner_said_is_left_in_any_row(
         assert OTHER in rows
         assert session.scalars(select(Call)).all()  # that there was a call stays
         assert audit.verify(session).broken is None  # and the chain over cases holds
-        assert life.found_by(session, "thôn đông", 10) == []
+        assert case_words.found_by(session, "thôn đông", 10) == []
 
 
 def test_files_keep_their_length_and_lose_the_number(

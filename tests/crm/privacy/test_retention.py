@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from crm import audit
 from crm import settings as configuration
 from crm.cases import life
+from crm.cases import words as case_words
 from crm.cases.models import Case
 from crm.database import Database
 from crm.models import Call, CallNote
@@ -78,7 +79,7 @@ def test_a_case_loses_what_was_said_and_keeps_what_is_counted(database: Database
         assert case.agency is not None
         assert life.by_code(session, still).phone == NUMBER  # a promise that is open
         assert audit.verify(session).broken is None
-        assert life.found_by(session, "ho sốt", 5) == []
+        assert case_words.found_by(session, "ho sốt", 5) == []
 
 
 def test_what_is_held_by_order_stays_and_the_certificate_says_so(
