@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import ServiceUnavailable
 
+from agent_console import metrics
 from agent_console.door import Answer, Console, console, local, needs, person, public, utc_now
 from agent_console.feed import EVERYBODY, LISTENER_SILENT
-from crm import users, wallboard
-from crm.calls import history
+from crm import users
 from crm.database import DatabaseError
-from crm.models import AgentState, ListenerState
+from crm.models import ListenerState
 from crm.rights import Right
 
 blueprint = Blueprint("machines", __name__)
@@ -83,53 +81,6 @@ def _parts(here: Console) -> dict[str, bool]:
 
 @blueprint.get("/metrics")
 @local
-def metrics() -> Answer:
-    registry = CollectorRegistry()
-    registry.register(_Figures(console()))
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-
-class _Figures:
-    """What Prometheus reads, taken from the feed and one query by index."""
-
-    def __init__(self, here: Console) -> None:
-        self._here = here
-
-    def collect(self) -> list[Metric]:
-        documents = self._here.feed.documents()
-        since = history.day_start(utc_now())
-        with self._here.database.reading() as session:
-            outcomes = wallboard.outcomes(session, since)
-        by_outcome = GaugeMetricFamily(
-            "hotline_calls_today", "Inbound calls since midnight by outcome", labels=["outcome"]
-        )
-        for outcome, number in outcomes.items():
-            by_outcome.add_metric([outcome or "open"], number)
-        waiting = GaugeMetricFamily(
-            "hotline_waiting", "Callers waiting for a person", labels=["queue"]
-        )
-        agents = dict.fromkeys((state.value for state in AgentState), 0)
-        listeners = GaugeMetricFamily(
-            "hotline_listener_connected", "Listener connected to Asterisk", labels=["node"]
-        )
-        for key, value in documents.items():
-            kind, _, name = key.partition(":")
-            if kind == "queue":
-                waiting.add_metric([name], value["waiting"])
-            elif kind == "agent":
-                agents[value["state"]] = agents.get(value["state"], 0) + 1
-            elif kind == "listener":
-                listeners.add_metric([name], value["connected"])
-        by_state = GaugeMetricFamily("hotline_agents", "Agents by state", labels=["state"])
-        for state, number in agents.items():
-            by_state.add_metric([state], number)
-        return [
-            by_outcome, waiting, by_state, listeners,
-            GaugeMetricFamily(
-                "hotline_console_streams", "Open pages", value=self._here.feed.subscribers
-            ),
-            GaugeMetricFamily(
-                "hotline_calls_in_menus", "Calls in menus now",
-                value=documents.get("menus", {}).get("calls", 0),
-            ),
-        ]
+def figures() -> Answer:
+    """What Prometheus reads (scripts/monitoring: alarms and a board made of it)."""
+    return Response(metrics.exposed(console(), utc_now()), content_type=metrics.CONTENT_TYPE)
