@@ -27,6 +27,7 @@ from agent_console import (
     citizens,
     controls,
     desk,
+    desk_rules,
     door,
     expert_desk,
     intake_words,
@@ -50,7 +51,7 @@ from agent_console import (
 )
 from agent_console.api import description, limits, open311, operations, problems
 from agent_console.catalogues import TRANSLATIONS
-from agent_console.door import Answer, Console, PhoneCommands
+from agent_console.door import Answer, Console, Heard, PhoneCommands, nothing_heard
 from agent_console.feed import Feed
 from agent_console.identity_provider import IdentityProvider
 from agent_console.public import call, lookup, report, results
@@ -65,7 +66,7 @@ CITIZENS = {one.blueprint.name for one in (report, lookup, results, call)}
 
 def create_app(
     settings: Settings, database: Database, commands: PhoneCommands, secrets: Secrets, *,
-    secure: bool = False,
+    secure: bool = False, heard: Heard = nothing_heard,
 ) -> Flask:
     """The console as a WSGI application. `secure`: it is served over TLS.
 
@@ -85,7 +86,7 @@ def create_app(
     app.jinja_env.policies["json.dumps_kwargs"] = {}
     app.extensions["console"] = Console(
         settings, database, commands, Feed(database, settings.service_level_s), secure,
-        secrets, IdentityProvider(settings) if settings.oidc_issuer else None,
+        secrets, heard, IdentityProvider(settings) if settings.oidc_issuer else None,
     )
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -98,7 +99,8 @@ def create_app(
     guard.exempt(call.blueprint)  # within another site's page a browser sends no cookie
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, second_factor, single_sign_on, desk, call_desk, board, supervision, work, messages,
+        people, second_factor, single_sign_on, desk, desk_rules, call_desk, board, supervision,
+        work, messages,
         case_desk, case_intake, knowledge, points, controls, machines, bulletin, agency_people,
         officer_desk, citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts,
         reports, api_keys, expert_desk, description, report, lookup, results, call,

@@ -12,11 +12,12 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
-from agent_console import telephone
+from agent_console import telephone, words
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm import desk
 from crm.agents import assistance, rescue
 from crm.branches import BRANCHES, SERVICES
+from crm.clock import vietnam_day
 from crm.models import AgentState, LiveAgent, User
 from crm.rights import Right
 from crm.settings import Settings
@@ -51,6 +52,11 @@ def people() -> Answer:
             {"id": one.id, "number": one.number} for one in SERVICES if targets.get(one.id)
         ],
         "help_lines": list(console().settings.help_lines),
+        "checked": {
+            one.number: _("tried on %(day)s, %(owner)s", day=words.day(one.on), owner=one.owner)
+            for one in console().settings.emergency_checked
+        },
+        "unchecked": console().settings.unchecked(vietnam_day(utc_now())),
         "outside": console().settings.trunk_server is not None,
     }, 200
 

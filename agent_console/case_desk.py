@@ -27,6 +27,8 @@ from crm.cases.categories import CATEGORIES, CategoryError
 from crm.cases.deadlines import GENERALS
 from crm.cases.life import CaseError, Refusal
 from crm.cases.models import Case, Identity, Status
+from crm.citizens import contacts
+from crm.citizens.errors import ContactError
 from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
 from crm.intake import text
@@ -68,7 +70,10 @@ def new() -> Answer:
     with console().database.reading() as session:
         call = session.get(Call, call_id) if call_id else None
         phone = (call.caller if call else None) or request.args.get("caller", "")[:20]
-        return _new_form(session, {"call": call_id, "phone": phone})
+        return _new_form(session, {
+            "call": call_id, "phone": phone, "panel": request.args.get("panel", ""),
+            **_known_of(session, phone),
+        })
 
 
 @blueprint.post("")
@@ -86,10 +91,14 @@ def create() -> Answer:
             case_intake.note_arrival(session, case, form, now)
             if form.get("category"):
                 _classify(session, case, now)
+            _keep_name(session, case, form.get("name", ""), now)
             code = case.code
-    except (CaseError, AgencyError, CategoryError, PlaceError) as error:
+    except (CaseError, AgencyError, CategoryError, PlaceError, ContactError) as error:
         with console().database.reading() as session:
             return _new_form(session, form.to_dict(), error)
+    if form.get("panel"):  # the agent's desk stays where it is
+        page_of = url_for(".page", code=code)
+        return {"code": code, "shown": words.case_code(code), "page": page_of}, 201
     flash(_("The case is open. Its code, to be read to the citizen: %(code)s",
             code=words.case_code(code)))
     return redirect(url_for(".page", code=code))
@@ -282,6 +291,31 @@ def _call_id(form: Mapping[str, str]) -> str | None:
     return given or None
 
 
+def _known_of(session: Session, phone: str | None) -> dict[str, str]:
+    """Name and commune of whoever has a number, as far as they are known."""
+    try:
+        number = contacts.parsed(phone or "")
+    except NumberError:
+        return {}
+    known = contacts.citizen_of(session, number)
+    last = next((one for one in life.of_phones(session, [number.dialled]) if one.area), None)
+    unit = areas.standing(vietnam_day(utc_now())).get(last.area or "") if last else None
+    return {"name": known.name if known else "", "place": unit.name if unit else ""}
+
+
+def _keep_name(session: Session, case: Case, name: str, now: datetime) -> None:
+    """Who calls, for the next time; not of whoever wants to stay unknown. Raises ContactError."""
+    if not name.strip() or case.phone is None or case.identity != Identity.SHOWN:
+        return
+    number = contacts.parsed(case.phone)
+    known = contacts.citizen_of(session, number)
+    if known is None or known.name != " ".join(name.split()):
+        contacts.keep(
+            session, number, name=name, language=known.language if known else "",
+            note=known.note if known else "", by=person().login, now=now,
+        )
+
+
 def _phone(form: Mapping[str, str]) -> str | None:
     try:
         return text.phone(form.get("phone", ""))
@@ -306,6 +340,8 @@ def _code_of(error: Exception) -> str:
             return code
         case PlaceError(sides=sides):
             return "sides" if sides else "place"
+        case ContactError():
+            return "name"
         case AgencyError():
             return "agency"
         case _:
@@ -315,9 +351,10 @@ def _code_of(error: Exception) -> str:
 def _new_form(
     session: Session, given: Mapping[str, str], error: Exception | None = None
 ) -> Answer:
-    return render_template(
-        "case_new.html", given=given, **_choices(session, error),
-    ), 400 if error else 200
+    template = "case_new_form.html" if given.get("panel") else "case_new.html"
+    return render_template(template, given=given, **_choices(session, error)), (
+        400 if error else 200
+    )
 
 
 def _page(

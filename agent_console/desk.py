@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -24,12 +25,15 @@ from agent_console.door import (
 from agent_console.feed import path_text
 from crm import desk
 from crm.agents import rescue
-from crm.agents.models import RescueCall
+from crm.agents import results as call_results
+from crm.agents.models import CallResult, RescueCall
 from crm.calls import history
 from crm.cases import life
 from crm.cases.models import Status
 from crm.citizens import persons
-from crm.desk import PauseReason, Result, SeatKind
+from crm.desk import PauseReason, SeatKind
+from crm.knowledge import scenes
+from crm.knowledge import scripts as desk_scripts
 from crm.models import Call, LiveCall, User
 from crm.rights import Right
 
@@ -41,7 +45,10 @@ SHIFT = timedelta(hours=12)
 @blueprint.get("")
 @needs(Right.CALLS_TAKE)
 def page() -> Answer:
+    with console().database.reading() as session:
+        offered = [_result(one) for one in call_results.offered(session, None)]
     return render_template("agent.html", given={
+        "offered": offered, "scenes": words.scenes(), "canRing": True,
         "login": person().login, "queues": list(person().skills), "phone": _phone(),
         "texts": catalogues.script_texts(language()), "branches": words.branches(),
         "places": words.places(),
@@ -138,12 +145,20 @@ def call(call_id: str) -> Answer:
         note = desk.note_of(session, me, call_id)
         phones = persons.numbers_of(session, caller) if caller else []
         earlier = history.of_callers(session, phones, but=call_id) if phones else []
-        now, own_cases = utc_now(), life.of_phones(session, phones) if phones else []
+        now, in_call = utc_now(), life.of_call(session, call_id)
+        of_call = {one.id for one in in_call}
+        of_number = life.of_phones(session, phones) if phones else []
+        own_cases = [*in_call, *(one for one in of_number if one.id not in of_call)]
         return {
             "id": call_id, "caller": caller, "branch": branch,
             "path": path_text(record.path) if record else None,
+            "heard": _heard(record) if record else [],
             "rescue": _rescue(session, call_id),
-            "note": {"text": note.text, "result": note.result, "done": note.done} if note else None,
+            "note": {
+                "text": note.text, "result": note.result, "case": note.case_code or "",
+                "done": note.done,
+            } if note else None,
+            "results": [_result(one) for one in call_results.offered(session, branch)],
             "earlier": [{
                 "at": words.day_and_clock(item.call.started_at),
                 "branch": words.branch(item.call.branch), "outcome": item.call.outcome,
@@ -155,9 +170,29 @@ def call(call_id: str) -> Answer:
             "cases": [{
                 "code": words.case_code(one.code), "page": url_for("case_desk.page", code=one.code),
                 "status": words.case_statuses()[one.status], "summary": words.told(one)[:160],
+                "of_call": one.id in of_call,
                 "overdue": Status(one.status) not in life.ENDED and one.due_at < now,
             } for one in own_cases],
         }, 200
+
+
+def _result(one: CallResult) -> dict[str, Any]:
+    """What may be chosen, and what it needs: the page asks for it before it sends the note."""
+    return {
+        "code": one.code, "branches": one.branches, "needs_case": one.needs_case,
+        "shortest_note": one.shortest_note,
+    }
+
+
+def _heard(record: Call) -> list[dict[str, str]]:
+    """The way through the menus with the sentence that each key followed."""
+    return [
+        {
+            "menu": words.menu(step["menu"]), "key": words.key(step["key"]),
+            "said": console().heard(step["menu"], step["key"]),
+        }
+        for step in record.path
+    ]
 
 
 def _rescue(session: Session, call_id: str) -> dict[str, str] | None:
@@ -172,24 +207,43 @@ def _rescue(session: Session, call_id: str) -> dict[str, str] | None:
     }
 
 
+@blueprint.get("/scripts")
+@needs(Right.CALLS_TAKE)
+def scripts() -> Answer:
+    """The scripts by scene, as steps with answers; kept by the page while the console is dead."""
+    with console().database.reading() as session:
+        found = desk_scripts.published(session)
+        return {"scripts": {scene: {
+            "title": one.title, "approved": desk_scripts.is_approved(one),
+            "steps": [{
+                "lines": step.lines,
+                "answers": [{"text": answer.text, "to": answer.to} for answer in step.answers],
+            } for step in scenes.steps(one.body)],
+        } for scene, one in found.items()}}, 200
+
+
 @blueprint.put("/calls/<call_id>/note")
 @needs(Right.CALLS_TAKE)
 def save_note(call_id: str) -> Answer:
-    """Keep a note: {"text", "result" or null, "done"}. The same save may come twice."""
+    """Keep a note: {"text", "result" or null, "case": its code, "done"}. The same save may come
+    twice. What lacks something is kept, not finished, and a sentence says what."""
     asked = _json()
-    text, result = asked.get("text"), asked.get("result")
+    text, result, case_code = asked.get("text"), asked.get("result"), asked.get("case") or ""
     try:
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not all(
+            isinstance(one, str) for one in (result or "", case_code)
+        ):
             raise ValueError("text")
         with console().database.transaction() as session:
-            note = desk.save_note(
+            note, fault = desk.save_note(
                 session, session.get_one(User, person().id), call_id, text=text,
-                result=Result(result) if result else None, done=asked.get("done") is True,
-                now=utc_now(),
+                result=result or None, done=asked.get("done") is True, now=utc_now(),
+                case_code=re.sub(r"\s", "", case_code),
             )
-            return {"saved": True, "done": note.done}, 200
+            saved: dict[str, Any] = {"saved": True, "done": note.done}
     except ValueError as error:
         raise BadRequest(_("This note cannot be saved.")) from error
+    return saved | ({"problem": words.note_problem(fault)} if fault else {}), 200
 
 
 @blueprint.get("/calls")

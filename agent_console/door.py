@@ -60,6 +60,14 @@ class PhoneCommands(Protocol):
     def ring_out(self, interface: str, number: str, call: str = "") -> Result: ...
 
 
+# the sentence after which callers press a key (or none) of a menu; empty where nothing is known
+Heard = Callable[[str, str | None], str]
+
+
+def nothing_heard(_menu: str, _key: str | None) -> str:
+    return ""
+
+
 # what is open to whoever has shown the password alone, by what is needed yet
 SECOND_STEP: Mapping[str, tuple[str, ...]] = {
     "code": ("second_factor.code", "people.logout"),
@@ -77,6 +85,7 @@ class Console:
     feed: Feed
     secure: bool  # served over TLS
     secrets: Secrets
+    heard: Heard
     provider: IdentityProvider | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,18 +10,20 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import Conflict, NotFound
 
 from agent_console import words
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.cases.categories import CATEGORIES
 from crm.clock import vietnam_day
-from crm.knowledge import articles, points
+from crm.knowledge import articles, points, scripts
 from crm.knowledge.articles import ArticleError, StaleArticleError
 from crm.knowledge.models import Article, State
+from crm.knowledge.scenes import SceneError
 from crm.models import User
 from crm.rights import Right
 
+audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("knowledge", __name__, url_prefix="/knowledge")
 
 LISTED = 200
@@ -57,7 +60,7 @@ def search() -> Answer:
                 "title": one.title, "page": url_for(".page", code=one.code),
                 "category": words.category(one.category),
                 "blocks": articles.paragraphs(one.body),
-            } for one in articles.find(session, asked, limit=AT_DESK)],
+            } for one in articles.find(session, asked, limit=AT_DESK) if not one.scene],
             "points": [{
                 "code": one.code, "name": one.name, "kind": words.point_kinds()[one.kind],
                 "address": f"{one.address}, {points.commune(one, now)}", "hours": one.hours,
@@ -86,8 +89,28 @@ def page(code: str) -> Answer:
         article = _article(session, code)
     return render_template(
         "article.html", article=article, blocks=articles.paragraphs(article.body), edits=_edits(),
-        overdue=article.review_on < vietnam_day(utc_now()),
+        overdue=article.review_on < vietnam_day(utc_now()), approved=scripts.is_approved(article),
     )
+
+
+@blueprint.post("/<code>/approval")
+@needs(Right.KNOWLEDGE_WRITE)
+def approve(code: str) -> Answer:
+    """The department that answers for a script has approved the version that was `seen`."""
+    department, now = request.form.get("department", ""), utc_now()
+    try:
+        with console().database.transaction() as session:
+            article = _article(session, code)
+            if not article.scene or request.form.get("seen", type=int) != article.version:
+                raise Conflict(_("It has changed meanwhile: please read it again."))
+            scripts.approve(session, article, department, now)
+            version = article.version
+    except SceneError as error:
+        raise Conflict(_("Say which department approved it, and by which letter.")) from error
+    audit.warning("%s: version %s of script %s approved by %s", person().login, version, code,
+                  " ".join(department.split()))
+    flash(_("Saved."))
+    return redirect(url_for(".page", code=code))
 
 
 @blueprint.get("/<code>/edit")

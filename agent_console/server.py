@@ -16,6 +16,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from agent_console.app import create_app, feed_of
+from agent_console.door import Heard
 from agent_console.machines import MOST_STREAMS
 from crm import secrets
 from crm.database import Database
@@ -27,8 +28,10 @@ STOP_S = 2  # and about a second for the processes to end
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, settings: Settings, certificate: Path | None, key: Path | None) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, heard: Heard, certificate: Path | None, key: Path | None
+    ) -> None:
+        self._settings, self._heard = settings, heard
         self._certificate, self._key = certificate, key
         self._app: Flask | None = None
         super().__init__()
@@ -52,7 +55,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self._app = create_app(
             settings, Database.of(settings, pool_size=10),
             for_settings(settings, known), known,
-            secure=self._certificate is not None,
+            secure=self._certificate is not None, heard=self._heard,
         )
         return self._app
 
@@ -75,7 +78,10 @@ def _before(then: Any, first: Any) -> Any:
     return act
 
 
-def main(settings: Settings, *, certificate: Path | None = None, key: Path | None = None) -> None:
-    """Serve until SIGTERM. With a certificate and its key (PEM files) over TLS."""
+def main(
+    settings: Settings, heard: Heard, *, certificate: Path | None = None, key: Path | None = None
+) -> None:
+    """Serve until SIGTERM. `heard` knows what callers hear in the menus. With a certificate and its
+    key (PEM files) over TLS."""
     logging.getLogger("hotline.audit").setLevel(logging.INFO)
-    _Server(settings, certificate, key).run()
+    _Server(settings, heard, certificate, key).run()

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
+from flask import g
 from flask_babel import get_locale  # type: ignore[import-untyped]
 from flask_babel import gettext as _
 
+from agent_console.door import console
+from crm.agents import results as call_results
 from crm.branches import BRANCHES, BY_ID, SERVICES
 from crm.cases.categories import CATEGORIES
 from crm.cases.dispatch import Why
 from crm.cases.models import Case, Identity, Status
 from crm.clock import VIETNAM
-from crm.desk import PauseReason, Result
+from crm.desk import PauseReason
 from crm.knowledge.models import PointKind, State
+from crm.knowledge.scenes import SCENES
 from crm.models import AgentState, Outcome, Role
 from crm.notices.models import Purpose
 from crm.reports.document import grouped
@@ -97,13 +101,36 @@ def pause_reasons() -> dict[str, str]:
 
 
 def results() -> dict[str, str]:
-    return {
-        Result.SOLVED.value: _("Question answered"),
-        Result.REFERRED.value: _("Passed to an agency"),
-        Result.CALL_BACK.value: _("Will call back"), Result.WRONG_NUMBER.value: _("Wrong number"),
-        Result.NUISANCE.value: _("Nuisance call"), Result.CUT_OFF.value: _("Cut off"),
-        Result.OTHER.value: _("Other"),
+    """The results of calls by code, also those that are used no more."""
+    if "results" not in g:
+        english = str(get_locale()) == "en"
+        with console().database.reading() as session:
+            g.results = {
+                one.code: one.en if english else one.vi
+                for one in call_results.everything(session)
+            }
+    return cast("dict[str, str]", g.results)
+
+
+def note_problem(code: str) -> str:
+    """Why a note is not finished (crm.agents.results.fault)."""
+    sentences: dict[str, str] = {
+        "result": _("Please choose a result first."),
+        "branch": _("This result is not one of this branch: please choose another."),
+        "note": _("This result needs a longer note."),
+        "case": _("This result needs the code of the case."),
     }
+    return sentences[code]
+
+
+def result_problem(code: str) -> str:
+    """Why a result is not kept (crm.agents.results.ResultError)."""
+    sentences: dict[str, str] = {
+        "code": _("A code has 2 to 24 of a-z and _."), "name": _("A name has 1 to 60 letters."),
+        "branch": _("There is no such branch."),
+        "note": _("A note has 0 to 500 letters at least; the place is a number up to 999."),
+    }
+    return sentences[code]
 
 
 def outcomes() -> dict[str, str]:
@@ -364,6 +391,7 @@ def case_problem(code: str) -> str:
     """Why something cannot be done with a case (codes of crm.cases.life.CaseError and of forms)."""
     sentences: dict[str, str] = {
         "summary": _("Say what the case is about."),
+        "name": _("A name has 80 letters at most."),
         "anonymous": _("An anonymous case keeps no number: leave it out, or hide the identity."),
         "phone": _("A telephone number has 10 or 11 digits and begins with 0."),
         "ended": _("The case has ended: it must be reopened first."),
@@ -457,10 +485,16 @@ def article_states() -> dict[str, str]:
     }
 
 
+def scenes() -> dict[str, str]:
+    """What scripts are for, by the scene's id."""
+    english = str(get_locale()) == "en"
+    return {one.id: one.en if english else one.vi for one in SCENES}
+
+
 def article_fields() -> dict[str, str]:
     return {
         "category": _("Category"), "title": _("Title"), "body": _("Text"), "owner": _("Owner"),
-        "review_on": _("To be reviewed on"), "state": _("State"),
+        "review_on": _("To be reviewed on"), "state": _("State"), "scene": _("Script for"),
     }
 
 
@@ -472,6 +506,9 @@ def article_problem(column: str) -> str:
         "body": _("An article has 1 to 20,000 letters."),
         "owner": _("Choose who keeps the article right."),
         "review_on": _("Set the day on which it is reviewed."), "state": _("Choose a state."),
+        "scene": _("Choose what the script is for."),
+        "steps": _("A script is made of steps with an empty line between them. A step says"
+                   " something first; an answer leads to a step that there is: - Yes > name"),
     }
     return sentences[column]
 

@@ -14,12 +14,16 @@ from werkzeug.exceptions import BadRequest, Conflict
 from agent_console import telephone, words
 from agent_console.call_desk import may_be_rung
 from agent_console.door import Answer, console, needs, person, utc_now
+from crm.agents import results as call_results
 from crm.calls import callbacks, emergency, messages
 from crm.calls import missed as missed_callers
 from crm.calls.missed import MissedError, Result
 from crm.cases import life
 from crm.citizens import contacts, numbers
+from crm.clock import vietnam_day
+from crm.notices import outbox, texts
 from crm.notices.numbers import masked
+from crm.notices.outbox import Channel, NoticeError, Purpose
 from crm.rights import Right
 
 log = logging.getLogger("hotline.audit")
@@ -27,6 +31,7 @@ blueprint = Blueprint("work", __name__, url_prefix="/work")
 
 DUE_SOON = timedelta(hours=24)
 LISTED = 50
+UNFINISHED_FOR = timedelta(days=3)
 
 
 @blueprint.get("")
@@ -42,6 +47,11 @@ def page() -> Answer:
             untaken=messages.untaken(session), owed=callbacks.still_open(session)[:LISTED],
             at_desk=life.to_dispatch(session, LISTED),
             due=[one for one in life.handled(session, LISTED) if one.due_at < now + DUE_SOON],
+            unfinished=call_results.unfinished(
+                session, now - UNFINISHED_FOR,
+                person().login if person().may(Right.CALLS_TAKE) else None,
+            ),
+            mine=life.opened_by(session, person().login, LISTED),
             now=now, results=words.missed_results(), has_phone=_phone() is not None,
         )
 
@@ -68,20 +78,49 @@ def missed(number: str, act: str) -> Answer:
     return _done(change)
 
 
+@blueprint.post("/missed/<number>/sms")
+@needs(Right.WORK_DO)
+def write_to_missed(number: str) -> Answer:
+    """Write to a caller who reached nobody that the hotline will ring back, or has tried to; once a
+    day for each."""
+    now = utc_now()
+    try:
+        with console().database.transaction() as session:
+            waiting = missed_callers.waiting(
+                session, now, timedelta(hours=console().settings.missed_for_h)
+            )
+            one = next((one for one in waiting if one.number == number), None)
+            if one is None:
+                raise Conflict(_("This number is not among those who wait."))
+            text = "callback_missed" if one.tries else "missed_call"
+            written = outbox.write(
+                session, channel=Channel.SMS, recipient=number, purpose=Purpose.KNOWLEDGE,
+                body=texts.rendered(text, Channel.SMS, {}).body, personal=True,
+                now=now, key=f"missed:{number}:{vietnam_day(now):%Y%m%d}",
+            )
+    except NoticeError as error:
+        raise Conflict(_("No SMS can be sent to this number.")) from error
+    log.info("%s writes to %s: %s", person().login, masked(number), bool(written))
+    flash(_("The SMS is on its way.") if written else _("It was sent today already."))
+    return redirect(url_for(".page"))
+
+
 @blueprint.post("/ring")
 @needs(Right.WORK_DO)
 def ring() -> Answer:
-    """Ring a number from one's own phone: `number`, and `call`, the call in vain, if it is one."""
+    """Ring a number from one's own phone: `number`, and `call`, the call in vain, if it is one. A
+    script is told the outcome, a form is led back to the list."""
+    form = request.get_json(silent=True) or {} if request.is_json else request.form
     held, login = _phone(), person().login
     if held is None:
         raise Conflict(_("You have no phone. Please sign in to the queues first."))
     try:
-        number = contacts.parsed(request.form.get("number", "")).dialled
+        number = contacts.parsed(str(form.get("number", ""))).dialled
     except numbers.NumberError as error:
         raise Conflict(_("This is no telephone number.")) from error
     if not may_be_rung(console().settings, number):
         raise Conflict(_("This number may not be rung from here."))
-    call = request.form.get("call", "")
+    call = str(form.get("call", ""))
 
     def note(session: Session) -> None:
         missed_callers.note_ring(
@@ -93,6 +132,8 @@ def ring() -> Answer:
     answer = _done(note)
     outcome = telephone.told(console().commands.ring_out(held.interface, number, call))
     log.info("%s rings %s: %s", login, masked(number), outcome)
+    if request.is_json:
+        return {"outcome": outcome}, 200
     flash({
         "done": _("Your phone rings; then the number is rung."),
         "refused": _("Asterisk refused. Please try again."),

@@ -5,6 +5,7 @@ Functions take a session and never commit; `now` is an aware UTC time.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,28 +13,19 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from crm.agents import results
+from crm.agents.models import CallResult
 from crm.calls.facts import CALL_ID
 from crm.models import Call, CallNote, Leg, LiveCall, Seat, User
 from crm.users import signed_in_user_ids
 
 NOTE_LENGTH = 8000
+_CASE_CODE = re.compile("[0-9]{0,8}")
 
 
 class SeatKind(StrEnum):
     WEBRTC = "webrtc"
     DESK = "desk"
-
-
-class Result(StrEnum):
-    """What came of a call, in the agent's judgement."""
-
-    SOLVED = "solved"
-    REFERRED = "referred"
-    CALL_BACK = "call_back"
-    WRONG_NUMBER = "wrong_number"
-    NUISANCE = "nuisance"
-    CUT_OFF = "cut_off"
-    OTHER = "other"
 
 
 class PauseReason(StrEnum):
@@ -106,18 +98,24 @@ def release_seat(session: Session, user: User) -> None:
 
 
 def save_note(
-    session: Session, user: User, call_id: str, *, text: str, result: Result | None, done: bool,
-    now: datetime,
-) -> CallNote:
+    session: Session, user: User, call_id: str, *, text: str, result: str | None, done: bool,
+    now: datetime, case_code: str = "",
+) -> tuple[CallNote, str | None]:
     """Keep what an agent wrote about a call: one note for each call and agent, the last text wins.
 
-    It may come before the call's own row, and may come twice. What is done stays done.
-    Raises ValueError for an impossible call id or a text that is too long.
+    It may come before the call's own row, and may come twice. What is done stays done. What lacks
+    something that its result needs is kept, but not done: the second value says what
+    (crm.agents.results.fault). Raises ValueError for an impossible call id or result, or a text
+    that is too long.
     """
     if not CALL_ID.fullmatch(call_id):
         raise ValueError("not a call id")
     if len(text) > NOTE_LENGTH:
         raise ValueError(f"a note has at most {NOTE_LENGTH} characters")
+    if result is not None and session.get(CallResult, result) is None:
+        raise ValueError("there is no such result")
+    if not _CASE_CODE.fullmatch(case_code):
+        raise ValueError("not the beginning of a case code")
     mine = select(CallNote).where(CallNote.call_id == call_id, CallNote.user_id == user.id)
     note = session.scalar(mine)
     if note is None:
@@ -130,10 +128,11 @@ def save_note(
         except IntegrityError:  # the same save, sent twice at once
             note = session.scalars(mine).one()
     note.text = text.replace("\x00", "")  # PostgreSQL stores no NUL
-    note.result = result.value if result else None
-    note.done = bool(note.done) or done
+    note.result, note.case_code = result, case_code or None
     note.saved_at = now
-    return note
+    fault = results.fault(session, note, user.login, now) if done else None
+    note.done = bool(note.done) or (done and fault is None)
+    return note, fault
 
 
 def note_of(session: Session, user: User, call_id: str) -> CallNote | None:

@@ -40,6 +40,8 @@ class Right(Enum):
 
     FLOOR_SEE = "the live board, and who waits", *_FLOOR, Role.AUDITOR
     FLOOR_LEAD = ("listen, whisper, barge in, send agents to a pause or out, move callers", *_FLOOR)
+    DESK_RULES_SEE = "see limits of pauses and results of calls", *_FLOOR, Role.AUDITOR
+    DESK_RULES = "change limits of pauses and results of calls", *_FLOOR
     CALLS_SEE = "the list of all calls", *_FLOOR, Role.AUDITOR
     RECORDINGS = "hear and download recordings of calls", *_HEADS, Role.AUDITOR
     CONTROLS_SEE = "see the switches", *_FLOOR, Role.AUDITOR

@@ -14,11 +14,11 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import time
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm.branches import QUEUES
+from crm.branches import QUEUES, SERVICES
 from crm.errors import HotlineError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -203,6 +203,23 @@ def _expert(value: Any) -> Expert:
     return Expert(match[1], match[2], match[3] or "", match[4] or "")
 
 
+@dataclass(frozen=True)
+class Checked:
+    """That an emergency number leads where it should: who answers for it, and on which day that was
+    made sure. `number`: 115, 111, 19009095, …"""
+
+    number: str
+    on: date
+    owner: str
+
+
+def _checked_number(value: Any) -> Checked:
+    match = re.fullmatch(r"([0-9]{3,11}) (\d{4}-\d\d-\d\d) (\S.{1,79})", _text(value))
+    if not match:
+        raise ValueError("must be NUMBER DAY OWNER, as in 115 2026-11-02 Trung tâm Cấp cứu")
+    return Checked(match[1], date.fromisoformat(match[2]), match[3])
+
+
 def _portal_address(value: Any) -> str:
     portal, _, address = _text(value).partition(" ")
     if portal not in ("phanhoi", "dichvucong"):
@@ -290,6 +307,14 @@ class Settings:
     help_lines: tuple[str, ...] = _setting(
         "111, 19009095", _list(_PHONE),
         "Lines that agents may call in besides the emergency services (children, health)",
+    )
+    emergency_checked: tuple[Checked, ...] = _setting(
+        "", _list(_checked_number),
+        "Emergency numbers and help lines with the day on which they were tried and who answers for"
+        " them: 115 2026-11-02 Trung tâm Cấp cứu, 111 2026-11-02 Tổng đài 111"
+    )
+    emergency_check_days: int = _setting(
+        180, _number(1, 1000), "Days after which such a number is to be tried again"
     )
     missed_for_h: int = _setting(
         48, _number(1, 720), "Hours for which a caller who reached nobody is to be rung back"
@@ -634,6 +659,18 @@ class Settings:
         }
 
     @property
+    def emergency_numbers(self) -> tuple[str, ...]:
+        """All that agents call into calls for life: services that are set, and help lines."""
+        services = (one.number for one in SERVICES if self.emergency_targets[one.id])
+        return (*services, *self.help_lines)
+
+    def unchecked(self, today: date) -> list[str]:
+        """Those of them that nobody has tried of late."""
+        since = today - timedelta(days=self.emergency_check_days)
+        fresh = {one.number for one in self.emergency_checked if one.on >= since}
+        return [number for number in self.emergency_numbers if number not in fresh]
+
+    @property
     def second_factor_required(self) -> bool:
         """Whether privileged accounts get nowhere without a second factor."""
         by_stage = self.second_factor == "by_stage" and self.stage == "production"
@@ -769,6 +806,8 @@ def _fields() -> list[Any]:
 def _shown(value: Any) -> str:
     if isinstance(value, Expert):
         return " ".join(filter(None, (value.id, value.number, value.days, value.times)))
+    if isinstance(value, Checked):
+        return f"{value.number} {value.on} {value.owner}"
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(
         value[1], int
     ):

@@ -18,6 +18,7 @@ from crm import secrets
 from crm.branches import SERVICES
 from crm.calls import emergency
 from crm.cases import attachments
+from crm.clock import vietnam_day
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.models import JournalPosition, ListenerState
@@ -348,6 +349,14 @@ def _emergency(settings: Settings) -> Iterator[Check]:
     else:
         count = sum(map(len, settings.emergency_targets.values()))
         yield Check("emergency", OK, f"{count} numbers for {len(SERVICES)} services")
+    if unchecked := settings.unchecked(vietnam_day(datetime.now(UTC))):
+        yield Check(
+            "numbers", WARNING,
+            f"not tried in the last {settings.emergency_check_days} days: {', '.join(unchecked)}",
+            "agree on a trial, ring them, and note day and owner in HOTLINE_EMERGENCY_CHECKED",
+        )
+    else:
+        yield Check("numbers", OK, "emergency numbers and help lines were tried, each by its owner")
     try:
         with Database.of(settings).reading() as session:
             drills = emergency.last_drills(session)

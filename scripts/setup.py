@@ -21,6 +21,7 @@ from crm.cases import routing
 from crm.cases.models import Agency
 from crm.database import Database
 from crm.errors import HotlineError
+from crm.knowledge import scripts as desk_scripts
 from crm.models import Role, User
 from crm.settings import PROJECT, Settings
 from ivr import menu, provision, runtime, tls
@@ -47,6 +48,7 @@ def run(settings: Settings, say: Say) -> None:
     say(f"database: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, schema current")
     first_accounts(settings, database)
     first_agencies(database)
+    first_scripts(database)
     build_prompts(settings, say)
     check(settings)
     tls.ensure(settings, provision.host_names(), datetime.now(UTC))
@@ -117,6 +119,17 @@ def first_agencies(database: Database) -> None:
         register.take_in(session, register.read(register.PROVINCE))
         session.flush()
         routing.take_in(session, routing.read(routing.PROVINCE), datetime.now(UTC))
+
+
+def first_scripts(database: Database) -> None:
+    """The scripts of the agents' desk, each where there is none of its scene, as a beginning; the
+    first supervisor keeps them right."""
+    with database.transaction() as session:
+        owner = session.scalar(
+            select(User.login).where(User.role == Role.SUPERVISOR.value).order_by(User.id).limit(1)
+        )
+        if owner is not None:
+            desk_scripts.take_in(session, owner, datetime.now(UTC))
 
 
 def build_frontend(say: Say) -> str:

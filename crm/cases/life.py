@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -367,6 +367,17 @@ def handled(session: Session, limit: int) -> list[Case]:
     return list(session.scalars(found))
 
 
+def opened_by(session: Session, login: str, limit: int) -> list[Case]:
+    """Cases that somebody opened and that are not at their end, by when they are due."""
+    mine = exists().where(
+        CaseEvent.case_id == Case.id, CaseEvent.what == "opened", CaseEvent.by == login
+    )
+    found = select(Case).where(
+        Case.status.in_([one for one in Status if one not in ENDED]), mine
+    ).order_by(Case.due_at, Case.id).limit(limit)
+    return list(session.scalars(found))
+
+
 def of_phones(
     session: Session, phones: Sequence[str], limit: int = 10, *, skip: int = 0
 ) -> list[Case]:
@@ -477,6 +488,14 @@ def add_call(session: Session, case: Case, call_id: str, *, by: str, now: dateti
     if session.get(CaseCall, (case.id, call_id)) is None:
         session.add(CaseCall(case_id=case.id, call_id=call_id, at=now))
         note(session, case, by, now, "call", call_id=call_id)
+
+
+def of_call(session: Session, call_id: str) -> list[Case]:
+    """The cases that were spoken of in a call, the latest first."""
+    return list(session.scalars(
+        select(Case).join(CaseCall, CaseCall.case_id == Case.id)
+        .where(CaseCall.call_id == call_id).order_by(CaseCall.at.desc())
+    ))
 
 
 def calls_of(session: Session, case: Case) -> list[str]:

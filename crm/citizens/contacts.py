@@ -71,6 +71,11 @@ def _skip(page: int) -> int:
     return (min(max(page, 1), MOST_PAGES) - 1) * LISTED
 
 
+def citizen_of(session: Session, number: Number) -> Citizen | None:
+    """What is written down of whoever has a number."""
+    return session.scalar(select(Citizen).where(Citizen.phone == number.dialled))
+
+
 def keep(
     session: Session, number: Number, *, name: str, language: str, note: str, by: str,
     now: datetime, seen: datetime | None = None,

@@ -16,11 +16,12 @@ from crm import search
 from crm.cases.categories import CategoryError, category_named
 from crm.clock import vietnam_day
 from crm.errors import HotlineError
+from crm.knowledge import scenes
 from crm.knowledge.codes import CODE, code_for
 from crm.knowledge.models import Article, ArticleVersion, State
 from crm.models import User
 
-COLUMNS = ("code", "category", "title", "body", "owner", "review_on", "state")
+COLUMNS = ("code", "category", "title", "body", "owner", "review_on", "state", "scene")
 CONTENT = COLUMNS[1:]
 LONGEST_BODY = 20_000
 _LONGEST_TITLE = 200
@@ -53,7 +54,7 @@ class Parsed:
 def parse(session: Session, row: Mapping[str, str]) -> Parsed:
     """A row of texts with the columns COLUMNS as values. An empty code is made from the title.
     Raises ArticleError: all faults."""
-    given = {name: row[name].strip() for name in COLUMNS}
+    given = {name: row.get(name, "").strip() for name in COLUMNS}
     given["title"] = " ".join(given["title"].split())
     given["body"] = "\n".join(line.rstrip() for line in given["body"].splitlines()).strip()
     faults = list(_faults(session, given))
@@ -199,3 +200,10 @@ def _faults(session: Session, given: Mapping[str, str]) -> Iterator[tuple[str, s
         yield "review_on", f"review_on {given['review_on']!r} is no day (2026-07-01)"
     if given["state"] not in set(State):
         yield "state", f"there is no state {given['state']!r}; there are {', '.join(State)}"
+    if given["scene"] and not scenes.is_scene(given["scene"]):
+        yield "scene", f"there is no scene {given['scene']!r} of a script"
+    elif given["scene"]:
+        try:
+            scenes.steps(given["body"])
+        except scenes.SceneError as error:
+            yield "steps", str(error)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -17,8 +18,9 @@ from werkzeug.serving import make_server
 
 from agent_console.app import create_app, feed_of
 from crm import users
+from crm.agents import pauses, rescue
 from crm.database import Database
-from crm.knowledge import articles, points
+from crm.knowledge import articles, points, scripts
 from crm.models import CallNote, User
 from crm.notices.models import Notice
 from crm.settings import Settings
@@ -140,12 +142,13 @@ def test_a_case_is_opened_beside_the_call_and_shown_when_the_number_rings_again(
     put_live_call(sqlite, 2, id=call, state="talking", agent="lan")
     expect(page.locator("#caller")).to_have_text("0912345678")
     expect(page.locator("#cases-card")).to_be_hidden()
-    with page.expect_popup() as opened:
-        page.click("#new-case")
+    with page.context.expect_page() as opened:
+        page.click("#new-case", modifiers=["Control"])  # a page of its own
     form = opened.value
     expect(form.locator("[name=phone]")).to_have_value("0912345678")
     form.fill("[name=summary]", "Mất nước ba ngày")
     form.select_option("[name=category]", "utilities")
+    form.set_default_timeout(PATIENCE_MS)
     form.click("main button.primary")
     expect(form.locator("h1")).to_contain_text("Phản ánh")
     expect(page.locator("#call")).to_be_visible()  # the phone stays where it is
@@ -214,7 +217,7 @@ PAGES = {
     "huy": (
         "/supervisor", "/supervisor?tv=1", "/calls", "/reports", "/reports/period", "/agencies",
         "/controls", "/notices", "/tracing", "/privacy", "/breaches", "/broadcasts",
-        "/broadcasts/new", "/knowledge/new", "/points/new",
+        "/broadcasts/new", "/knowledge/new", "/points/new", "/desk-rules",
     ),
     "quan": ("/users", "/api-keys"),
 }
@@ -244,3 +247,105 @@ def test_no_page_shuts_anybody_out(
         for fault in Axe().run(page, options=WCAG).response["violations"]:
             found += [(path, fault["id"], node["target"]) for node in fault["nodes"]]
     assert found == []
+
+
+def test_script_help_and_a_call_for_life_by_keys_alone(
+    page: Page, chromium: Chromium, address: str, sqlite: Database
+) -> None:
+    """The script of the branch leads by number keys, F6 alarms the supervisors, one of whom takes
+    it, and what help needs to know stands large and is kept as it is typed."""
+    call = put_live_call(sqlite, 2, state="talking", agent="lan", branch="vaccine")
+    put_live_agent(sqlite, 3, state="talking", call_id=call)
+    with sqlite.transaction() as session:
+        scripts.take_in(session, "huy", datetime.now(UTC))
+        rescue.begin(session, call, agent="lan", to="service-medical", caller="0912345678",
+                     now=datetime.now(UTC))
+    sign_in(page, "lan")
+    said = page.locator("#script .say").first
+    expect(said).to_contain_text("nhánh tiêm chủng")
+    expect(page.locator("#script")).to_contain_text("cần cơ quan phụ trách phê duyệt")
+    page.keyboard.press("2")
+    expect(said).to_contain_text("khó thở")
+    page.keyboard.press("ArrowLeft")
+    expect(said).to_contain_text("nhánh tiêm chủng")
+
+    expect(page.locator("#rescue-to")).to_have_text("115")
+    page.fill("#rescue-address", "số 5 ngõ 12")
+    expect(page.locator("#rescue-aloud")).to_have_text("số 5 ngõ 12")
+    expect(page.locator("#rescue-state")).to_have_text("Đã lưu.")
+    page.reload()
+    expect(page.locator("#rescue-address")).to_have_value("số 5 ngõ 12")
+
+    other = chromium.new_context(base_url=address).new_page()
+    sign_in(other, "huy")
+    expect(other.locator(f"[data-rescue='{call}']")).to_contain_text("115")
+    page.keyboard.press("F6")
+    expect(page.locator("body")).to_have_attribute("data-help", "asked")
+    alarm = other.locator("[data-help=lan]")
+    alarm.get_by_text("Tôi nhận hỗ trợ").click()
+    expect(page.locator("#help-state")).to_have_text("huy đang vào hỗ trợ.")
+    alarm.get_by_text("Đã xong").click()
+    expect(page.locator("body")).to_have_attribute("data-help", "none")
+    other.context.close()
+
+
+def test_a_note_says_what_its_result_lacks_and_a_pause_counts_down(
+    page: Page, sqlite: Database
+) -> None:
+    call = add_call(sqlite, agent="lan", outcome="answered", branch="vaccine").id
+    put_live_agent(sqlite, 2, state="paused", reason="rest")
+    with sqlite.transaction() as session:
+        pauses.note(session, "lan", "rest", datetime.now(UTC) - timedelta(minutes=16))
+    sign_in(page, "lan")
+    expect(page.locator("#pause-left")).to_contain_text("Nghỉ quá 1:")
+    page.locator(f"[data-open-call='{call}']").click()
+    page.locator("[data-result=case]").click()
+    page.click("#finish")
+    expect(page.locator("#note-state")).to_have_text("Kết quả này cần mã phản ánh.")
+    page.fill("#note-case", "12345678")  # nobody's: the server says so
+    page.click("#finish")
+    expect(page.locator(f"[data-own-call='{call}']")).to_contain_text("nháp, chưa hoàn tất")
+    page.locator(f"[data-open-call='{call}']").click()
+    page.locator("[data-result=solved]").click()
+    page.click("#finish")
+    expect(page.locator(f"[data-own-call='{call}']")).to_contain_text("Đã giải đáp")
+
+
+def test_a_supervisor_sets_skills_in_a_dialog(page: Page, sqlite: Database) -> None:
+    put_live_agent(sqlite, 2, "lan")
+    sign_in(page, "huy")
+    page.locator("tr[data-agent=lan] [data-act=skills]").click()
+    page.locator("#skills-list [data-queue=relief]").select_option("3")
+    page.locator("#skills-form button.primary").click()
+    expect(page.locator("#skills")).to_be_hidden()
+    with sqlite.reading() as session:
+        assert users.skills(session.scalars(LAN).one())["relief"] == 3
+
+
+def test_a_case_is_opened_on_the_desk_and_what_is_typed_is_kept(
+    page: Page, sqlite: Database
+) -> None:
+    call = put_live_call(sqlite, 2, state="talking", agent="lan", branch="report")
+    put_live_agent(sqlite, 3, state="talking", call_id=call)
+    sign_in(page, "lan")
+    expect(page.locator("#note-form")).to_be_visible()
+    page.keyboard.press("F1")
+    expect(page.locator("#case-box [name=phone]")).to_have_value("0912345678")
+    page.keyboard.type("Cột điện nghiêng")
+    page.reload()
+    expect(page.locator("#note-form")).to_be_visible()
+    page.keyboard.press("F1")
+    expect(page.locator("#case-box [name=summary]")).to_have_value("Cột điện nghiêng")
+    page.fill("#case-box [name=place]", "nơi không có")
+    page.fill("#case-box [name=name]", "Bà Tư")
+    page.locator("#case-box [name=category]").select_option("utilities")
+    page.locator("#case-box button.primary").click()
+    expect(page.locator("#case-box [role=alert]")).to_be_visible()
+    expect(page.locator("#case-box [name=name]")).to_have_value("Bà Tư")
+    page.fill("#case-box [name=place]", "Phường Hạc Thành")
+    page.locator("#case-box button.primary").click()
+    expect(page.locator("#case-box .aloud")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("[data-result=case]").click()
+    expect(page.locator("#note-case")).to_have_value(re.compile("[0-9]{8}"))
+    expect(page.locator("#caller-cases")).to_contain_text("Cột điện nghiêng")

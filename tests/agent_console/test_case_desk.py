@@ -355,3 +355,35 @@ def test_what_the_agency_asks_and_the_citizen_adds_stands_on_the_page(
     assert agent.submit(f"/cases/{code}/information", **told).status_code == 409
     empty = agent.submit(f"/cases/{code}/information", seen=seen(agent, code), information=" ")
     assert empty.status_code == 400
+
+
+def test_the_form_beside_the_call_knows_who_calls_and_stays_on_the_desk(
+    agent: Browser, sqlite: Database
+) -> None:
+    call = add_call(sqlite, agent="lan", caller="0912345678")
+    given = {
+        "panel": "yes", "call": call.id, "phone": "0912345678", "identity": "shown",
+        "summary": "Mất nước", "name": "Bà  Tư", "category": "utilities",
+        "place": "Phường Hạc Thành",
+    }
+    wrong = agent.submit("/cases", **{**given, "summary": ""})
+    assert wrong.status_code == 400
+    page = wrong.get_data(as_text=True)
+    assert "Bà  Tư" in page  # nothing is lost
+    assert "<html" not in page
+    answer = agent.submit("/cases", **given)
+    assert answer.status_code == 201
+    told = answer.get_json()
+    assert told["shown"] == f"{told['code'][:4]} {told['code'][4:]}"
+    again = agent.client.get(f"/cases/new?panel=yes&call={call.id}").get_data(as_text=True)
+    assert 'value="Bà Tư"' in again
+    assert 'value="Phường Hạc Thành"' in again
+    assert agent.ask("GET", f"/agent/calls/{call.id}").get_json()["cases"][0]["of_call"]
+
+
+def test_who_stays_hidden_is_not_written_down(agent: Browser, sqlite: Database) -> None:
+    agent.submit("/cases", panel="yes", phone="0912345678", identity="hidden", summary="Mất nước",
+                 call=add_call(sqlite, agent="lan").id, name="Bà Tư")
+    assert "Bà Tư" not in agent.client.get(
+        "/cases/new?panel=yes&caller=0912345678"
+    ).get_data(as_text=True)

@@ -8,11 +8,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from agent_console.app import create_app
 from crm.database import Database
 from crm.desk import PauseReason
+from crm.knowledge import scripts
 from crm.models import CallNote, Seat
+from crm.settings import Settings
 from ivr.commands import Outcome
-from tests.agent_console.conftest import Browser, ObedientPhones
+from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 from tests.agent_console.factories import add_call, call_id, put_live_call
 from tests.crm.cases.factory import NOW, answered, opened
 
@@ -179,3 +182,34 @@ def test_choices_stand_in_the_order_of_their_use(agent: Browser) -> None:
     page = agent.client.get("/agent").get_data(as_text=True)
     places = [page.index(f'"{reason.value}"') for reason in PauseReason]
     assert places == sorted(places)
+
+
+def test_the_scripts_stand_on_the_desk_and_say_that_nobody_has_approved_them(
+    agent: Browser, supervisor: Browser, sqlite: Database
+) -> None:
+    with sqlite.transaction() as session:
+        scripts.take_in(session, "huy", datetime.now(UTC))
+    shown = agent.ask("GET", "/agent/scripts").get_json()["scripts"]
+    assert not shown["violence"]["approved"]
+    first = shown["violence"]["steps"][0]
+    assert [one["text"] for one in first["answers"]] == ["Có", "Không, hoặc ngập ngừng"]
+
+    path = "/knowledge/kich-ban-violence/approval"
+    assert supervisor.submit(path, seen="1", department="x").status_code == 409
+    assert supervisor.submit(path, seen="7", department="Công an tỉnh").status_code == 409
+    assert supervisor.submit(path, seen="1", department="Công an tỉnh").status_code == 302
+    assert agent.submit(path, seen="1", department="Công an tỉnh").status_code == 403
+    assert agent.ask("GET", "/agent/scripts").get_json()["scripts"]["violence"]["approved"]
+    page = agent.client.get("/knowledge/kich-ban-violence").get_data(as_text=True)
+    assert "Công an tỉnh" in page
+
+
+def test_the_way_through_the_menus_says_what_was_heard(
+    settings: Settings, people: None, sqlite: Database, phones: ObedientPhones
+) -> None:
+    app = create_app(settings, sqlite, phones, SECRETS, heard=lambda menu, key: f"{menu}/{key}!")
+    lan = Browser(app.test_client())
+    lan.sign_in("lan")
+    call = add_call(sqlite, agent="lan", branch="vaccine", path=VACCINE_PATH)
+    told = lan.ask("GET", f"/agent/calls/{call.id}").get_json()["heard"]
+    assert told[0] == {"menu": "Menu chính", "key": "3", "said": "main/3!"}

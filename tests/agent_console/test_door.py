@@ -47,6 +47,7 @@ PUBLIC = {
 LOCAL = {"/metrics"}
 AGENTS = {
     "/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>", "/agent/people",
+    "/agent/scripts",
 }
 BOARDS = {
     "/knowledge/new", "/knowledge/<code>/edit", "/knowledge/<code>/versions", "/points/new",
@@ -54,6 +55,7 @@ BOARDS = {
     "/broadcasts", "/broadcasts/new", "/broadcasts/<number>",
     "/broadcasts/<number>/files/<carrier>",
     "/supervisor", "/supervisor/waiting", "/supervisor/agents/<login>/skills",
+    "/desk-rules",
     "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
     "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,15 @@ def test_calls_of_broadcasts_leave_half_of_the_channels_for_calls_back(tmp_path:
     assert legs(trunk_channels="100") == 2
     assert legs(trunk_channels="400", broadcast_channels="50") == 10
     assert legs(trunk_channels="8") == 1
+
+
+def test_emergency_numbers_that_nobody_has_tried_of_late_are_named(tmp_path: Path) -> None:
+    read = load({
+        "HOTLINE_HOME": str(tmp_path), "HOTLINE_EMERGENCY_MEDICAL": "02373852115",
+        "HOTLINE_EMERGENCY_CHECKED": "115 2026-05-01 Trung tâm Cấp cứu, 111 2025-01-01 ai đó",
+    })
+    assert read.unchecked(date(2026, 5, 4)) == ["111", "19009095"]
+    assert read.unchecked(date(2027, 5, 4)) == ["115", "111", "19009095"]
+    for wrong in ("115", "115 2026-13-01 Ai đó", "115 2026-01-01"):
+        with pytest.raises(SettingsError):
+            load({"HOTLINE_HOME": str(tmp_path), "HOTLINE_EMERGENCY_CHECKED": wrong})

@@ -1,6 +1,7 @@
 // The agent's desk: state and commands, the phone, the call on the screen and its note.
 
 import { CallPanel } from "./call-panel.js";
+import { CaseForm } from "./case-form.js";
 import { documents, follow, signedOut } from "./feed.js";
 import { Guests } from "./guests.js";
 import { connectKnowledge } from "./knowledge.js";
@@ -8,6 +9,7 @@ import { pauseLeft } from "./pauses.js";
 import { ask, clock, element, everySecond, given, make, RequestError, since, t, until } from "./page.js";
 import { Phone } from "./phone.js";
 import { Rescue } from "./rescue.js";
+import { Scripts } from "./scripts.js";
 import { connectSettings, microphoneProblem } from "./settings.js";
 import * as sounds from "./sounds.js";
 import { drawUnreached } from "./unreached.js";
@@ -15,6 +17,9 @@ import { drawUnreached } from "./unreached.js";
 const phone = new Phone(element("remote"));
 const panel = new CallPanel(phone);
 const guests = new Guests(phone);
+const scripts = new Scripts();
+const caseForm = new CaseForm(() => panel.call);
+caseForm.addEventListener("opened", ({ detail }) => panel.caseOpened(detail));
 const rescue = new Rescue(() => panel.callId);
 guests.addEventListener("called", () => panel.learnAgain());
 panel.addEventListener("known", ({ detail }) => rescue.show(detail.rescue, detail.caller));
@@ -245,6 +250,7 @@ phone.addEventListener("call", () => {
 
 function draw() {
   panel.update();
+  scripts.follow(panel.call);
   guests.draw();
   rescue.drawHelp();
   drawState();
@@ -277,6 +283,8 @@ document.querySelector("#phone-kind option[value=desk]").disabled = given.desk_p
 const KEYS = {
   F2: () => phone.answer(),
   F4: () => phone.hangUp(),
+  F1: () => caseForm.open(),
+  F3: () => scripts.focus(),
   F6: () => rescue.toggleHelp(),
   F7: () => phone.call && phone.mute(!phone.call.muted),
   F8: () => phone.call && phone.hold(!phone.call.held),
@@ -300,6 +308,12 @@ window.addEventListener("beforeunload", (event) => {
 // The voice cannot outlive the page: the caller is led on at once instead of hearing silence.
 window.addEventListener("pagehide", () => phone.call && phone.abandon());
 
+// from the list of what is to be done: the note of a call without a result
+const wanted = new URLSearchParams(location.hash.slice(1)).get("call");
+if (wanted) {
+  history.replaceState(null, "", location.pathname);
+  panel.open(wanted);
+}
 connectSettings(phone, ring);
 becomePhone();
 follow(

@@ -15,19 +15,13 @@ export class CallPanel extends EventTarget {
   #notes = new Notes(given.login);
   #key = `hotline.call.${given.login}`;
   #call = null; // {id, caller, branch, path, phase, at}: phase ringing | answering | talking | ended | past
+  #offered = given.offered; // results that may be noted, as the server told last
   #known = null; // id of the call that the server told about
 
   constructor(phone) {
     super();
     this.#phone = phone;
     this.#call = JSON.parse(localStorage.getItem(this.#key) ?? "null");
-    for (const [value, words] of Object.entries(given.results)) {
-      const input = make("input");
-      Object.assign(input, { type: "radio", name: "result", value });
-      const chip = make("label", "chip", input, make("span", "", words));
-      chip.dataset.result = value;
-      element("results").append(chip);
-    }
     this.#notes.addEventListener("change", () => this.#drawNoteState());
     this.#connect();
     this.#drawNote();
@@ -47,14 +41,17 @@ export class CallPanel extends EventTarget {
       element("keys-sent").value += target.dataset.key;
     });
     element("note").addEventListener("input", ({ target }) => this.#edit({ text: target.value }));
-    element("results").addEventListener("change", ({ target }) => this.#edit({ result: target.value }));
+    element("results").addEventListener("change", ({ target }) => {
+      this.#edit({ result: target.value });
+      this.#drawNeeds();
+    });
+    element("note-case").addEventListener("input", ({ target }) => this.#edit({ case: target.value.replace(/\s/g, "") }));
     element("note-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#finish();
     });
     element("own-calls").addEventListener("click", ({ target }) => {
-      const id = target.dataset.openCall;
-      if (id && !this.#live()) this.#show({ id, phase: "past", at: null });
+      this.open(target.dataset.openCall);
     });
   }
 
@@ -92,9 +89,26 @@ export class CallPanel extends EventTarget {
     }
   }
 
+  /** The call on the screen, or null. */
+  get call() {
+    return this.#call;
+  }
+
   /** The id of the call on the screen, or null. */
   get callId() {
     return this.#call?.id ?? null;
+  }
+
+  /** Open the note of an earlier call, if no call goes on. */
+  open(id) {
+    if (id && !this.#live()) this.#show({ id, phase: "past", at: null });
+  }
+
+  /** A case was opened beside this call: its code belongs to the note. */
+  caseOpened(code) {
+    this.#edit({ case: code });
+    this.#drawNeeds();
+    this.learnAgain();
   }
 
   /** Something about the call has changed that only the server knows. */
@@ -124,6 +138,7 @@ export class CallPanel extends EventTarget {
       this.#known = null;
       this.#showKeypad(false);
       this.#drawEarlier([]);
+      this.#drawHeard([]);
       this.#drawCases([]);
       this.#tell({});
       this.#drawNote();
@@ -183,8 +198,10 @@ export class CallPanel extends EventTarget {
       const told = await ask("GET", `/agent/calls/${encodeURIComponent(id)}`);
       if (this.#call?.id !== id) return;
       this.#call = { ...this.#call, ...filled(told, ["caller", "branch"]), path: longer(told.path, this.#call.path) };
+      this.#offered = told.results;
       if (told.note) this.#notes.learn(id, told.note);
       this.#drawEarlier(told.earlier);
+      this.#drawHeard(told.heard);
       this.#drawCases(told.cases);
       this.#tell(told);
       if (document.activeElement !== element("note")) this.#drawNote();
@@ -206,28 +223,56 @@ export class CallPanel extends EventTarget {
   #finish() {
     const id = this.#call.id;
     const note = this.#notes.get(id);
-    if (!note?.result) {
-      element("note-state").textContent = t("Please choose a result first.");
-      return;
-    }
+    const missing = this.#missing(note);
+    if (missing) return void (element("note-state").textContent = missing);
     this.#notes.edit(id, { done: true });
     this.#notes.flush().then(() => this.#loadOwnCalls(id));
     this.#show(null);
     this.dispatchEvent(new Event("finished"));
   }
 
+  /** What the chosen result still needs; the server looks at it again. */
+  #missing(note) {
+    const rule = this.#offered.find((one) => one.code === note?.result);
+    if (!rule) return t("Please choose a result first.");
+    const lacks = rule.shortest_note - (note.text ?? "").trim().length;
+    if (lacks > 0) return t("This result needs a longer note: {number} letters more.", { number: lacks });
+    const opened = document.querySelector("#caller-cases [data-of-call]"); // the server knows its code
+    return rule.needs_case && !note.case && !opened ? t("This result needs the code of the case.") : "";
+  }
+
+  #drawResults(chosen) {
+    const branch = this.#call?.branch;
+    const fits = this.#offered.filter((one) => !one.branches.length || !branch || one.branches.includes(branch));
+    element("results").replaceChildren(...fits.map(({ code }) => {
+      const input = make("input");
+      Object.assign(input, { type: "radio", name: "result", value: code, checked: code === chosen });
+      const chip = make("label", "chip", input, make("span", "", given.results[code] ?? code));
+      chip.dataset.result = code;
+      return chip;
+    }));
+  }
+
+  #drawNeeds() {
+    const note = this.#call?.id ? this.#notes.get(this.#call.id) : null;
+    element("note-case-field").hidden = !this.#offered.find((one) => one.code === note?.result)?.needs_case;
+    if (document.activeElement !== element("note-case")) element("note-case").value = note?.case ?? "";
+  }
+
   #drawNote() {
     const note = this.#call?.id ? this.#notes.get(this.#call.id) : null;
     element("note").value = note?.text ?? "";
-    for (const input of element("results").querySelectorAll("input")) input.checked = input.value === note?.result;
+    this.#drawResults(note?.result);
+    this.#drawNeeds();
     this.#drawNoteState();
   }
 
   #drawNoteState() {
     const note = this.#call?.id ? this.#notes.get(this.#call.id) : null;
     const state = element("note-state");
-    if (!note || note.edits === 0) state.textContent = "";
+    if (!note || (note.edits === 0 && !note.problem)) state.textContent = "";
     else if (note.refused) state.textContent = t("The server does not accept this note. Please copy it and tell the administrator.");
+    else if (note.problem) state.textContent = note.problem;
     else if (note.saved < note.edits) state.textContent = t("Kept in this browser, being sent…");
     else state.textContent = t("Saved.");
     state.dataset.saved = String(Boolean(note) && note.saved >= note.edits);
@@ -244,9 +289,20 @@ export class CallPanel extends EventTarget {
       link.target = "_blank";
       const head = make("p", "row", link, make("span", "tag", one.status));
       if (one.overdue) head.append(make("span", "tag alarm", t("overdue")));
-      return make("div", "earlier", head, make("p", "", one.summary));
+      const drawn = make("div", "earlier", head, make("p", "", one.summary));
+      if (one.of_call) drawn.dataset.ofCall = one.code;
+      return drawn;
     }));
     element("cases-card").hidden = !cases.length;
+  }
+
+  /** The way through the menus with the sentences that the caller heard. */
+  #drawHeard(steps) {
+    const said = steps.filter((one) => one.said);
+    element("heard").hidden = !said.length;
+    element("heard-list").replaceChildren(...said.map((one) =>
+      make("li", "", `${one.menu}: `, make("q", "", one.said), " ", make("kbd", "", one.key)),
+    ));
   }
 
   #drawEarlier(calls) {

@@ -96,9 +96,11 @@ export class Guests extends EventTarget {
   #all() {
     const found = this.#found;
     if (!found) return [];
+    const trust = (number) =>
+      [found.checked[number], found.unchecked.includes(number) && t("not tried for long")].filter(Boolean).map((one) => ` · ${one}`).join("");
     return [
-      ...found.services.map((one) => ({ kind: "service", to: one.id, text: `${one.number} ${given.services[one.id] ?? ""}`, group: t("Emergency") })),
-      ...found.help_lines.map((to) => ({ kind: "outside", to, text: `${to} ${given.help_lines[to] ?? ""}`, group: t("Emergency"), needs: true })),
+      ...found.services.map((one) => ({ kind: "service", to: one.id, text: `${one.number} ${given.services[one.id] ?? ""}${trust(one.number)}`, group: t("Emergency") })),
+      ...found.help_lines.map((to) => ({ kind: "outside", to, text: `${to} ${given.help_lines[to] ?? ""}${trust(to)}`, group: t("Emergency"), needs: true })),
       ...found.agents.map((one) => ({
         kind: "agent", to: one.login, text: `${one.name} · ${given.states[one.state] ?? one.state}`, group: t("Agents"),
       })),

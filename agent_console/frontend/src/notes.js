@@ -8,7 +8,7 @@ const RETRY_MS = 5000;
 const KEPT_MS = 2 * 24 * 3600 * 1000;
 
 /**
- * A note: {text, result, done, edits, saved, at, refused}. It waits for the server while
+ * A note: {text, result, case, done, edits, saved, at, refused, problem}. It waits for the server while
  * `saved` < `edits`; a newer edit during a save is thus never taken for saved.
  */
 export class Notes extends EventTarget {
@@ -37,15 +37,15 @@ export class Notes extends EventTarget {
 
   /** Change a note; it is in this browser when the function returns. */
   edit(callId, change) {
-    const before = this.get(callId) ?? { text: "", result: null, done: false, edits: 0, saved: 0 };
-    this.#keep(callId, { ...before, ...change, edits: before.edits + 1, at: Date.now() });
+    const before = this.get(callId) ?? { text: "", result: null, case: "", done: false, edits: 0, saved: 0 };
+    this.#keep(callId, { ...before, problem: undefined, ...change, edits: before.edits + 1, at: Date.now() });
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.flush(), PAUSE_MS);
   }
 
   /** Take over what the server knows, unless this browser has something newer. */
-  learn(callId, { text, result, done }) {
-    if (!this.get(callId)) this.#keep(callId, { text, result, done, edits: 0, saved: 0, at: Date.now() });
+  learn(callId, { text, result, case: code, done }) {
+    if (!this.get(callId)) this.#keep(callId, { text, result, case: code, done, edits: 0, saved: 0, at: Date.now() });
   }
 
   /** Send everything that the server does not have. */
@@ -64,9 +64,10 @@ export class Notes extends EventTarget {
   async #send(callId, note) {
     let outcome = {};
     try {
-      const { text, result, done } = note;
-      await ask("PUT", `/agent/calls/${encodeURIComponent(callId)}/note`, { text, result, done });
-      outcome = { saved: note.edits };
+      const { text, result, case: code, done } = note;
+      const told = await ask("PUT", `/agent/calls/${encodeURIComponent(callId)}/note`, { text, result, case: code, done });
+      // kept, but something is missing: it stays among what is to be finished
+      outcome = { saved: note.edits, ...(told.problem ? { done: false, problem: told.problem } : {}) };
     } catch (error) {
       // 400: it can never be saved as it is. Everything else passes: ask again later.
       if (error.status === 400) outcome = { refused: true };

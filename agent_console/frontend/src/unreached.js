@@ -1,7 +1,7 @@
 // Emergency calls that reached nobody: red on every screen until somebody has rung back.
 
 import { documents } from "./feed.js";
-import { ask, element, make, RequestError, t } from "./page.js";
+import { ask, element, given, make, RequestError, t } from "./page.js";
 
 const calls = () =>
   [...documents].filter(([key]) => key.startsWith("unreached:")).map(([, call]) => call);
@@ -35,7 +35,21 @@ function row({ id, caller, at }) {
       done.disabled = false;
     }
   });
-  const item = make("li", "", make("b", "", words), done, problem);
+  const ring = make("button", "", t("Ring back"));
+  ring.hidden = !caller || !given.canRing;
+  ring.addEventListener("click", async () => {
+    ring.disabled = true;
+    try {
+      const { outcome } = await ask("POST", "/work/ring", { number: caller, call: id });
+      problem.textContent = { done: t("Your phone rings; then the number is rung."), refused: t("Asterisk refused. Please try again.") }[outcome] ?? "";
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      problem.textContent = error.message;
+    } finally {
+      ring.disabled = false;
+    }
+  });
+  const item = make("li", "", make("b", "", words), ring, done, problem);
   item.dataset.call = id;
   return item;
 }
