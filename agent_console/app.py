@@ -145,7 +145,7 @@ def _install_errors(app: Flask) -> None:
     def _http(error: HTTPException) -> Answer:
         sentences = {
             400: _("The server did not understand this request."),
-            401: _("Please sign in again."),
+            401: _("You are signed out. Please sign in again."),
             403: _("This page is not for your role."),
             404: _("There is no such page."),
             405: _("This cannot be done here."),

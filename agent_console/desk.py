@@ -50,6 +50,7 @@ def page() -> Answer:
     return render_template("agent.html", given={
         "offered": offered, "scenes": words.scenes(), "canRing": True,
         "login": person().login, "queues": list(person().skills), "phone": _phone(),
+        "elsewhere": telephone.is_elsewhere(console(), person()),
         "texts": catalogues.script_texts(language()), "branches": words.branches(),
         "places": words.places(),
         "queue_names": words.queues(), "states": words.agent_states(),
@@ -63,11 +64,11 @@ def page() -> Answer:
 @needs(Right.CALLS_TAKE)
 def phone() -> Answer:
     """How the held phone reaches Asterisk, or null."""
-    return {"phone": _phone()}, 200
+    return {"phone": _phone(), "elsewhere": telephone.is_elsewhere(console(), person())}, 200
 
 
 def _phone(held: telephone.Phone | None = None) -> dict[str, Any] | None:
-    held = held or telephone.held_by(console(), person().login)
+    held = held or telephone.of_sign_in(console(), person())
     return shown_phone(held) if held else None
 
 
@@ -92,6 +93,7 @@ def take_phone() -> Answer:
         raise BadRequest() from error
     if not person().skills:
         raise Conflict(_("Your account serves no branch yet. Please ask the administrator."))
+    _not_elsewhere()
     try:
         held, outcome = telephone.take(console(), person(), kind, asked.get("wanted") or None)
     except desk.NoSeat as error:
@@ -102,7 +104,14 @@ def take_phone() -> Answer:
 @blueprint.delete("/phone")
 @needs(Right.CALLS_TAKE)
 def leave_phone() -> Answer:
+    _not_elsewhere()
     return {"outcome": telephone.leave(console(), person().login), "phone": _phone()}, 200
+
+
+def _not_elsewhere() -> None:
+    if telephone.is_elsewhere(console(), person()):
+        raise Conflict(_("Your phone is in a call in your other browser. It comes here when that "
+                         "call is over."))
 
 
 @blueprint.post("/state")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
 from flask import Flask, Response, current_app, g, jsonify, redirect, request, url_for
+from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -70,8 +71,9 @@ def nothing_heard(_menu: str, _key: str | None) -> str:
 
 # what is open to whoever has shown the password alone, by what is needed yet
 SECOND_STEP: Mapping[str, tuple[str, ...]] = {
-    "code": ("second_factor.code", "people.logout"),
-    "enrol": ("second_factor.factor", "people.logout"),
+    "code": ("second_factor.code", "people.logout", "people.keep_language"),
+    "enrol": ("second_factor.factor", "people.logout", "people.keep_language"),
+    "takeover": ("people.take_over", "people.logout", "people.keep_language"),
 }
 
 
@@ -106,6 +108,7 @@ class Person:
     skills: Mapping[str, int]  # the level of each queue that is served
     token: str
     needs: str  # a crm.second_factor.Need that is still to be met
+    since: datetime  # of this sign-in
 
     def may(self, right: Right) -> bool:
         """Whether they have a right."""
@@ -198,7 +201,9 @@ def _admit() -> Answer | None:
     g.person = _recognise(token)
     if g.person is None:
         if for_script() or request.method != "GET":
-            raise Unauthorized()
+            raise Unauthorized(_("You have signed in in another browser, and this page has ended. "
+                                 "A call that goes on stays here until it is over.")
+                               if taken_over(token) else None)
         return redirect(url_for("people.login", next=request.full_path.rstrip("?")))
     if g.person.needs and request.endpoint not in (step := SECOND_STEP[g.person.needs]):
         if for_script() or request.method != "GET":
@@ -231,8 +236,16 @@ def _recognise(token: str) -> Person | None:
             users.mark_seen(session, token, now)
     return Person(
         user.id, user.login, user.name, Role(user.role), user.language,
-        users.skills(user), token, opened.needs,
+        users.skills(user), token, opened.needs, opened.created_at,
     )
+
+
+def taken_over(token: str) -> bool:
+    """Whether who held this session goes on in another browser."""
+    if not token:
+        return False
+    with console().database.reading() as session:
+        return users.was_taken_over(session, token, utc_now())
 
 
 def _from_this_machine() -> bool:

@@ -20,13 +20,15 @@ from agent_console.door import (
     needs,
     person,
     public,
+    taken_over,
     utc_now,
 )
 from agent_console.ways import HOME
-from crm import second_factor, users
+from crm import desk, second_factor, users
 from crm.branches import ALL_QUEUES
 from crm.models import Role, User
 from crm.rights import OF_AGENCIES, Right
+from crm.second_factor import Need
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("people", __name__)
@@ -73,14 +75,39 @@ def login_page(
     return render_template(
         "login.html", refused=refused, provider=provider, provider_problem=provider_problem,
         who=who, left=request.args.get("left") == "yes",
+        taken_over=taken_over(request.cookies.get(console().cookie, "")),
     )
+
+
+@blueprint.route("/sign-in/takeover", methods=["GET", "POST"])
+@needs(Right.OWN)
+def take_over() -> Answer:
+    """An agent who is signed in elsewhere: whether to go on here. The page there is told; its phone
+    is given back, unless a call is on it: that is finished there."""
+    here, now = console(), utc_now()
+    if person().needs != Need.TAKEOVER:
+        return redirect(url("people.home"))
+    with here.database.transaction() as session:
+        user = session.get_one(User, person().id)
+        others = users.others_of(session, user, person().token, now)
+        in_a_call = desk.is_in_a_call(session, user.login)
+        if request.method == "GET" and others:
+            return render_template("takeover.html", others=others, in_a_call=in_a_call)
+        for other in others:
+            other.revoked_at = now
+        users.complete_session(session, person().token)
+    if others and not in_a_call:
+        telephone.leave(here, person().login)
+    audit.warning("%s goes on in another browser%s", person().login,
+                  "; a call is finished in the first one" if in_a_call else "")
+    return redirect(url("people.home"))
 
 
 @blueprint.post("/logout")
 @needs(Right.OWN)
 def logout() -> Answer:
     here = console()
-    if person().may(Right.CALLS_TAKE):
+    if person().may(Right.CALLS_TAKE) and person().needs != Need.TAKEOVER:
         telephone.leave(here, person().login)
     with here.database.transaction() as session:
         users.close_session(session, person().token, utc_now())

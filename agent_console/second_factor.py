@@ -10,6 +10,7 @@ from flask import url_for as url
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import NotFound
 
+from agent_console import sign_in
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm import second_factor, users
 from crm.models import User
@@ -38,8 +39,7 @@ def code() -> Answer:
         except FactorError as error:
             problem = error.code
         else:
-            users.complete_session(session, person().token)
-            users.forget_failures(session, user)
+            sign_in.complete(session, user, person().token, now)
     if problem:
         return render_template("second_code.html", problem=problem), 401
     return redirect(url("people.home"))
@@ -64,8 +64,8 @@ def factor() -> Answer:
             except FactorError as error:
                 problem = error.code
             else:
-                users.complete_session(session, person().token)
-                users.forget_failures(session, user)
+                if person().needs:
+                    sign_in.complete(session, user, person().token, now)
     if codes:
         audit.warning("%s has set up a second factor", person().login)
         return render_template("factor_codes.html", codes=codes)

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from agent_console.door import Answer, console
 from crm import users
-from crm.models import User
+from crm.models import Role, User
+from crm.rights import Right, may
+from crm.second_factor import Need
 
 BY_PROVIDER = "hotline_by_provider"  # the cookie of a browser that may still be signed in there
 
@@ -30,9 +32,18 @@ def begin(session: Session, user: User, needs: str, now: datetime) -> str:
         now=now, needs=needs,
     )
     if not needs:
-        users.forget_failures(session, user)
+        complete(session, user, token, now)
     users.forget_old_sessions(session, now)
     return token
+
+
+def complete(session: Session, user: User, token: str, now: datetime) -> None:
+    """Who it is has been made sure. An agent is signed in once: where another browser is, they are
+    asked first whether they go on here."""
+    users.forget_failures(session, user)
+    once = may(Role(user.role), Right.CALLS_TAKE)
+    other = once and users.others_of(session, user, token, now)
+    users.complete_session(session, token, needs=Need.TAKEOVER if other else Need.NOTHING)
 
 
 def keep(answer: Answer, token: str) -> Answer:

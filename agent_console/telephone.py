@@ -40,6 +40,18 @@ def held_by(here: Console, login: str) -> Phone | None:
         return Phone(seat.name, SeatKind(seat.kind), seat.secret) if seat else None
 
 
+def of_sign_in(here: Console, me: Person) -> Phone | None:
+    """The phone that somebody holds, as far as it is this browser's: see crm.desk.adopt_seat."""
+    with here.database.transaction() as session:
+        seat = desk.adopt_seat(session, session.get_one(User, me.id), me.since, utc_now())
+        return Phone(seat.name, SeatKind(seat.kind), seat.secret) if seat else None
+
+
+def is_elsewhere(here: Console, me: Person) -> bool:
+    """Whether somebody's phone is in a call that began in another browser."""
+    return held_by(here, me.login) is not None and of_sign_in(here, me) is None
+
+
 def free_desk_phones(here: Console) -> list[str]:
     with here.database.reading() as session:
         return [seat.name for seat in desk.free_seats(session, SeatKind.DESK, utc_now())]

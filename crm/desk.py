@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from crm.agents import results
 from crm.agents.models import CallResult
 from crm.calls.facts import CALL_ID
-from crm.models import Call, CallNote, Leg, LiveCall, Seat, User
+from crm.models import AgentState, Call, CallNote, Leg, LiveAgent, LiveCall, Seat, User
 from crm.users import signed_in_user_ids
 
 NOTE_LENGTH = 8000
@@ -44,6 +44,24 @@ class NoSeat(Exception):
 
 def seat_of(session: Session, user: User) -> Seat | None:
     return session.scalar(select(Seat).where(Seat.user_id == user.id))
+
+
+def is_in_a_call(session: Session, login: str) -> bool:
+    """Whether an agent's phone rings or is in a call, as Asterisk last told."""
+    agent = session.get(LiveAgent, login)
+    busy = (AgentState.RINGING.value, AgentState.TALKING.value)
+    return agent is not None and agent.call_id is not None and agent.state in busy
+
+
+def adopt_seat(session: Session, user: User, since: datetime, now: datetime) -> Seat | None:
+    """The phone that somebody holds, for a sign-in that began at `since`. One that an earlier
+    sign-in has left becomes its own; None while a call is on it there."""
+    seat = seat_of(session, user)
+    if seat is not None and seat.leased_at is not None and seat.leased_at < since:
+        if is_in_a_call(session, user.login):
+            return None
+        seat.leased_at = now
+    return seat
 
 
 def free_seats(session: Session, kind: SeatKind, now: datetime) -> list[Seat]:

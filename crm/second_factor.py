@@ -33,6 +33,7 @@ class Need(StrEnum):
     NOTHING = ""
     CODE = "code"
     ENROL = "enrol"  # a factor is to be set up first
+    TAKEOVER = "takeover"  # to say that another browser's sign-in ends
 
 
 class FactorError(HotlineError):

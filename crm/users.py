@@ -238,11 +238,35 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def complete_session(session: Session, token: str) -> None:
-    """What was still needed has been shown."""
+def complete_session(session: Session, token: str, *, needs: str = "") -> None:
+    """What was still needed has been shown; `needs`: what comes after it."""
     session.execute(
-        update(UserSession).where(UserSession.token_hash == token_hash(token)).values(needs="")
+        update(UserSession).where(UserSession.token_hash == token_hash(token)).values(needs=needs)
     )
+
+
+def others_of(session: Session, user: User, token: str, now: datetime) -> list[UserSession]:
+    """The other browsers in which somebody is signed in, the newest first. Whoever else is about
+    to sign in with this account waits until this transaction is over."""
+    session.get_one(User, user.id, with_for_update=True)
+    return list(session.scalars(
+        select(UserSession).where(
+            UserSession.user_id == user.id, UserSession.token_hash != token_hash(token),
+            UserSession.needs == "", *_valid(now),  # type: ignore[arg-type]
+        ).order_by(UserSession.created_at.desc())
+    ))
+
+
+def was_taken_over(session: Session, token: str, now: datetime) -> bool:
+    """Whether a session was ended because its holder went on in another browser."""
+    ended = session.get(UserSession, token_hash(token))
+    if ended is None or ended.revoked_at is None:
+        return False
+    return session.scalar(select(UserSession.token_hash).where(
+        UserSession.user_id == ended.user_id, UserSession.needs == "",
+        UserSession.created_at <= ended.revoked_at, UserSession.created_at > ended.created_at,
+        *_valid(now),  # type: ignore[arg-type]
+    ).limit(1)) is not None
 
 
 def _valid(now: datetime) -> tuple[object, ...]:

@@ -168,6 +168,24 @@ def test_a_second_tab_leaves_the_phone_to_the_first(page: Page) -> None:
     expect(second.locator("#banner-elsewhere")).to_be_hidden()
 
 
+def test_in_a_second_browser_the_agent_goes_on_and_the_first_is_told(
+    page: Page, chromium: Chromium, address: str, sqlite: Database
+) -> None:
+    sign_in(page, "lan")
+    page.click("#sign-in")
+    expect(page.locator("body")).to_have_attribute("data-registration", "lost")
+    put_live_agent(sqlite, 2, state="talking", call_id="th1.b1-1.1")
+    other = chromium.new_page(base_url=address)
+    sign_in(other, "lan")
+    other.get_by_text("Tiếp tục ở đây, đăng xuất bên kia").click()
+    expect(other.locator("#banner-in-a-call")).to_be_visible()
+    expect(page.locator("#banner-session")).to_contain_text("đăng nhập ở trình duyệt khác")
+    put_live_agent(sqlite, 3, state="ready", call_id=None)
+    expect(other.locator("#banner-in-a-call")).to_be_hidden()
+    expect(other.locator("#when-in")).to_be_visible()  # the same phone, here
+    other.close()
+
+
 def test_an_open_page_says_that_the_session_ended(page: Page, sqlite: Database) -> None:
     sign_in(page, "lan")
     expect(page.locator("body")).to_have_attribute("data-feed", "live")

@@ -75,7 +75,8 @@ CASES = {
     "/citizens/consents", "/citizens/persons",
     "/citizens/call/<call_id>", "/citizens/case/<code>",
 }
-ALL = {"/", "/session", "/account", "/account/factor", "/sign-in/code", "/events"}
+ALL = {"/", "/session", "/account", "/account/factor", "/sign-in/code", "/sign-in/takeover",
+       "/events"}
 
 
 def readable(app: Flask) -> set[str]:

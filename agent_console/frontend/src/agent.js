@@ -25,6 +25,7 @@ guests.addEventListener("called", () => panel.learnAgain());
 panel.addEventListener("known", ({ detail }) => rescue.show(detail.rescue, detail.caller));
 connectKnowledge(() => panel.callId);
 let line = given.phone; // the leased phone, or null
+let elsewhere = given.elsewhere; // it is in a call in another browser of this agent
 let holdsPhone = false; // this tab, and no other, is the phone
 
 const me = () => documents.get(`agent:${given.login}`);
@@ -71,6 +72,8 @@ function drawState() {
   element("state-name").textContent =
     line && state === "offline" ? t("Waiting for Asterisk") : given.states[state];
   element("state-reason").textContent = agent?.reason ? given.reasons[agent.reason] ?? agent.reason : "";
+  element("banner-in-a-call").hidden = !elsewhere;
+  element("sign-in").disabled = elsewhere;
   element("when-out").hidden = line !== null;
   element("when-in").hidden = line === null;
   const reachable = line?.kind === "desk" || phone.registration === "registered";
@@ -244,6 +247,7 @@ phone.addEventListener("call", () => {
   rang = ringing;
   alertToCall();
   draw();
+  endWithSession();
 });
 
 // ---- wiring
@@ -336,3 +340,14 @@ async function endWithSession() {
   if (document.body.dataset.feed === "lost" && !phone.call && (await signedOut())) phone.stop();
 }
 setInterval(endWithSession, 30000);
+
+/** The phone comes here once the call in the other browser is over. */
+setInterval(async () => {
+  if (!elsewhere) return;
+  const answer = await ask("GET", "/agent/phone").catch(() => null);
+  if (!answer || answer.elsewhere) return;
+  elsewhere = false;
+  line = answer.phone;
+  startPhone();
+  draw();
+}, 2000);

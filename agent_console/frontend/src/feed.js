@@ -42,7 +42,9 @@ function showLost() {
   document.body.dataset.feed = "lost";
   lostTimer ??= setTimeout(async () => {
     element("banner-feed").hidden = false;
-    element("banner-session").hidden = !(await signedOut());
+    const why = await signedOut();
+    element("session-why").textContent = why;
+    element("banner-session").hidden = !why;
   }, LOST_AFTER_MS);
 }
 
@@ -54,13 +56,13 @@ function showBack() {
   element("banner-session").hidden = true;
 }
 
-/** Whether the session ended, and not only the connection. */
+/** Why the session ended, where not only the connection did; else "". */
 export async function signedOut() {
   try {
     await ask("GET", "/session");
-    return false;
+    return "";
   } catch (error) {
-    return error.status === 401;
+    return error.status === 401 ? error.message : "";
   }
 }
 
