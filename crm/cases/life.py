@@ -343,7 +343,8 @@ def events_of(session: Session, case: Case) -> list[CaseEvent]:
 
 def unchanged_since(session: Session, case: Case, seen: int | None) -> None:
     """`seen` is the id of the last event that whoever changes the case has read. Raises CaseError
-    where there is a later one."""
+    where there is a later one. Of two people at once the second waits here, and then is told."""
+    session.refresh(case, with_for_update=True)
     newest = session.scalar(select(func.max(CaseEvent.id)).where(
         CaseEvent.case_id == case.id, CaseEvent.what.not_in(LOOKS)
     ))
