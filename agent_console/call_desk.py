@@ -57,7 +57,7 @@ def people() -> Answer:
             for one in console().settings.emergency_checked
         },
         "unchecked": console().settings.unchecked(vietnam_day(utc_now())),
-        "outside": console().settings.trunk_server is not None,
+        "outside": bool(console().settings.outbound),
     }, 200
 
 

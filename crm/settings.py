@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from crm.branches import QUEUES, SERVICES
+from crm.carriers import Carrier, forms
 from crm.errors import HotlineError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -180,6 +181,30 @@ _PREFIX = _matching(r"[0-9]{1,8}", "the first digits of a number")
 _PHONE = _matching(r"\+?[0-9]{3,15}", "a phone number of digits, with or without a leading +")
 
 
+def _host_and_port(value: Any) -> str:
+    match = re.fullmatch(r"[A-Za-z0-9.-]{1,253}(?::(\d{1,5}))?", _text(value))
+    if not match or not 1 <= int(match[1] or 1) <= 65535:
+        raise ValueError("must be HOST or HOST:PORT")
+    return str(value)
+
+
+_SERVER = _optional(_host_and_port)
+_SIP_USER = _optional(_matching(r"[A-Za-z0-9._+-]{1,64}", "a SIP user name"))
+_SIP_PASSWORD = _optional(_matching(r"[!-:<-~]{1,128}", "a password without blanks or ;"))
+_TRANSPORT = _matching(r"udp|tcp|tls|tls\+srtp", "udp, tcp, tls or tls+srtp")
+_FORM = _matching(r"0|84|\+84", "0, 84 or +84")
+_DTMF = _matching("rfc4733|info|inband|auto", "rfc4733, info, inband or auto")
+_CODEC = _matching("alaw|ulaw", "alaw or ulaw")
+_TIMERS = _matching("yes|no|required|always", "yes, no, required or always")
+
+
+def _identity(value: Any) -> str:
+    known = {"yes": "pai", "no": "none"}.get(_text(value), value)
+    if known not in ("pai", "rpid", "none"):
+        raise ValueError("must be pai, rpid or none")
+    return str(known)
+
+
 def _setting(default: Any, parse: Callable[[Any], Any], doc: str, *, secret: bool = False) -> Any:
     return field(metadata={"default": default, "parse": parse, "doc": doc, "secret": secret})
 
@@ -265,24 +290,90 @@ class Settings:
         "127.0.0.2", _list(_network), "Addresses calls may come from (carriers, local test trunk)"
     )
     trunk_server: str | None = _setting(
-        "",
-        _optional(_matching(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?", "HOST or HOST:PORT")),
-        "Carrier's SIP server for registration and outgoing calls",
+        "", _SERVER, "Carrier's SIP server for registration and outgoing calls"
     )
-    trunk_user: str | None = _setting(
-        "", _optional(_matching(r"[A-Za-z0-9._+-]{1,64}", "a SIP user name")), "Registering: user"
-    )
+    trunk_user: str | None = _setting("", _SIP_USER, "Registering: user")
     trunk_password: str | None = _setting(
-        "", _optional(_matching(r"[!-:<-~]{1,128}", "a password without blanks or ;")),
-        "Registering: password", secret=True,
+        "", _SIP_PASSWORD, "Registering: password", secret=True
+    )
+    trunk_transport: str = _setting(
+        "udp", _TRANSPORT, "How the carrier is reached: udp, tcp, tls or tls+srtp"
+    )
+    trunk_form: str = _setting(
+        "0", _FORM, "How the carrier writes numbers: 0, 84 or +84"
     )
     trunk_identity: str = _setting(
-        "yes", _matching("yes|no", "yes or no"),
-        "The carrier shows emergency services the caller's number (no: it is whispered to them)",
+        "pai", _identity,
+        "The carrier shows emergency services the caller's number by this header: pai, rpid, or "
+        "none (it is whispered to them)",
+    )
+    trunk_dtmf: str = _setting(
+        "rfc4733", _DTMF,
+        "Keys on calls going out: rfc4733, info, inband or auto"
+    )
+    trunk_codecs: tuple[str, ...] = _setting(
+        "alaw,ulaw", _list(_CODEC),
+        "Codecs on calls going out, the best first: alaw, ulaw"
+    )
+    trunk_timers: str = _setting(
+        "yes", _TIMERS, "Session timers (RFC 4028): yes, no, required or always"
+    )
+    trunk_options_s: int = _setting(
+        30, _number(0, 3600),
+        "Seconds from one OPTIONS to the next; without an answer calls go by the other "
+        "carrier (0: never asked)",
     )
     trunk_channels: int | None = _setting(
         "", _optional(_number(8, 20000)),
         "Channels the carrier gives: a tenth, at least 4, is kept free for calls going out",
+    )
+    trunk2_match: tuple[str, ...] = _setting(
+        "", _list(_network), "Second carrier or SBC: addresses its calls may come from"
+    )
+    trunk2_server: str | None = _setting(
+        "", _SERVER,
+        "Second carrier: SIP server; calls go out by it when the first does not answer"
+    )
+    trunk2_user: str | None = _setting("", _SIP_USER, "Second carrier, registering: user")
+    trunk2_password: str | None = _setting(
+        "", _SIP_PASSWORD, "Second carrier, registering: password", secret=True
+    )
+    trunk2_transport: str = _setting(
+        "udp", _TRANSPORT, "Second carrier: how it is reached: udp, tcp, tls or tls+srtp"
+    )
+    trunk2_form: str = _setting(
+        "0", _FORM, "Second carrier: how it writes numbers: 0, 84 or +84"
+    )
+    trunk2_identity: str = _setting(
+        "pai", _identity,
+        "Second carrier: shows emergency services the caller's number by this header: pai, rpid, "
+        "or none (it is whispered to them)",
+    )
+    trunk2_dtmf: str = _setting(
+        "rfc4733", _DTMF,
+        "Second carrier: keys on calls going out: rfc4733, info, inband or auto"
+    )
+    trunk2_codecs: tuple[str, ...] = _setting(
+        "alaw,ulaw", _list(_CODEC),
+        "Second carrier: codecs on calls going out: alaw, ulaw"
+    )
+    trunk2_timers: str = _setting(
+        "yes", _TIMERS, "Second carrier: session timers (RFC 4028): yes, no, required or always"
+    )
+    trunk2_options_s: int = _setting(
+        30, _number(0, 3600),
+        "Second carrier: seconds from one OPTIONS to the next; without an answer calls go by the "
+        "other carrier (0: never asked)",
+    )
+    trunk2_channels: int | None = _setting(
+        "", _optional(_number(8, 20000)),
+        "Second carrier: channels it gives: a tenth, at least 4, is kept free for calls going out",
+    )
+    trunk_ca: Path | None = _setting(
+        "", _optional(_path), "Authority of carriers' certificates (PEM), if not a public one"
+    )
+    sip_tls_bind: Address | None = _setting(
+        "", _optional(_address), "SIP over TLS, where a carrier wants it (default: port 5061)"
     )
     emergency_medical: tuple[str, ...] = _setting(
         "", _list(_PHONE), "Rung in turn on key 4 (115, then the provincial hospital)"
@@ -677,12 +768,33 @@ class Settings:
         return by_stage or self.second_factor == "required"
 
     @property
+    def carriers(self) -> tuple[Carrier, ...]:
+        """The carriers that are set, in the order in which calls go out."""
+        first = self._carrier(1)
+        second = self._carrier(2)
+        return (first, second) if second.server or second.match else (first,)
+
+    @property
+    def outbound(self) -> tuple[Carrier, ...]:
+        """Those by whom calls can go out."""
+        return tuple(one for one in self.carriers if one.server)
+
+    def _carrier(self, index: int) -> Carrier:
+        prefix = "trunk" if index == 1 else f"trunk{index}"
+        names = (item.name for item in fields(Carrier) if item.name != "index")
+        return Carrier(index, **{name: getattr(self, f"{prefix}_{name}") for name in names})
+
+    @property
+    def dialled(self) -> tuple[str, ...]:
+        """`numbers` in every form in which a carrier may write them."""
+        return tuple(dict.fromkeys(form for one in self.numbers for form in (one, *forms(one))))
+
+    @property
     def admitted(self) -> int:
-        """Callers at once. The carrier's other channels are kept for legs to emergency services:
+        """Callers at once. The carriers' other channels are kept for legs to emergency services:
         whoever presses 4 must never find them taken by those who wait."""
-        if self.trunk_channels is None:
-            return self.capacity
-        return min(self.capacity, self.trunk_channels - self._reserve(self.trunk_channels))
+        free = [one.channels - (one.reserve or 0) for one in self.carriers if one.channels]
+        return self.capacity if len(free) < len(self.carriers) else min(self.capacity, sum(free))
 
     def queue_limit(self, queue: str) -> int:
         """How many may wait there: what is set for this queue, else for all."""
@@ -691,8 +803,9 @@ class Settings:
 
     @property
     def callback_legs(self) -> int | None:
-        """Citizens called back at once: the other half of the reserve is for emergencies alone."""
-        return None if self.trunk_channels is None else self._reserve(self.trunk_channels) // 2
+        """Citizens called back at once: the other half of the reserve is for emergencies alone,
+        also where only the smaller carrier is left."""
+        return min((one.reserve // 2 for one in self.carriers if one.reserve), default=None)
 
     @property
     def broadcast_legs(self) -> int:
@@ -706,15 +819,18 @@ class Settings:
         if missing := [name for name in names if not getattr(self, name)]:
             raise SettingsError(f"{what} needs {', '.join(missing)}")
 
-    @staticmethod
-    def _reserve(channels: int) -> int:
-        return max(4, -(-channels // 10))
+    def _check_carriers(self) -> None:
+        for one in (self._carrier(1), self._carrier(2)):
+            name = one.setting
+            if one.user and not (one.server and one.password):
+                raise SettingsError(f"{name}_user needs {name}_server and {name}_password")
+            if not one.codecs:
+                raise SettingsError(f"{name}_codecs must name a codec")
 
     def __post_init__(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise SettingsError("tls_certificate and tls_key go together: set both or neither")
-        if self.trunk_user and not (self.trunk_server and self.trunk_password):
-            raise SettingsError("trunk_user needs trunk_server and trunk_password")
+        self._check_carriers()
         for name, needed in {
             "twilio": ("twilio_account", "twilio_token", "twilio_from"),
             "gateway": ("sms_gateway_url", "sms_sender"),

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from crm import switches
 from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES, SERVICES, Language
 from crm.calls.facts import SCORES
+from crm.carriers import Carrier
 from crm.cases.life import SCORES as CASE_SCORES
 from crm.cases.working_days import holidays_of
 from crm.privacy import consents
@@ -52,7 +53,7 @@ def render(template: str, values: Mapping[str, object]) -> str:
 
 def compile_dialplan(
     menus: Menus, *, numbers: tuple[str, ...], capacity: int, queue_timeout_s: int, wrapup_s: int,
-    emergency_targets: Mapping[str, tuple[str, ...]], carrier: bool, whisper: bool,
+    emergency_targets: Mapping[str, tuple[str, ...]], carriers: tuple[Carrier, ...],
     recordings: Path, messages: Path, asterisk_major: int,
     callback_again_s: tuple[int, ...] = (), callback_legs: int | None = None,
     broadcast_legs: int = 1, queue_limits: Mapping[str, int] | None = None,
@@ -61,9 +62,10 @@ def compile_dialplan(
     web_calls: int = 0, web_key: str = "", transfer_prefixes: tuple[str, ...] = (),
     help_lines: tuple[str, ...] = (),
 ) -> str:
-    """The whole `extensions.conf`. `whisper`: emergency services are told the caller's number when
-    they answer. `web_calls`: from the citizens' page at once, let in by tokens of `web_key`. The
-    global HL_MARKER is a digest of the text, so that a program can see which dialplan runs."""
+    """The whole `extensions.conf`. `web_calls`: from the citizens' page at once, let in by tokens
+    of `web_key`. HL_MARKER and the context hl-version hold a digest of the text, so that a program
+    can see which dialplan runs."""
+    outbound = [one for one in carriers if one.server]
     values: dict[str, object] = {
         "main": menus.main,
         "menus": list(menus.menus.values()),
@@ -85,9 +87,12 @@ def compile_dialplan(
         "services": SERVICES,
         "scores": SCORES, "case_scores": CASE_SCORES,
         # without a carrier nobody outside can be rung
-        "emergency_targets": emergency_targets if carrier else dict.fromkeys(emergency_targets, ()),
-        "whisper": whisper,
-        "carrier": carrier,
+        "emergency_targets": (
+            emergency_targets if outbound else dict.fromkeys(emergency_targets, ())
+        ),
+        # who does not show the caller's number: it is whispered to emergency services
+        "silent": [one.name for one in outbound if one.identity == "none"],
+        "carriers": carriers, "outbound": outbound, "carrier": bool(outbound),
         "callback_again_s": callback_again_s,
         "callback_legs": callback_legs,
         "broadcast_legs": broadcast_legs,

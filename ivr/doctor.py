@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from crm import secrets
 from crm.branches import SERVICES
 from crm.calls import emergency
+from crm.carriers import Carrier
 from crm.cases import attachments
 from crm.clock import vietnam_day
 from crm.database import Database, DatabaseError
@@ -24,7 +26,7 @@ from crm.errors import HotlineError
 from crm.models import JournalPosition, ListenerState
 from crm.notices import board, receipts
 from crm.settings import Settings
-from ivr import commands, menu, provision, runtime, tls
+from ivr import commands, menu, proof, provision, runtime, tls
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 DISK_WARNING, DISK_FAILURE = 0.10, 0.05  # of the disk free
@@ -63,7 +65,8 @@ def examine(
     """
     found = list(_asterisk(settings))
     found.append(_ami(settings))
-    found.append(_trunk(settings, running=found[0].status == OK))
+    running = found[0].status == OK
+    found += [_trunk(settings, one, running=running) for one in settings.carriers]
     found.append(_journal(settings))
     found += _database(settings)
     found.append(_prompts(missing_prompts))
@@ -119,7 +122,7 @@ def _modules(settings: Settings, asterisk: runtime.Asterisk, shown: str) -> Chec
 
 
 def _configuration(settings: Settings, asterisk: runtime.Asterisk) -> Check:
-    cure = "restart the hotline, so that it is written and loaded"
+    cure = "hotline plan shows it, hotline apply brings it in"
     try:
         wanted = provision.files(
             settings, secrets.load(settings.home), provision.load_menus(settings),
@@ -179,33 +182,30 @@ def _ami(settings: Settings) -> Check:
     return Check("ami", OK, f"{settings.ami_bind} answers")
 
 
-def _trunk(settings: Settings, *, running: bool) -> Check:
-    if not settings.trunk_server:
-        local = all(net.startswith("127.") for net in settings.trunk_match)
-        if local:
+def _trunk(settings: Settings, carrier: Carrier, *, running: bool) -> Check:
+    name, variable = carrier.setting, f"HOTLINE_{carrier.setting.upper()}"
+    if not carrier.server:
+        if all(net.startswith("127.") for net in carrier.match):
             return Check(
-                "trunk", WARNING, "only the local test trunk",
-                "set HOTLINE_TRUNK_MATCH (and HOTLINE_TRUNK_SERVER) to the carrier's addresses",
+                name, WARNING, "only the local test trunk",
+                f"set {variable}_MATCH (and {variable}_SERVER) to the carrier's addresses",
             )
-        return Check("trunk", OK, f"calls are taken from {', '.join(settings.trunk_match)}")
+        return Check(name, OK, f"calls are taken from {', '.join(carrier.match)}")
     if not running:
-        return Check("trunk", FAILURE, "Asterisk does not run", "start it")
+        return Check(name, FAILURE, "Asterisk does not run", "start it")
     asterisk = runtime.find(settings, lambda _: None, fetch=False)
-    contacts = runtime.ask(asterisk, settings.home, "pjsip show contacts") or ""
-    line = next((line for line in contacts.splitlines() if " carrier/" in line), "")
-    if " Avail " not in line:
+    state = proof.look(partial(runtime.ask, asterisk, settings.home))
+    if carrier.options_s and carrier.name not in state.reached:
         return Check(
-            "trunk", FAILURE, f"{settings.trunk_server} does not answer OPTIONS",
+            name, FAILURE, f"{carrier.server} does not answer OPTIONS",
             "check the address, the network and that the carrier allows this host",
         )
-    if settings.trunk_user:
-        shown = runtime.ask(asterisk, settings.home, "pjsip show registrations") or ""
-        if not re.search(r"carrier\S*.*\bRegistered\b", shown):
-            return Check(
-                "trunk", FAILURE, f"not registered at {settings.trunk_server}",
-                "check HOTLINE_TRUNK_USER and HOTLINE_TRUNK_PASSWORD with the carrier",
-            )
-    return Check("trunk", OK, f"{settings.trunk_server} answers")
+    if carrier.user and carrier.name not in state.registered:
+        return Check(
+            name, FAILURE, f"not registered at {carrier.server}",
+            f"check {variable}_USER and {variable}_PASSWORD with the carrier",
+        )
+    return Check(name, OK, f"{carrier.server} answers")
 
 
 def _journal(settings: Settings) -> Check:
@@ -341,7 +341,7 @@ def _emergency(settings: Settings) -> Iterator[Check]:
             "emergency", FAILURE, f"no number is set for {', '.join(empty)}",
             "agree with each service which number to ring, and set it; till then agents are rung",
         )
-    elif not settings.trunk_server:
+    elif not settings.outbound:
         yield Check(
             "emergency", FAILURE, "there is no carrier to ring anybody outside",
             "set HOTLINE_TRUNK_SERVER",

@@ -17,12 +17,13 @@ from crm.branches import ALL_QUEUES, LANGUAGES, NAMING, QUEUES, Language
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import Seat
-from crm.settings import PROJECT, Settings
+from crm.settings import PROJECT, Address, Settings
 from ivr import menu
 from ivr.dialplan import compile_dialplan, render
 
 MENUS = PROJECT / "dialplans" / "menus"
 MUSIC = "moh_default"  # the prompt
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 EMERGENCY_STAY_S = 20  # of music, then "stay on the line"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 for a socket's path
 
@@ -207,9 +208,9 @@ def files(
         "host_addresses": _host_addresses() if loopback else [], "sounds": sounds(home),
         "sip": settings.sip_bind, "media_address": settings.media_address,
         "local_nets": ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
-        "from_pattern": FROM_PATTERN, "trunk_match": settings.trunk_match,
-        "trunk_server": settings.trunk_server, "trunk_user": settings.trunk_user,
-        "trunk_identity": settings.trunk_identity, "trunk_password": settings.trunk_password,
+        "from_pattern": FROM_PATTERN, "carriers": settings.carriers,
+        "outbound": settings.outbound, "transports": _transports(settings),
+        "carriers_authority": settings.trunk_ca or SYSTEM_AUTHORITIES,
         "numbers": settings.numbers, "phones": made.phones,
         "web_calls": settings.web_calls, "web_phone": made.web_phone, "queues": ALL_QUEUES,
         "ring_s": settings.ring_s, "phone_silent_s": settings.phone_silent_s,
@@ -230,11 +231,10 @@ def files(
     made_files = {f"{name}.conf": render(f"{name}.conf.j2", values) for name in templates}
     made_files |= _SHORT_FILES
     made_files["extensions.conf"] = compile_dialplan(
-        menus, numbers=settings.numbers, capacity=settings.admitted,
+        menus, numbers=settings.dialled, capacity=settings.admitted,
         queue_timeout_s=settings.queue_timeout_s, wrapup_s=settings.wrapup_s,
         emergency_targets=settings.emergency_targets,
-        carrier=settings.trunk_server is not None,
-        whisper=settings.trunk_identity == "no", recordings=recordings(home),
+        carriers=settings.carriers, recordings=recordings(home),
         messages=messages(home), asterisk_major=version[0],
         callback_again_s=settings.callback_again_s, callback_legs=settings.callback_legs,
         broadcast_legs=settings.broadcast_legs,
@@ -244,6 +244,16 @@ def files(
         transfer_prefixes=settings.transfer_prefixes, help_lines=settings.help_lines,
     )
     return made_files
+
+
+def _transports(settings: Settings) -> dict[str, Address]:
+    """Besides UDP: the protocols that carriers want, and where they are listened on."""
+    secure = settings.sip_tls_bind or Address(settings.sip_bind.host, 5061)
+    binds = {"tcp": settings.sip_bind, "tls": secure}
+    return {
+        name: bind for name, bind in binds.items()
+        if any(one.protocol == name for one in settings.carriers)
+    }
 
 
 def write(home: Path, wanted: Mapping[str, str]) -> list[str]:

@@ -14,6 +14,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -30,6 +31,7 @@ KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 )
 OPEN_FILES_PER_CALL = 6  # about 4 were seen; recordings and messages need one more each
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 Progress = Callable[[str], None]
 
 
@@ -258,7 +260,7 @@ def ask(asterisk: Asterisk, home: Path, command: str, *, timeout_s: float = 15) 
         )
     except subprocess.TimeoutExpired:
         return None
-    return done.stdout if done.returncode == 0 else None
+    return _COLOUR.sub("", done.stdout) if done.returncode == 0 else None
 
 
 def start(asterisk: Asterisk, settings: Settings) -> int:
@@ -326,8 +328,21 @@ def stop(asterisk: Asterisk, home: Path, *, grace_s: float) -> None:
         os.kill(number, signal.SIGKILL)
 
 
+def port_taken(host: str, port: int, *, datagram: bool) -> str | None:
+    """Why nobody can listen there, or None."""
+    kind = socket.SOCK_DGRAM if datagram else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as one:
+        if not datagram:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((host, port))
+        except OSError as error:
+            return error.strerror
+    return None
+
+
 def calls_now(asterisk: Asterisk, home: Path) -> int:
     """How many channels to people outside are up; 0 if Asterisk does not answer. A kept place in a
     queue is none: it is kept again after a restart."""
     channels = ask(asterisk, home, "core show channels concise") or ""
-    return len(re.findall(r"^PJSIP/(?:trunk|carrier)-", channels, re.MULTILINE))
+    return len(re.findall(r"^PJSIP/(?:trunk|carrier2?)-", channels, re.MULTILINE))

@@ -48,7 +48,8 @@ def files(settings: Settings) -> tuple[Path, Path]:
 
 def ensure(settings: Settings, names: list[str], now: datetime) -> None:
     """Make the local authority and the server's certificate, or renew what is near its end."""
-    if settings.tls_certificate or not needed(settings):
+    trunk = any(one.protocol == "tls" for one in settings.carriers)
+    if settings.tls_certificate or not (needed(settings) or trunk):
         return
     folder = settings.home / "tls"
     ca_file, ca_key_file = folder / "ca.crt", folder / "ca.key"

@@ -22,6 +22,7 @@ from crm.errors import HotlineError
 from crm.settings import Settings
 from scripts import PROCESSES
 from scripts.commands import (
+    applying,
     backups,
     bulletins,
     cases,
@@ -34,6 +35,7 @@ from scripts.commands import (
     privacy,
     programs,
     reports,
+    trunk,
 )
 from scripts.commands import broadcasts as broadcast_commands
 from scripts.logs import configure_logging
@@ -76,6 +78,11 @@ def main(context: click.Context) -> None:
         click.echo(f"hotline: {name} is no setting (see hotline settings): ignored", err=True)
 
 
+main.add_command(applying.plan_)
+main.add_command(applying.apply_)
+main.add_command(applying.history)
+main.add_command(applying.rollback)
+main.add_command(trunk.trunk)
 main.add_command(cases.case_)
 main.add_command(cases.agency_)
 main.add_command(cases.area_)
@@ -294,21 +301,6 @@ def menu_check(settings: Settings, folder: Path | None, as_json: bool) -> None:
         click.echo(f"{len(menus.menus)} menus and {len(menus.leaves)} leaves, no fault")
     if faults:
         raise SystemExit(1)
-
-
-@main.command(name="apply")
-@click.pass_obj
-def apply_(settings: Settings) -> None:
-    """Bring the menus, as they are edited now, into the running Asterisk; calls go on. Menus with
-    faults are refused, all faults named, and the old ones stay."""
-    from ivr import menu
-    from scripts import apply
-
-    try:
-        click.echo(apply.menus(settings))
-    except menu.MenuError as error:
-        click.echo("\n".join(map(str, error.faults)), err=True)
-        raise SystemExit(1) from error
 
 
 @menu_.command(name="simulate")

@@ -27,13 +27,12 @@ from typing import IO
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import secrets
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.notices import outbox
 from crm.settings import Address, Settings
-from ivr import provision, recordings, runtime, tls
-from scripts import PROCESSES, setup
+from ivr import history, provision, recordings, runtime, tls
+from scripts import PROCESSES, apply, setup
 
 log = logging.getLogger("up")
 
@@ -148,16 +147,12 @@ def check_ports(settings: Settings, *, asterisk_runs: bool) -> None:
 
 
 def _check_port(name: str, address: Address, kind: int, setting: str) -> None:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.host, address.port))
-        except OSError as error:
-            raise UpError(
-                f"{name} cannot listen on {address}: {error.strerror}. "
-                f"Stop what uses it, or set {setting} to another address"
-            ) from error
+    datagram = kind == socket.SOCK_DGRAM
+    if trouble := runtime.port_taken(address.host, address.port, datagram=datagram):
+        raise UpError(
+            f"{name} cannot listen on {address}: {trouble}. "
+            f"Stop what uses it, or set {setting} to another address"
+        )
 
 
 class Supervisor:
@@ -175,8 +170,9 @@ class Supervisor:
         self.stopping = threading.Event()
         self._hurry = threading.Event()
 
-    def start_asterisk(self) -> None:
-        """Start Asterisk with a fresh configuration, or adopt the one that runs."""
+    def start_asterisk(self, *, again: bool = False) -> None:
+        """Start Asterisk with a fresh configuration, or adopt the one that runs; `again`: with the
+        configuration that it had."""
         settings = self._settings
         if runtime.is_running(self._asterisk, settings.home):
             log.info("Asterisk runs already (pid %s): adopted", runtime.pid(settings.home))
@@ -187,7 +183,7 @@ class Supervisor:
                 time.sleep(0.2)
             for folder in (provision.recordings(settings.home), provision.messages(settings.home)):
                 recordings.mend(folder)
-            write_configuration(settings, self._asterisk)
+            apply.at_start(settings, self._asterisk, again=again)
             number = runtime.start(self._asterisk, settings)
             log.info("Asterisk %s started (pid %d)", self._asterisk.version_text, number)
         self._asterisk_started = time.monotonic()
@@ -214,14 +210,17 @@ class Supervisor:
     def _asterisk_died(self) -> None:
         if time.monotonic() - self._asterisk_started > STEADY_S:
             self._asterisk_backoff_s = BACKOFF_FIRST_S
+        wanted = history.is_held(self._settings.home)  # an apply restarts it
         log.error("Asterisk died; again in %.1f s", self._asterisk_backoff_s)
         if self.stopping.wait(self._asterisk_backoff_s):
             return
         self._asterisk_backoff_s = min(self._asterisk_backoff_s * 2, BACKOFF_LIMIT_S)
         try:
-            self.start_asterisk()
-        except (runtime.RuntimeFault, provision.ProvisionError, OSError) as error:
+            self.start_asterisk(again=True)
+        except (HotlineError, OSError) as error:
             log.error("%s", error)
+        if wanted:
+            return
         try:
             with self._database.transaction() as session:
                 outbox.alarm(
@@ -249,17 +248,6 @@ class Supervisor:
         deadline = time.monotonic() + STOP_S
         for process in self._processes:
             process.stop(deadline)
-
-
-def write_configuration(settings: Settings, asterisk: runtime.Asterisk) -> list[str]:
-    """Write Asterisk's configuration for a new boot; returns the files that changed."""
-    wanted = provision.files(
-        settings, secrets.load(settings.home), provision.load_menus(settings),
-        version=asterisk.version, modules=asterisk.modules,
-        open_files=runtime.open_files(settings), boot=provision.new_boot(datetime.now(UTC)),
-    )
-    provision.write_music(settings)
-    return provision.write(settings.home, wanted)
 
 
 def run(settings: Settings) -> None:

@@ -145,7 +145,7 @@ def start(
         return
     if broadcast.channel == Channel.SMS and settings.sms_provider == "none":
         raise BroadcastError("provider", "nobody is set to take SMS (sms_provider)")
-    if broadcast.channel == Channel.VOICE and not settings.trunk_server:
+    if broadcast.channel == Channel.VOICE and not settings.outbound:
         raise BroadcastError("provider", "calls cannot go out (trunk_server)")
     if broadcast.channel == Channel.VOICE and broadcast.sound_at is None:
         raise BroadcastError("sound", "its text is not there as sound yet")

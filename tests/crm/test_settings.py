@@ -90,6 +90,7 @@ def test_another_file_may_be_named(tmp_path: Path) -> None:
     ("numbers", "1022,ten", "must be a phone number of digits"),
     ("trunk_match", "203.0.113.7/24", "must be IPv4 addresses or networks"),
     ("trunk_server", "sip.example.vn;x", "must be HOST or HOST:PORT"),
+    ("trunk2_server", "sip.example.vn:70000", "must be HOST or HOST:PORT"),
     ("experts", "bs.an 115", "must be NAME NUMBER"),
     ("experts", "bs.an 0912000951 mon-fri 7-17", "must be NAME NUMBER"),
     ("queue_limits", "dentist 3", "must be a number, or QUEUE NUMBER"),

@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from crm import switches
 from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES
+from crm.carriers import Carrier
 from crm.settings import Expert
 from ivr import menu
 from ivr.dialplan import compile_dialplan
@@ -15,6 +17,12 @@ from scripts.speech import DIALPLAN_PROMPTS
 
 TARGETS = {"medical": ("115", "02373000115"), "fire": ("114",), "police": (), "rescue": ()}
 
+CARRIER = Carrier(
+    1, ("203.0.113.0/29",), "203.0.113.2", None, None, "udp", "0", "pai", "rfc4733", ("alaw",),
+    "yes", 30, None,
+)
+SECOND = replace(CARRIER, index=2, match=(), server="198.51.100.7:5070", form="+84")
+
 DOCTOR = Expert("bs.an", "0912000951", "mon-fri", "07:00-17:00")
 
 
@@ -22,7 +30,7 @@ def compiled(**overrides: object) -> str:
     values: dict[str, object] = {
         "numbers": ("1022", "+842371022"), "capacity": 10, "queue_timeout_s": 900, "wrapup_s": 20,
         "emergency_targets": dict.fromkeys(("medical", "fire", "police", "rescue"), ()),
-        "carrier": False, "whisper": False, "recordings": Path("/r"),
+        "carriers": (), "recordings": Path("/r"),
         "messages": Path("/m"), "asterisk_major": 22, **overrides,
     }
     return compile_dialplan(values.pop("menus", None) or menu.load(MENUS), **values)  # type: ignore[arg-type]
@@ -46,7 +54,8 @@ def test_only_the_hotlines_own_numbers_come_in() -> None:
 
 def test_four_leads_to_emergency_wherever_one_key_is_asked_for() -> None:
     text = compiled(
-        emergency_targets=TARGETS, carrier=True, duty_phones=("0912000001",), experts=(DOCTOR,),
+        emergency_targets=TARGETS, carriers=(CARRIER,), duty_phones=("0912000001",),
+        experts=(DOCTOR,),
         languages=LANGUAGES,
     )
     places = {
@@ -70,7 +79,7 @@ def test_four_leads_to_emergency_wherever_one_key_is_asked_for() -> None:
 
 
 def test_every_goto_leads_to_a_context_that_exists() -> None:
-    text = compiled(emergency_targets=TARGETS, carrier=True, languages=LANGUAGES)
+    text = compiled(emergency_targets=TARGETS, carriers=(CARRIER,), languages=LANGUAGES)
     known = set(contexts(text))
     for branch in BRANCHES:
         if branch.queue and branch.id != "emergency":
@@ -83,31 +92,33 @@ def test_every_goto_leads_to_a_context_that_exists() -> None:
 
 def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
     text = compiled(
-        emergency_targets=TARGETS, carrier=True, duty_phones=("0912000001",), experts=(DOCTOR,)
+        emergency_targets=TARGETS, carriers=(CARRIER,), duty_phones=("0912000001",),
+        experts=(DOCTOR,)
     )
     applications = set(re.findall(r"(?:,1,|=> n(?:\(\w+\))?,|same => n,)(\w+)\(", text))
     assert not applications & {"System", "TrySystem", "AGI", "EAGI", "Exec", "ExecIfTime", "Eval"}
     assert re.findall(r"Dial\(([^)]*)\)", text) == [
+        "${HL_WAY},30,f(${HL_AS}",  # hotline trunk test
         "Local/${ARG1}@hl-person,60,dm",  # a number of the settings
-        "PJSIP/${EXTEN}@carrier,20,b(hl-person-leg^s^1",
+        "${HL_WAY},20,f(${HL_AS}",  # to this person, by a carrier
         # what hl-outside knows
-        "${HL_DIAL},30,b(hl-room-leg^s^1(${HL_CALL}^${HL_CHANNEL}^${HL_TO}^${HL_TO_LOGIN}",
-        "${HL_DIAL},45,dm(hold", "${HL_DIAL},45,b(hl-ring-out-leg^s^1(${HL_CALL}",
+        "${HL_DIAL},30,f(${HL_AS}", "${HL_DIAL},45,f(${HL_AS}", "${HL_WAY},45,f(${HL_AS}",
         # the phone that an agent has just spoken at
         "${HL_SEAT},$[${HL_UNTIL} - ${EPOCH} + 1],dgm(hold",
         # the extension of a context that only digits of a checked number lead to
-        "PJSIP/${EXTEN}@carrier,30,rG(hl-callback-met^${EXTEN}^1",
-        "PJSIP/${EXTEN}@carrier,30,b(hl-tell-leg^s^1",
-        "PJSIP/${EXTEN}@carrier,30,b(hl-tell-leg^s^1",  # of a broadcast
-        "PJSIP/${EXTEN}@carrier,30",
-        "PJSIP/115@carrier,20,d", "PJSIP/02373000115@carrier,20,d", "PJSIP/114@carrier,20,d",
+        *["${HL_WAY},30,f(${HL_AS}"] * 4,  # a call back, an incident, a broadcast, a duty
+        *["${HL_WAY},20,f(${HL_AS}"] * 3,  # an emergency service
+    ]
+    assert re.findall(r"Gosub\(hl-way,s,1\(([^)]*)\)", text) == [
+        "${HL_RING}", "${EXTEN}", *["${HL_OUT}"] * 4, *["${EXTEN}"] * 4,
+        "115", "02373000115", "114",
     ]
     assert "${CALLERID(num)}" not in text.replace("${FILTER(+0-9,${CALLERID(num)})}", "")
     assert "CALLERID(name)" not in text
 
 
 def test_emergency_keys_lead_to_their_service_and_redirect_while_another_rings() -> None:
-    parts = contexts(compiled(emergency_targets=TARGETS, carrier=True))
+    parts = contexts(compiled(emergency_targets=TARGETS, carriers=(CARRIER,)))
 
     def keys(name: str) -> dict[str, str]:
         steps = re.findall(
@@ -128,14 +139,32 @@ def test_emergency_keys_lead_to_their_service_and_redirect_while_another_rings()
 
 
 def test_a_service_that_sees_no_number_is_told_it() -> None:
-    text = compiled(emergency_targets=TARGETS, carrier=True, whisper=True)
-    assert "Dial(PJSIP/115@carrier,20,dU(hl-whisper^${HL_CALLER}))" in text
+    text = compiled(emergency_targets=TARGETS, carriers=(replace(CARRIER, identity="none"),))
+    assert "Dial(${HL_WAY},20,f(${HL_AS})db(hl-way-leg^s^1)U(hl-whisper^${HL_CALLER}))" in text
     assert "hl-whisper" in contexts(text)
-    assert "hl-whisper" not in compiled(emergency_targets=TARGETS, carrier=True)
+    assert "hl-whisper" not in compiled(emergency_targets=TARGETS, carriers=(CARRIER,))
+
+
+def test_a_number_goes_out_by_each_carrier_in_its_own_form_and_by_none_twice() -> None:
+    way = contexts(compiled(carriers=(replace(CARRIER, channels=30), SECOND)))["hl-way"]
+    assert re.findall(r"hl-form,s,1\(\$\{ARG1\},(\S*)\)\)", way) == ["", "+84"]
+    assert re.findall(r"HL_WAY=PJSIP/\$\{GOSUB_RETVAL\}@(\w+)", way) == ["carrier", "carrier2"]
+    assert "${GROUP_COUNT(carrier@line)} >= 30" in way
+    assert "GROUP_COUNT(carrier2@line)" not in way
+
+
+def test_callers_leave_each_carrier_the_channels_that_are_kept_for_emergencies() -> None:
+    door = contexts(compiled(carriers=(
+        replace(CARRIER, channels=30), replace(SECOND, match=("198.51.100.64/27",), channels=100)
+    )))["hl-door"]
+    assert "${GROUP_COUNT(carrier@in)} > 26]?hl-overload,s,1" in door
+    assert "${GROUP_COUNT(carrier2@in)} > 90]?hl-overload,s,1" in door
+    first = int(IPv4Address("198.51.100.64"))
+    assert f"${{HL_ADDRESS}} >= {first} & ${{HL_ADDRESS}} <= {first + 31}]" in door
 
 
 def test_without_a_carrier_no_outside_number_is_dialled() -> None:
-    text = compiled(emergency_targets=TARGETS, carrier=False)
+    text = compiled(emergency_targets=TARGETS, carriers=())
     assert "@carrier" not in text
     # an agent's phone, and what hl-outside knows: nothing
     assert set(re.findall(r"Dial\(([^,]*),", text)) == {"${HL_SEAT}", "${HL_DIAL}"}
@@ -143,16 +172,16 @@ def test_without_a_carrier_no_outside_number_is_dialled() -> None:
 
 
 def test_a_doctor_off_duty_is_not_rung_and_the_channels_for_calls_going_out_are_counted() -> None:
-    found = contexts(compiled(carrier=True, experts=(DOCTOR,), callback_legs=2))
+    found = contexts(compiled(carriers=(CARRIER,), experts=(DOCTOR,), callback_legs=2))
     assert "GotoIfTime(07:00-17:00,mon-fri,*,*,Asia/Ho_Chi_Minh?on1)" in found["hl-experts"]
     assert "GROUP_COUNT(out@callback_leg)} >= 2" in found["hl-person"]
-    without = contexts(compiled(carrier=True))
+    without = contexts(compiled(carriers=(CARRIER,)))
     assert "hl-branch-advice" in without["hl-menu-advice"]
     assert "Goto(hl-experts" not in "".join(without.values())
 
 
 def test_calls_of_broadcasts_leave_channels_free_and_9_opts_out() -> None:
-    found = contexts(compiled(carrier=True, callback_legs=4, broadcast_legs=2))
+    found = contexts(compiled(carriers=(CARRIER,), callback_legs=4, broadcast_legs=2))
     ringing = found["hl-broadcast"]
     assert "GROUP_COUNT(out@broadcast_leg)} > 2]?end" in ringing
     assert "GROUP_COUNT(out@callback_leg)} > 4]?end" in ringing
@@ -226,22 +255,23 @@ def test_the_door_refuses_percent_encoded_control_characters_only() -> None:
 
 
 def test_the_last_quarter_of_an_hour_is_told_and_who_waits_longer_is_asked_again() -> None:
-    found = contexts(compiled(menus=with_office_hours(), carrier=True))
+    found = contexts(compiled(menus=with_office_hours(), carriers=(CARRIER,)))
     closing = re.findall(r"GotoIfTime\(([^,]*),[^?]*\?closing\)", found["hl-branch-testing"])
     assert closing == ["11:15-11:30", "16:45-17:00"]
     assert "branch_closing" in found["hl-queue-testing"]
     assert "queue_timeout" in found["hl-waited"]
     assert "hl-branch-${HL_BRANCH},s,1" in found["hl-waited"]  # the hours are looked at again
-    without = contexts(compiled(carrier=False))
+    without = contexts(compiled(carriers=()))
     assert "branch_closing" not in without["hl-queue-testing"]
     assert "queue_timeout" not in without["hl-waited"]
 
 
 def test_every_prompt_that_the_dialplan_names_is_among_those_that_must_be_there() -> None:
     text = compiled(
-        emergency_targets=TARGETS, carrier=True, duty_phones=("0912000001",), experts=(DOCTOR,),
-        whisper=True, languages=LANGUAGES,
-    ) + compiled(carrier=False)
+        emergency_targets=TARGETS, carriers=(CARRIER,), duty_phones=("0912000001",),
+        experts=(DOCTOR,),
+        languages=LANGUAGES,
+    ) + compiled(carriers=())
     named = set(re.findall(r"[a-z][a-z0-9_]+", text)) & Catalogue.load().prompts.keys()
     named -= menu.load(MENUS).leaves.keys()  # some are called after what they say
     needed = {one.split(".")[0] for one in [*menu.spoken(menu.load(MENUS)), *DIALPLAN_PROMPTS]}
@@ -276,7 +306,7 @@ def test_whoever_waits_is_told_the_place_by_the_dialplan_and_near_the_front_by_n
 
 
 def test_math_is_asked_for_one_operator_as_it_knows_no_more() -> None:
-    for line in compiled(carrier=True).splitlines():
+    for line in compiled(carriers=(CARRIER,)).splitlines():
         for sum_ in re.findall(r"MATH\((.*?),int\)", line):
             values = re.sub(r"\$\{(?:[^{}]|\{[^{}]*\})*\}", "", sum_)
             assert len(re.findall(r"[-+*/()]", values)) == 1, line
@@ -284,7 +314,7 @@ def test_math_is_asked_for_one_operator_as_it_knows_no_more() -> None:
 
 def test_agents_ring_services_help_lines_and_numbers_of_the_allowed_beginnings() -> None:
     found = contexts(compiled(
-        carrier=True, emergency_targets=TARGETS, transfer_prefixes=("0237", "09"),
+        carriers=(CARRIER,), emergency_targets=TARGETS, transfer_prefixes=("0237", "09"),
         help_lines=("111",),
     ))["hl-outside"]
     assert re.findall(r"exten => ([^,]+),", found) == [

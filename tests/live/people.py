@@ -15,8 +15,8 @@ import numpy as np
 import requests
 
 from ivr.phone import Call, Dtmf, Phone, audio
-from ivr.phone.audio import CODECS, FRAME, RATE, Samples
-from ivr.phone.sdp import PCMA
+from ivr.phone.audio import RATE, Samples
+from ivr.phone.ear import Ear
 from tests.live.running import PATIENCE_S, Hotline, wait_for
 
 
@@ -122,47 +122,18 @@ async def called(phone: Phone, dialled: str = "1022") -> Call:
     return call
 
 
-class Ear:
-    """Finds prompts in what is heard.
-
-    Asterisk sends the file's own A-law bytes, 20 ms a packet: each frame of it is found again
-    exactly. A third of the frames of the last second and a half, close together, is proof (no other
-    prompt has a single one), and all that a busy machine, on which the line stumbles, may leave.
-    """
-
-    WITHIN_S = 4.5
-
-    def __init__(self, hotline: Hotline, prompt: str) -> None:
-        file = hotline.home / "asterisk/data/sounds/vi" / f"{prompt}.alaw"
-        speech = CODECS[PCMA].decode(file.read_bytes())
-        frames = [speech[at: at + FRAME] for at in range(0, len(speech) - FRAME + 1, FRAME)]
-        sounding = [frame for frame in frames if np.abs(frame).max() > 1000]
-        self._frames = [frame.tobytes() for frame in sounding[-75:]]
-        self._places: set[int] = set()  # in samples
-
-    def hears(self, samples: Samples, start: int = 0) -> bool:
-        """Whether the prompt is in what was heard up to now; `samples` begin at sample `start`."""
-        line = samples.tobytes()
-        for frame in self._frames:
-            place = line.find(frame)
-            while place >= 0:
-                self._places.add(start + place // 2)
-                place = line.find(frame, place + len(frame))
-        found, enough = sorted(self._places), len(self._frames) // 3
-        return any(
-            last - first < self.WITHIN_S * RATE
-            for first, last in zip(found, found[enough:], strict=False)
-        )
+def ear(hotline: Hotline, prompt: str) -> Ear:
+    return Ear(hotline.home / "asterisk/data/sounds/vi" / f"{prompt}.alaw")
 
 
 async def until_heard(
     call: Call, hotline: Hotline, prompt: str, timeout_s: float = 120, *, after: int = 0
 ) -> None:
     """Wait until a prompt has been heard to its end, `after` that many samples of the call."""
-    ear = Ear(hotline, prompt)
+    listening = ear(hotline, prompt)
     deadline = time.monotonic() + timeout_s
     start, over = after, False
-    while not ear.hears(call.heard_since(start), start):
+    while not listening.hears(call.heard_since(start), start):
         if over or time.monotonic() > deadline:
             file = hotline.home.parent / f"not-{prompt}.wav"
             audio.write_wav(file, call.heard)
@@ -173,7 +144,7 @@ async def until_heard(
 
 
 def heard(samples: Samples, hotline: Hotline, prompt: str) -> bool:
-    return Ear(hotline, prompt).hears(samples)
+    return ear(hotline, prompt).hears(samples)
 
 
 def wav_samples(file: Path) -> Samples:
