@@ -18,6 +18,7 @@ from agent_console.places import PlaceError
 from crm import areas
 from crm.agencies import register
 from crm.agencies.register import AgencyError
+from crm.agents import rescue
 from crm.calls import history
 from crm.calls.facts import CALL_ID
 from crm.cases import codes, dispatch, drafts, groups, life, questions, reading
@@ -378,7 +379,8 @@ def _page(
         alike=groups.alike(session, case) if at_work else [],
         doubles=groups.doubles(session, case), draft=drafts.waiting(session, case),
         links=case_links.of_case(session, case), calls=_calls(session, case),
-        notices=board.of_case(session, case.id), split_from=case.split_from,
+        rescues=rescue.of_case(session, case), notices=board.of_case(session, case.id),
+        split_from=case.split_from,
         may_join=Status.DUPLICATE in life.MOVES[Status(case.status)],
         with_agency=case.status in life.AT_AGENCY, refusals=life.REFUSALS,
         given=request.form.to_dict(), **_choices(session, error),

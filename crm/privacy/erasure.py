@@ -36,6 +36,7 @@ from sqlalchemy.orm import Session
 
 from crm import search
 from crm.agencies.models import Draft
+from crm.agents.models import RescueCall
 from crm.broadcasts.models import BroadcastFile
 from crm.cases import words as case_words
 from crm.cases.models import Case, CaseEvent, Identity
@@ -127,6 +128,7 @@ def erase_rows(session: Session, phone: str, secret: str, now: datetime) -> Coun
     ids = [one.id for one in own_calls]
     for some in _portions(ids):
         session.execute(update(CallNote).where(CallNote.call_id.in_(some)).values(text=""))
+        session.execute(update(RescueCall).where(RescueCall.call_id.in_(some)).values(address=""))
     for case in own_cases:
         _empty(session, case)
     session.flush()

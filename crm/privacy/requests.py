@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm.agents.models import RescueCall
 from crm.calls.rows import iso
 from crm.cases import deadlines
 from crm.cases.models import Case, CaseEvent
@@ -183,6 +184,9 @@ def everything_of(session: Session, phone: str) -> dict[str, Any]:
             "recording": one.recording, "message": one.voicemail,
             "notes": list(session.scalars(
                 select(CallNote.text).where(CallNote.call_id == one.id)
+            )),
+            "addresses": list(session.scalars(
+                select(RescueCall.address).where(RescueCall.call_id == one.id)
             )),
         } for one in calls],
         "cases": [{

@@ -95,6 +95,7 @@ def test_a_service_called_in_opens_a_case_and_alarms_the_room(
     told = agent.ask("GET", f"/agent/calls/{in_call}").get_json()["rescue"]
     assert (told["number"], told["address"]) == (number, "số 5 ngõ 12")
     assert case.code in told["page"]
+    assert "số 5 ngõ 12" in agent.client.get(told["page"]).get_data(as_text=True)
 
     supervisor.ask("POST", f"/supervisor/rescues/{in_call}/seen", {})
     assert shown(app, "rescue") == []

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from crm import audit
 from crm.agencies.models import Draft
+from crm.agents.models import RescueCall
 from crm.broadcasts.models import Broadcast, BroadcastFile
 from crm.cases import attachments, life
 from crm.cases import words as case_words
@@ -55,6 +56,8 @@ def with_everything(database: Database, home: Path) -> None:
                              created_at=NOW, saved_at=NOW, done=True))
         case = answered(session, "Trạm y tế đã đến nhà ông Tám.", phone=NUMBER, summary=SAID)
         life.add_call(session, case, "th1.b1-1.1", by="lan", now=NOW)
+        session.add(RescueCall(call_id="th1.b1-1.1", agent="lan", to="111", at=NOW,
+                               case_id=case.id, address=SAID))
         other = opened(session, phone=OTHER, summary=f"Hàng xóm {NUMBER} bị ốm")
         life.add_information(session, other, f"gọi {NUMBER}", by="lan", now=NOW)
         for recipient in (NUMBER, OTHER):
@@ -103,6 +106,7 @@ def test_nothing_of_the_number_or_of_what_its_owner_said_is_left_in_any_row(
         for told in (NUMBER, NUMBER[1:], "Tám", "thôn Đông", "tam"):
             assert told not in rows, told
         assert OTHER in rows
+        assert session.scalars(select(RescueCall.address)).all() == [""]
         assert session.scalars(select(Call)).all()  # that there was a call stays
         assert audit.verify(session).broken is None  # and the chain over cases holds
         assert case_words.found_by(session, "thôn đông", 10) == []
