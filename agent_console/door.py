@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from flask import Flask, Response, current_app, g, jsonify, redirect, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
 from agent_console.feed import Feed
@@ -197,6 +197,7 @@ def _admit() -> Answer | None:
     view = current_app.view_functions[request.endpoint]
     if marked == EVERYBODY:
         _let_files_in(view)
+        _refuse_nul()
         return None
     g.person = _recognise(token)
     if g.person is None:
@@ -213,12 +214,19 @@ def _admit() -> Answer | None:
     if not isinstance(marked, Right) or not may(g.person.role, marked, changing=changing):
         raise Forbidden()
     _let_files_in(view)
+    _refuse_nul()
     return None
 
 
 def _let_files_in(view: Callable[..., Any]) -> None:
     if longest := getattr(view, "long_body", None):
         request.max_content_length = longest
+
+
+def _refuse_nul() -> None:
+    """No page sends U+0000, and no text of PostgreSQL can hold it."""
+    if any("\0" in text for texts in request.form.listvalues() for text in texts):
+        raise BadRequest()
 
 
 def _recognise(token: str) -> Person | None:

@@ -387,3 +387,10 @@ def test_who_stays_hidden_is_not_written_down(agent: Browser, sqlite: Database) 
     assert "Bà Tư" not in agent.client.get(
         "/cases/new?panel=yes&caller=0912345678"
     ).get_data(as_text=True)
+
+
+def test_a_sign_that_no_database_holds_is_refused(agent: Browser, sqlite: Database) -> None:
+    opened(agent)
+    code = the_case(sqlite).code
+    for path in (f"/cases/{code}/words", f"/cases/{code}/identity"):
+        assert agent.submit(path, reason="Người dân\0đang gọi").status_code == 400
