@@ -40,6 +40,7 @@ from agent_console import (
     points,
     privacy,
     receipts,
+    recordings,
     reports,
     second_factor,
     single_sign_on,
@@ -100,7 +101,7 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, second_factor, single_sign_on, desk, desk_rules, call_desk, board, supervision,
-        work, messages,
+        work, messages, recordings,
         case_desk, case_intake, knowledge, points, controls, machines, bulletin, agency_people,
         officer_desk, citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts,
         reports, api_keys, expert_desk, description, report, lookup, results, call,

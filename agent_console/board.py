@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import date, datetime
 
-from flask import Blueprint, render_template, request, send_from_directory
+from flask import Blueprint, render_template, request
 from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, NotFound
 
@@ -15,7 +15,7 @@ from agent_console.door import Answer, console, language, needs, person, utc_now
 from crm.branches import BRANCHES
 from crm.calls import emergency, history
 from crm.clock import VIETNAM
-from crm.models import Call, Outcome, Role, User
+from crm.models import Outcome, Role, User
 from crm.rights import Right
 
 log = logging.getLogger(__name__)
@@ -88,28 +88,3 @@ def _day(written: str | None) -> date:
         return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007 (a local date)
     except ValueError as error:
         raise BadRequest() from error
-
-
-@blueprint.get("/calls/<call_id>/recording")
-@needs(Right.RECORDINGS)
-def recording(call_id: str) -> Answer:
-    return _sound(call_id, "recording", "recordings")
-
-
-@blueprint.get("/calls/<call_id>/voicemail")
-@needs(Right.VOICEMAIL)
-def voicemail(call_id: str) -> Answer:
-    return _sound(call_id, "voicemail", "voicemail")
-
-
-def _sound(call_id: str, column: str, folder: str) -> Answer:
-    """Stream what the call's row names; the folder is fixed and the name cannot leave it."""
-    with console().database.reading() as session:
-        call = session.get(Call, call_id)
-        name = getattr(call, column) if call else None
-    if not name:
-        raise NotFound()
-    audit.info("%s listens to the %s of call %s", person().login, column, call_id)
-    return send_from_directory(
-        console().settings.home / folder, name, mimetype="audio/wav", conditional=True
-    )

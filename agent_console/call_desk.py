@@ -19,9 +19,10 @@ from crm.agents import assistance, rescue
 from crm.branches import BRANCHES, SERVICES
 from crm.clock import vietnam_day
 from crm.models import AgentState, LiveAgent, User
+from crm.recordings.models import DISCARDS, PAUSES
 from crm.rights import Right
 from crm.settings import Settings
-from ivr.commands import Result
+from ivr.commands import RecordingAct, Result
 
 log = logging.getLogger("hotline.audit")
 blueprint = Blueprint("call_desk", __name__, url_prefix="/agent")
@@ -86,6 +87,34 @@ def with_others(call_id: str) -> Answer:
             result = _asked(call_id, held.interface, asked)
     log.info("%s: %s %s in call %s: %s", person().login, act, asked.get("kind", ""), call_id,
              result.outcome)
+    return {"outcome": telephone.told(result)}, 200
+
+
+@blueprint.post("/calls/<call_id>/recording")
+@needs(Right.CALLS_TAKE)
+def record(call_id: str) -> Answer:
+    """{"act": paused (with "why" of PAUSES) | resumed | discarded (with "why" of DISCARDS)}."""
+    asked = request.get_json(silent=True)
+    if not isinstance(asked, dict):
+        raise BadRequest()
+    try:
+        act = RecordingAct(asked.get("act", ""))
+    except ValueError as error:
+        raise BadRequest() from error
+    reasons: tuple[str, ...] = {RecordingAct.PAUSED: PAUSES, RecordingAct.DISCARDED: DISCARDS}.get(
+        act, ("",)
+    )
+    why = asked.get("why", "")
+    if why not in reasons:
+        raise BadRequest()
+    if act is RecordingAct.DISCARDED and console().settings.recording_discard == "no":
+        raise Conflict(_("Recordings may not be discarded here. Please pause it."))
+    held = telephone.held_by(console(), person().login)
+    if held is None:
+        raise Conflict(_("You have no phone. Please sign in to the queues first."))
+    result = console().commands.record(call_id, held.interface, act, why, person().login)
+    log.warning("%s: recording of call %s %s (%s): %s", person().login, call_id, act, why,
+                result.outcome)
     return {"outcome": telephone.told(result)}, 200
 
 

@@ -57,6 +57,9 @@ def page() -> Answer:
         "reasons": words.pause_reasons(), "results": words.results(), "outcomes": words.outcomes(),
         "services": words.services(), "help_lines": words.help_lines(),
         "desk_phones": telephone.free_desk_phones(console()),
+        "recording_pauses": words.recording_pauses(),
+        "recording_discards": words.recording_discards(),
+        "may_discard": console().settings.recording_discard == "yes",
     })
 
 

@@ -26,7 +26,7 @@ from crm.models import Role
 from crm.rights import Right, may
 from crm.secrets import Secrets
 from crm.settings import Address, Settings
-from ivr.commands import Result
+from ivr.commands import RecordingAct, Result
 
 EVERYBODY, LOCAL = "everybody", "local"  # come without a right
 _READING = ("GET", "HEAD", "OPTIONS")
@@ -58,6 +58,9 @@ class PhoneCommands(Protocol):
     ) -> Result: ...
     def listen(self, call: str, agent: str, own: str, how: str, *, recorded: bool) -> Result: ...
     def move(self, call: str, branch: str) -> Result: ...
+    def record(
+        self, call: str, interface: str, act: RecordingAct, why: str, by: str
+    ) -> Result: ...
     def ring_out(self, interface: str, number: str, call: str = "") -> Result: ...
 
 

@@ -432,4 +432,5 @@ def _call_document(row: LiveCall, record: Call | None) -> Document:
         "started_at": _time(row.started_at), "queued_at": _time(row.queued_at),
         "since": _time(row.since),
         "guest": row.guest, "guest_state": row.guest_state, "aside": row.aside,
+        "recording": row.recording,
     }

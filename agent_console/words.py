@@ -100,6 +100,23 @@ def pause_reasons() -> dict[str, str]:
     }
 
 
+def recording_pauses() -> dict[str, str]:
+    """Why an agent pauses a recording (crm.recordings.models.PAUSES)."""
+    return {
+        "card": _("Card or bank details"), "health": _("About somebody's health"),
+        "asked": _("The caller asks for it"),
+    }
+
+
+def recording_discards() -> dict[str, str]:
+    """Why a recording is deleted after the call (crm.recordings.models.DISCARDS)."""
+    return {
+        "asked": _("The caller asks for it"), "private": _("A private talk, no service"),
+        "mistaken": _("Another person was recorded by mistake"),
+        "refused": _("The caller refused the recording"),
+    }
+
+
 def results() -> dict[str, str]:
     """The results of calls by code, also those that are used no more."""
     if "results" not in g:

@@ -75,6 +75,16 @@ class LiveState(StrEnum):
     ENDED = "ended"
 
 
+class RecordingState(StrEnum):
+    """What becomes of the recording of a call that goes on."""
+
+    ON = "on"
+    PAUSED = "paused"
+    DISCARDED = "discarded"  # nothing more is recorded, and what was is deleted after the call
+    REFUSED = "refused"
+    OFF = "off"  # ended with the call still going on: emergencies are never recorded
+
+
 class Call(Base):
     """One contact with a person outside. `id` is Asterisk's uniqueid of that person's channel,
     which starts with NODE.BOOT, so that it is unique over nodes and restarts."""
@@ -109,6 +119,8 @@ class Call(Base):
     satisfaction: Mapped[int | None]
     recording_notice: Mapped[str | None] = mapped_column(String(8))  # heard | refused | cut
     recording: Mapped[str | None] = mapped_column(String(120))  # file name in the recordings folder
+    # what agents did with it: [{"state": a RecordingState, "why", "by", "at"}], at = ISO UTC
+    recording_marks: Mapped[list[Any] | None]
     voicemail: Mapped[str | None] = mapped_column(String(120))
     message_done: Mapped[bool] = mapped_column(default=False)  # what the voicemail asked for
     hangup_cause: Mapped[int | None]  # Q.850
@@ -120,6 +132,16 @@ class Call(Base):
         Index("call_started", "started_at"),
         Index("call_caller", "caller", "started_at"),
         Index("call_open", "node", "ended_at"),
+        Index(
+            "call_recorded", "started_at",
+            sqlite_where=text("recording IS NOT NULL OR recording_notice = 'refused'"),
+            postgresql_where=text("recording IS NOT NULL OR recording_notice = 'refused'"),
+        ),
+        Index(
+            "call_recorded_agent", "agent", "started_at",
+            sqlite_where=text("recording IS NOT NULL OR recording_notice = 'refused'"),
+            postgresql_where=text("recording IS NOT NULL OR recording_notice = 'refused'"),
+        ),
         Index(
             "call_unreached", "started_at",
             sqlite_where=text("unreached IS 1"), postgresql_where=text("unreached IS true"),
@@ -353,6 +375,7 @@ class LiveCall(Base):
     guest: Mapped[str | None] = mapped_column(String(24))  # seat-002, service-medical, a number
     guest_state: Mapped[str | None] = mapped_column(String(8))  # rings | in
     aside: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    recording: Mapped[str | None] = mapped_column(String(12))  # a RecordingState
 
     __table_args__ = (Index("live_call_seq", "node", "seq"),)
 

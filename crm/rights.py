@@ -43,7 +43,9 @@ class Right(Enum):
     DESK_RULES_SEE = "see limits of pauses and results of calls", *_FLOOR, Role.AUDITOR
     DESK_RULES = "change limits of pauses and results of calls", *_FLOOR
     CALLS_SEE = "the list of all calls", *_FLOOR, Role.AUDITOR
-    RECORDINGS = "hear and download recordings of calls", *_HEADS, Role.AUDITOR
+    RECORDINGS = "find and hear recordings of calls", *_HEADS, Role.AUDITOR
+    RECORDINGS_NOTE = "note something at a moment of a recording", *_HEADS
+    RECORDINGS_DOWNLOAD = "download recordings, for a reason", Role.ADMIN
     CONTROLS_SEE = "see the switches", *_FLOOR, Role.AUDITOR
     CONTROLS_SET = "change the switches", *_FLOOR
 

@@ -510,6 +510,10 @@ class Settings:
         "thanhhoa.gov.vn", _matching(r"[a-z0-9.-]{1,80}", "a domain name"),
         "Open311: jurisdiction_id of this hotline"
     )
+    recording_discard: str = _setting(
+        "yes", _matching("yes|no", "yes or no"),
+        "Agents may have the recording of a call deleted, for a reason"
+    )
     keep_recordings_days: int = _setting(
         365, _number(1, 3650), "Recordings of calls: kept so long"
     )

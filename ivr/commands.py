@@ -47,6 +47,7 @@ _CITIZEN = re.compile(r"0[0-9]{9,10}")
 _SPYING = re.compile("listen|whisper|barge")
 _BRANCH_ID = re.compile(r"[a-z]{1,16}")
 _OUTSIDE = re.compile(r"[0-9]{3,15}")
+_WHY = re.compile(r"[a-z]{0,16}")
 _TARGET = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}")
 _CHANNEL = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}")
 # app_queue keeps members in AstDB as text with ; and | between
@@ -59,6 +60,14 @@ class Outcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+
+
+class RecordingAct(StrEnum):
+    """What an agent does with the recording: the extensions of hl-recording."""
+
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True)
@@ -243,6 +252,32 @@ class Commands:
             }))
 
         return self._in_session(act)
+
+    def record(self, call: str, interface: str, act: RecordingAct, why: str, by: str) -> Result:
+        """Pause the recording of the call with the agent at this phone, go on with it, or have it
+        discarded; `why` and `by` stand in the journal. A paused recording has silence of both
+        sides, so that its times stay true. Told only once it is so, and again when asked again."""
+        def act_on(session: _Session) -> None:
+            session.agents_channel(call, interface)
+            if not session.value(call, "HL_RECORDING"):
+                raise _RefusedError("this call is not recorded")
+            # the only rights over recordings that come without those over the whole system
+            session.act(_Act("MixMonitorMute", {
+                "Channel": call, "Direction": "both",
+                "State": "0" if act is RecordingAct.RESUMED else "1",
+            }))
+            if session.refusals:
+                return
+            session.act(_Act("Originate", {
+                "Channel": f"Local/{act}@hl-recording/n", "Application": "NoOp",
+                "Timeout": str(int(self._timeout_s * 1000)),
+                "Variable": ",".join((
+                    f"__HL_CALL={call}", f"__HL_WHY={_formed(_WHY, why, 'reason')}",
+                    f"__HL_BY={_formed(LOGIN, by, 'login')}",
+                )),
+            }))
+
+        return self._in_session(act_on)
 
     def ring_out(self, interface: str, number: str, call: str = "") -> Result:
         """The agent's phone is rung, and from it the number, as long as agents may ring it. `call`

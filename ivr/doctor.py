@@ -25,6 +25,7 @@ from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.models import JournalPosition, ListenerState
 from crm.notices import board, receipts
+from crm.recordings import store
 from crm.settings import Settings
 from ivr import commands, menu, proof, provision, runtime, tls
 
@@ -74,6 +75,7 @@ def examine(
     found += _emergency(settings)
     found.append(_notices(settings))
     found.append(_files(settings))
+    found.append(_sounds(settings))
     found.append(_disk(settings.home))
     found.append(_clock())
     found.append(_beat())
@@ -373,6 +375,27 @@ def _emergency(settings: Settings) -> Iterator[Check]:
         )
     else:
         yield Check("drill", OK, f"the last with each service is under {DRILL_AGE.days} days old")
+
+
+def _sounds(settings: Settings) -> Check:
+    """Whether what was recorded is sealed, and was found as it was."""
+    try:
+        with Database.of(settings).reading() as session:
+            broken = store.broken(session)
+    except (SQLAlchemyError, DatabaseError) as error:
+        return Check("recordings", FAILURE, f"not known: {error}", "see the database")
+    if broken:
+        return Check(
+            "recordings", FAILURE, f"{broken} are not as they were sealed",
+            "hotline recordings verify names them; bring them back from a backup",
+        )
+    since = store.waiting_since(settings.home)
+    if since is not None and datetime.now(UTC) - since > store.ORPHAN:
+        return Check(
+            "recordings", WARNING, f"one of {since:%Y-%m-%d %H:%M} UTC is not sealed yet",
+            "does the scheduler run? hotline recordings seal",
+        )
+    return Check("recordings", OK, "sealed after each call")
 
 
 def _disk(home: Path) -> Check:

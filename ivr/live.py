@@ -27,6 +27,7 @@ from ivr.live_facts import (
     Member,
     MemberGone,
     Offered,
+    RecordingChanged,
     RoomChanged,
     Snapshot,
 )
@@ -51,6 +52,7 @@ class CallRow:
     guest: str | None = None  # who is rung for the call, or has joined it, besides its agent
     guest_state: str | None = None  # rings | in
     aside: bool = False  # the caller hears music while the others speak
+    recording: str | None = None  # a RecordingState; None: not asked yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ class LiveMirror:
 
     def _follow(
         self, call: CallRow,
-        event: CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged,
+        event: CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged
+        | RecordingChanged,
     ) -> None:
         match event:
             case CallNamed(at=at, caller=caller, branch=branch):
@@ -167,13 +170,10 @@ class LiveMirror:
                 self._end(call.id, at)
             case Offered():
                 self._offer(call, event)
-            case RoomChanged(at=at):
-                if event.aside is not None:
-                    self._change(call.id, at, aside=event.aside)
-                if event.guest is not None:
-                    self._change(
-                        call.id, at, guest=event.guest or None, guest_state=event.state
-                    )
+            case RecordingChanged(at=at, state=state):
+                self._change(call.id, at, recording=state)
+            case RoomChanged():
+                self._room(call, event)
 
     def _offer(self, call: CallRow, event: Offered) -> None:
         agent, at = event.agent, event.at
@@ -197,6 +197,14 @@ class LiveMirror:
                         call.id, at, agent=None,
                         state=LiveState.TALKING if with_guest else LiveState.MENU,
                     )
+
+    def _room(self, call: CallRow, event: RoomChanged) -> None:
+        if event.aside is not None:
+            self._change(call.id, event.at, aside=event.aside)
+        if event.guest is not None:
+            self._change(
+                call.id, event.at, guest=event.guest or None, guest_state=event.state
+            )
 
     # --- snapshot ---
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from crm.branches import ALL_QUEUES, BY_ID
+from crm.models import RecordingState
 from ivr.live_facts import (
     Asked,
     Bridged,
@@ -25,6 +26,7 @@ from ivr.live_facts import (
     Member,
     MemberGone,
     Offered,
+    RecordingChanged,
     RoomChanged,
     Snapshot,
 )
@@ -37,6 +39,7 @@ INTERFACE = re.compile(r"PJSIP/(seat|desk)-\d{1,4}")
 LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
 GUEST = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}|none")
+_RECORDING = re.compile("|".join(RecordingState))
 _PLACE = re.compile(r"Local/(0[0-9]{9,10})@hl-callback-place-[0-9a-f]{1,8};2")
 _CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -187,6 +190,10 @@ def _user_event(reader: _Reader) -> Event | None:
             )
         case "HotlineRoom":
             return _room(reader)
+        case "HotlineRecording":
+            return RecordingChanged(
+                reader.call("Call"), reader.at(), reader.form("State", _RECORDING)
+            )
     if reader.text("UserEvent") != "HotlineCall" or not reader.from_trunk:
         return None
     branch = reader.text("Branch") if "Branch" in reader.message else ""

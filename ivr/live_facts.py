@@ -84,6 +84,15 @@ class RoomChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """What becomes of a call's recording: on, paused, discarded, refused, off."""
+
+    call: str
+    at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """An agent's membership in one queue. `device` is Asterisk's device state (0-8), `last_call`
     in epoch seconds, `reason` None when not paused. `added`: it begins now."""
@@ -127,8 +136,8 @@ class Asked:
 
 
 Event = (
-    CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged | Member
-    | MemberGone
+    CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged
+    | RecordingChanged | Member | MemberGone
 )
 
 

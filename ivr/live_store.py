@@ -70,7 +70,7 @@ class LiveStore:
                     CallRow(
                         row.id, LiveState(row.state), row.started_at, row.since, row.caller,
                         row.branch, row.queue, row.position, row.agent, row.queued_at,
-                        row.guest, row.guest_state, row.aside,
+                        row.guest, row.guest_state, row.aside, row.recording,
                     )
                     for row in calls
                 ],

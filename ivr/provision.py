@@ -51,7 +51,7 @@ MODULES = (
     # of an emergency service that was told the number first)
     "bridge_simple", "bridge_softmix", "bridge_holding",
     "bridge_builtin_features",
-    "codec_alaw", "codec_ulaw", "codec_resample", "format_pcm", "format_wav",
+    "codec_alaw", "codec_ulaw", "codec_resample", "format_pcm", "format_sln", "format_wav",
     "res_musiconhold", "pbx_config",
     "app_celgenuserevent", "app_channelredirect", "app_confbridge", "app_chanspy",
     "app_controlplayback", "app_db",

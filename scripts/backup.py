@@ -30,6 +30,7 @@ from crm.database import Database
 from crm.errors import HotlineError
 from crm.privacy import erasure
 from crm.privacy.sealing import Opening, SealError, Sealing
+from crm.recordings import store
 from crm.settings import Settings
 
 SHORTEST = 20  # letters of a passphrase
@@ -68,7 +69,11 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
     draft = target.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as work:
+        # rows and files of sounds as they are at one moment: a sound is in one of its two forms
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix="making-") as work,
+            store.held_still(settings.home),
+        ):
             database = _dumped(Database.of(settings), Path(work))
             with draft.open("wb") as out, Sealing(out, passphrase) as sealed:
                 with tarfile.open(fileobj=sealed, mode="w|gz") as tar:

@@ -34,6 +34,7 @@ from scripts.commands import (
     portals,
     privacy,
     programs,
+    recordings,
     reports,
     trunk,
 )
@@ -98,6 +99,7 @@ main.add_command(notices.notice)
 main.add_command(backups.backup)
 main.add_command(privacy.journal)
 main.add_command(privacy.privacy)
+main.add_command(recordings.recordings)
 main.add_command(broadcast_commands.broadcast)
 main.add_command(programs.token)
 main.add_command(programs.webhook)

@@ -28,6 +28,7 @@ from crm.intake.mail import Taken
 from crm.knowledge import points
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
 from crm.privacy import resealing
+from crm.recordings import store
 from crm.reports import schedule
 from crm.settings import Settings
 from ivr import commands, ledger, provision
@@ -65,6 +66,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.count_calls_back, "interval", minutes=30, id="calls after broadcasts")
     scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
     scheduler.add_job(jobs.do_privacy_requests, "interval", minutes=1, id="personal data")
+    scheduler.add_job(jobs.seal_sounds, "interval", seconds=20, id="recordings")
     scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
     scheduler.add_job(jobs.tidy, "cron", hour=2, minute=17, id="retention")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
@@ -257,6 +259,10 @@ class Jobs:
         privacy.fulfil(self._database, self._settings, self._clock())
         privacy.remind(self._database, self._settings, self._clock())
         privacy.remind_of_breaches(self._database, self._settings, self._clock())
+
+    def seal_sounds(self) -> None:
+        """Seal what was recorded of calls that are over, and delete what was discarded."""
+        store.seal_ended(self._database, self._settings.home, self._clock())
 
     def seal_journal(self) -> None:
         """Seal the journal's old segments."""

@@ -18,6 +18,7 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     wait                [time, from s, to s] of the first wait that was predicted
     branch, queue, recording    [time, value], the latest
     notice              [time, heard | refused | cut, the text's version], the latest
+    recorded            [[time, state, why, by], ...] what agents did with the recording
     survey              [time, 1 | 2 | 3 | 5], the latest
     voicemail           [ms, time, file], the longest
     emergency           time of the first HL_EMERGENCY
@@ -47,6 +48,8 @@ CALL_ID = re.compile(
 LEG_ID = re.compile(r"[A-Za-z0-9._;-]{1,80}")  # whoever originates a call may choose its id
 INBOUND = "PJSIP/trunk-"  # channels of callers: the trunk's endpoint only receives calls
 PHONE = "PJSIP/"  # any other of these is a leg; Local and other helper channels are no phones
+TOLD = "HL_REC"  # of a call, on a helper channel
+RECORDED = ("on", "paused", "discarded")
 SCORES = (1, 2, 3, 5)  # satisfaction by key: very good, good, fair, bad
 KINDS = ("citizen", "test", "training")
 LONGEST_WAIT_S = 7200
@@ -82,6 +85,13 @@ class JournalEvent:
     def is_callers(self) -> bool:
         """Whether it happened on the channel of a caller, whose uniqueid is the call's id."""
         return self.channel.startswith(INBOUND) and CALL_ID.fullmatch(self.uniqueid) is not None
+
+    @property
+    def told_of(self) -> str | None:
+        """The call that a helper channel tells something of, in the dialplan's own words."""
+        call = self.extra.get("call", "") if self.type == TOLD else ""
+        of_ours = self.channel.startswith("Local/") and CALL_ID.fullmatch(call)
+        return call if of_ours else None
 
     @property
     def is_legs(self) -> bool:
@@ -264,6 +274,13 @@ def _voicemail(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
         _latest(facts, "voicemail", [length, at, file])
 
 
+def _recorded(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    state = _value(extra, "state", 12)
+    marks = facts.setdefault("recorded", [])
+    if state in RECORDED and len(marks) < MOST_STEPS:
+        _add(marks, [at, state, _value(extra, "why", 16), _value(extra, "by", 32)])
+
+
 def _survey(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
     if (score := _number(extra, "score")) in SCORES:
         _latest(facts, "survey", [at, score])
@@ -301,6 +318,7 @@ _NOTES: dict[str, _Note] = {
     "HL_BRANCH": _branch,
     "HL_NOTICE": _notice,
     "HL_RECORDING": _last_value("recording", "file", 120),
+    TOLD: _recorded,
     "HL_EMERGENCY": _emergency,
     "HL_QUEUE": _queue,
     "HL_QUEUE_END": _queue_end,

@@ -98,6 +98,11 @@ def of_callers(
     ))
 
 
+def of_call(session: Session, call: Call) -> Record:
+    """A call with what was written about it."""
+    return _with_notes(session, [call])[0]
+
+
 def _with_notes(session: Session, calls: Iterable[Call]) -> list[Record]:
     found = list(calls)
     notes: dict[str, list[Note]] = {}

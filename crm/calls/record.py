@@ -63,12 +63,14 @@ def apply(session: Session, events: Sequence[JournalEvent]) -> Applied:
     leg_ids = {id_ for id_, found in channels.items() if found[0].is_legs}
     touched = set(caller_ids)
 
-    callers = _stored(session, Call, Call.id, caller_ids)
+    told = [(call, event) for event in events if (call := event.told_of)]
+    callers = _stored(session, Call, Call.id, caller_ids | {call for call, _ in told})
     for call_id in caller_ids:
         facts = callers.setdefault(call_id, {})
         if facts is not None:
             for event in channels[call_id]:
                 fold(facts, event)
+    touched |= _fold_told(callers, told)
 
     legs = _stored(session, Leg, Leg.id, leg_ids)
     for leg_id in leg_ids:
@@ -88,6 +90,16 @@ def apply(session: Session, events: Sequence[JournalEvent]) -> Applied:
         session, touched, callers, legs, tuple(name for _, name in new_boots),
         max((event.at for event in events), default=EPOCH),
     )
+
+
+def _fold_told(callers: Stored, told: Sequence[tuple[str, JournalEvent]]) -> set[str]:
+    """Add what helper channels tell of calls; which calls. None is made of it: the journal speaks
+    of a call before anybody can act on it."""
+    found = {call for call, _ in told if callers.get(call) is not None}
+    for call_id, event in told:
+        if (facts := callers.get(call_id)) is not None:
+            fold(facts, event)
+    return found
 
 
 def _write(

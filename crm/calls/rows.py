@@ -44,6 +44,20 @@ def describe(
     return _call_row(call_id, caller, legs, talks, ended), leg_rows
 
 
+def bridged(caller: Facts) -> list[Span]:
+    """When the caller was with anybody, in order, what overlaps as one."""
+    spans = sorted(
+        span for stays in _stays(caller, caller["last"]).values() for span in stays
+    )
+    joined: list[Span] = []
+    for begin, end in spans:
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((begin, end))
+    return joined
+
+
 def iso(at: datetime) -> str:
     """A time as everybody outside sees it: ISO 8601, UTC, milliseconds, Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -101,6 +115,7 @@ def _call_row(
         "satisfaction": _said(caller, "survey"),
         "recording_notice": _said(caller, "notice"),
         "recording": max(recordings)[1] if recordings else None,
+        "recording_marks": _marks(caller.get("recorded", ())),
         "voicemail": _voicemail(caller, is_over=ended is not None),
         "hangup_cause": _said(caller, "hangup"),
         "path": _path(caller.get("steps", ())),
@@ -174,6 +189,13 @@ def _path(steps: Iterable[tuple[int, str, str]]) -> list[dict[str, str | None]]:
             path.pop()
         path.append({"menu": menu, "key": key or None, "at": iso(EPOCH + at * MICROSECOND)})
     return path
+
+
+def _marks(recorded: Iterable[tuple[int, str, str, str]]) -> list[dict[str, str]] | None:
+    return [
+        {"state": state, "why": why, "by": by, "at": iso(EPOCH + at * MICROSECOND)}
+        for at, state, why, by in recorded
+    ] or None
 
 
 def began(facts: Facts) -> int:

@@ -16,6 +16,8 @@ import crm.privacy.breach_models
 import crm.privacy.consent_models
 import crm.privacy.models
 import crm.privacy.trace_models
+import crm.quality.models
+import crm.recordings.models
 import crm.reports.models  # noqa: F401
 from crm.models import Base
 

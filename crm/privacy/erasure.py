@@ -49,6 +49,8 @@ from crm.models import Base, Call, CallNote, CallSegment
 from crm.notices.models import Notice, NoticeFile
 from crm.privacy import resealing, sealing
 from crm.privacy.models import Erased, LegalHold, PrivacyRequest
+from crm.recordings import models as sounds_models
+from crm.recordings import store
 from crm.reports.measures import By
 from crm.reports.models import MEASURE_DAY
 
@@ -61,7 +63,7 @@ _TABLES = (
     "call", "leg", "callback", "call_note", "live_call", "live_agent", "api_answer",
     "webhook_delivery", "citizen_case", "draft", "notice", "open311_request", "stray_receipt",
     "journal_gap", "trace_request", "legal_hold", "arrival", "case_details",
-    "broadcast", "broadcast_event",
+    "broadcast", "broadcast_event", "sound_use",
 )
 _OF_NUMBERS = (  # rows that mean nothing without the number
     ("citizen", "phone"), ("citizen_event", "phone"), ("citizen_event", "other"),
@@ -71,7 +73,6 @@ _OF_NUMBERS = (  # rows that mean nothing without the number
 )
 _LOGS = ("journal", "log", "asterisk/log")
 _ANY = re.compile(rb"(?<!\d)(?:00)?(0[1-9]\d{8,9}|84[1-9]\d{8,9})(?!\d)")
-_SOUNDS = ("recordings", "voicemail")
 
 
 class HeldError(HotlineError):
@@ -123,6 +124,7 @@ def erase_rows(session: Session, phone: str, secret: str, now: datetime) -> Coun
     own_calls = list(session.scalars(select(Call).where(Call.caller == phone)))
     own_cases = list(session.scalars(select(Case).where(Case.phone == phone)))
     counts.calls, counts.cases = len(own_calls), len(own_cases)
+    store.forget(session, sounds_of(session, phone))
     for call in own_calls:
         call.caller, call.recording, call.voicemail = None, None, None
     ids = [one.id for one in own_calls]
@@ -162,10 +164,7 @@ def erase_files(
     Raises SealError where a sealed segment does not open."""
     removed = 0
     for name in sounds:
-        for folder in _SOUNDS:
-            for file in (home / folder).glob(f"{Path(name).stem}*"):
-                file.unlink(missing_ok=True)
-                removed += 1
+        removed += sum(store.remove(home, kind, name) for kind in sounds_models.Kind)
     places = sum(_overwrite(file, phone) for file in logs_of(home))
     for file in sealed_of(home):
         places += sealing.rewrite(file, journal_key, lambda content: _signed(content, phone)[0])

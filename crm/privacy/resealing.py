@@ -17,6 +17,7 @@ from crm.cases.models import Case
 from crm.database import Database
 from crm.field_keys import MARK, FieldKeys, Sealed, SealedJson, SealedSecret, of_home
 from crm.models import Base
+from crm.recordings import store
 
 PORTION = 500
 LATE_FOR = timedelta(days=8)  # cases are classified in the days after they are opened
@@ -32,9 +33,11 @@ def columns() -> Iterator[tuple[Table, Column[object]]]:
 
 
 def reseal(database: Database, home: Path) -> int:
-    """Seal with the newest key what is not; how many fields. Commits portion by portion."""
+    """Seal with the newest key what is not, fields and keys of sounds; how many. Commits portion by
+    portion."""
     keys = of_home(home)
-    return sum(_reseal(database, keys, table, column) for table, column in columns())
+    fields = sum(_reseal(database, keys, table, column) for table, column in columns())
+    return fields + store.rewrap(home)
 
 
 def _reseal(
@@ -93,7 +96,7 @@ def _forget_in_index(database: Database, now: datetime) -> None:
 
 
 def renew(database: Database, home: Path, now: datetime) -> int:
-    """Make a new key and seal everything with it; how many fields."""
+    """Make a new key and seal everything with it; how many fields and sounds."""
     secrets.add_field_key(home, now)
     return reseal(database, home)
 

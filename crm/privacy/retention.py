@@ -32,6 +32,8 @@ from crm.models import Call, CallNote
 from crm.notices.models import Notice, NoticeFile
 from crm.privacy.models import Deletion, LegalHold
 from crm.privacy.trace_models import TraceLook, TraceRequest
+from crm.recordings import models as sounds
+from crm.recordings import store
 from crm.settings import Settings
 
 PORTION = 500
@@ -123,15 +125,17 @@ def _holds(now: datetime):  # type: ignore[no-untyped-def]  # of SQLAlchemy's se
     return select(LegalHold.phone).where(LegalHold.until > now, LegalHold.ended_at.is_(None))
 
 
-def _sounds(column: InstrumentedAttribute[str | None], folder: str) -> Step:
+def _sounds(column: InstrumentedAttribute[str | None], kind: sounds.Kind) -> Step:
     def step(session: Session, home: Path, before: datetime, now: datetime) -> int:
         found = session.execute(
             select(Call.id, column).where(
                 column.is_not(None), Call.started_at < before, _not_held(Call.caller, now)
             ).order_by(Call.started_at).limit(PORTION)
         ).all()
-        for _, name in found:
-            (home / folder / Path(str(name)).name).unlink(missing_ok=True)
+        names = [str(name) for _, name in found]
+        for name in names:
+            store.remove(home, kind, name)
+        store.forget(session, names)
         session.execute(update(Call).where(Call.id.in_([id_ for id_, _ in found])).values(
             {column: None}
         ))
@@ -211,7 +215,7 @@ def _held_of(session: Session, kind: Kind, before: datetime, now: datetime) -> i
 
 Step = Callable[[Session, Path, datetime, datetime], int]
 _STEPS: dict[Kind, Step] = {
-    Kind.RECORDINGS: _sounds(Call.recording, "recordings"),
-    Kind.MESSAGES: _sounds(Call.voicemail, "voicemail"),
+    Kind.RECORDINGS: _sounds(Call.recording, sounds.Kind.RECORDINGS),
+    Kind.MESSAGES: _sounds(Call.voicemail, sounds.Kind.VOICEMAIL),
     Kind.CALLERS: _callers, Kind.CASES: _cases, Kind.NOTICES: _notices, Kind.TRACING: _tracing,
 }

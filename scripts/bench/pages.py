@@ -165,6 +165,12 @@ def prepare(session: Session) -> tuple[Mapping[str, list[str]], str]:
         "/citizens/case/<code>": [f"/citizens/case/{repeated.code}"],
         "/knowledge/search": ["/knowledge/search?q=khau+trang"],
         "/o/<token>": [f"/o/{link}"],
+        "/recordings": [
+            "/recordings", f"/recordings?since={month}&agent=bench.agent",
+            f"/recordings?since={month}&number={REPEATER}", "/recordings?refused=yes&words=sot",
+            f"/recordings?since={month}&branch=vaccine&code={handled.code}",
+        ],
+        "/recordings/<call_id>": [f"/recordings/{of_repeater}"],
         "/reports/daily/<day>": [f"/reports/daily/{day}"],
         "/reports/daily/<day>/report.<kind>": [
             f"/reports/daily/{day}/report.pdf", f"/reports/daily/{day}/report.xlsx"],

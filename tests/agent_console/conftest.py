@@ -19,7 +19,7 @@ from crm.database import Database
 from crm.models import Role, Seat
 from crm.secrets import Secrets
 from crm.settings import Settings
-from ivr.commands import Outcome, Result
+from ivr.commands import Outcome, RecordingAct, Result
 from tests.accounts import PASSWORD, hash_quickly
 
 SECRETS = Secrets(ami_events="e", ami_command="c", console_key="k" * 32,
@@ -82,6 +82,11 @@ class ObedientPhones:
 
     def move(self, call: str, branch: str) -> Result:
         return self._tell("move", call, branch)
+
+    def record(
+        self, call: str, interface: str, act: RecordingAct, why: str, by: str
+    ) -> Result:
+        return self._tell("record", call, interface, act, why, by)
 
     def ring_out(self, interface: str, number: str, call: str = "") -> Result:
         return self._tell("ring_out", interface, number, call)

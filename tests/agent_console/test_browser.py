@@ -233,7 +233,8 @@ PAGES = {
         "/points", "/account", "/account/factor",
     ),
     "huy": (
-        "/supervisor", "/supervisor?tv=1", "/calls", "/reports", "/reports/period", "/agencies",
+        "/supervisor", "/supervisor?tv=1", "/calls", "/recordings", "/recordings/th1.b1-1.9",
+        "/reports", "/reports/period", "/agencies",
         "/controls", "/notices", "/tracing", "/privacy", "/breaches", "/broadcasts",
         "/broadcasts/new", "/knowledge/new", "/points/new", "/desk-rules",
     ),
@@ -252,6 +253,7 @@ def test_no_page_shuts_anybody_out(
     add_call(sqlite, caller="0912345671", outcome="abandoned_queue", kind="citizen")
     add_call(sqlite, caller="0912345672", outcome="abandoned_queue", kind="citizen",
              emergency=True, unreached=True)
+    add_call(sqlite, id="th1.b1-1.9", recording="th1.b1-1.9.raw", outcome="answered", talk_ms=9000)
     page.emulate_media(color_scheme="dark" if dark else "light")
     if login:
         sign_in(page, login)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from flask import Flask
 
@@ -121,3 +123,37 @@ def test_a_supervisor_pauses_readies_and_signs_out_agents_and_moves_callers(
     assert supervisor.ask("POST", to, {"branch": "emergency"}).status_code == 400
     assert ("pause", "PJSIP/seat-002", "lunch") in phones.told
     assert phones.told[-1] == ("move", CALL, "vaccine")
+
+
+def test_an_agent_pauses_goes_on_and_discards_the_recording_with_a_reason(
+    at_phone: Browser, phones: ObedientPhones
+) -> None:
+    asked = f"/agent/calls/{CALL}/recording"
+    for what in (
+        {"act": "paused", "why": "card"}, {"act": "resumed"}, {"act": "discarded", "why": "asked"},
+    ):
+        assert at_phone.ask("POST", asked, what).get_json() == {"outcome": "done"}
+    assert phones.told == [
+        ("record", CALL, "PJSIP/seat-001", "paused", "card", "lan"),
+        ("record", CALL, "PJSIP/seat-001", "resumed", "", "lan"),
+        ("record", CALL, "PJSIP/seat-001", "discarded", "asked", "lan"),
+    ]
+    refused: tuple[object, ...] = (
+        {"act": "paused"}, {"act": "discarded", "why": "card"}, {"act": "x"}, {}, [],
+    )
+    for wrong in refused:
+        assert at_phone.ask("POST", asked, wrong).status_code == 400
+    assert len(phones.told) == 3
+
+
+def test_a_lead_may_forbid_to_discard_recordings(
+    app: Flask, at_phone: Browser, phones: ObedientPhones
+) -> None:
+    known = app.extensions["console"]
+    app.extensions["console"] = replace(
+        known, settings=replace(known.settings, recording_discard="no")
+    )
+    assert "Bỏ bản ghi" in at_phone.client.get("/agent").get_data(as_text=True)
+    asked = f"/agent/calls/{CALL}/recording"
+    assert at_phone.ask("POST", asked, {"act": "discarded", "why": "asked"}).status_code == 409
+    assert phones.told == []

@@ -9,7 +9,7 @@ import pytest
 
 from crm.branches import ALL_QUEUES
 from crm.settings import Address
-from ivr.commands import Commands, Outcome, Result
+from ivr.commands import Commands, Outcome, RecordingAct, Result
 from tests.ivr.ami_stand_in import AmiStandIn
 
 SEAT = "PJSIP/seat-001"
@@ -329,3 +329,33 @@ def test_skills_change_without_a_sign_out_and_a_new_queue_is_paused_as_the_other
     assert [(one["Queue"], one["Penalty"], one["Paused"], one["Reason"]) for one in added] == [
         ("advice", "2", "true", "lunch"),
     ]
+
+
+def test_a_recording_is_paused_first_and_told_then(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    asterisk.values |= {"SHARED(HL_AGENT)": AGENT, "HL_RECORDING": f"{CALL}.raw"}
+    assert commands.record(CALL, SEAT, RecordingAct.PAUSED, "card", "lan").done
+    assert [one["Action"] for one in asterisk.received if one["Action"] != "Getvar"] == [
+        "Login", "MixMonitorMute", "Originate", "Logoff",
+    ]
+    (mute,), (told,) = asterisk.asked("MixMonitorMute"), asterisk.asked("Originate")
+    assert (mute["Channel"], mute["Direction"], mute["State"]) == (CALL, "both", "1")
+    assert told["Channel"] == "Local/paused@hl-recording/n"
+    assert told["Variable"] == f"__HL_CALL={CALL},__HL_WHY=card,__HL_BY=lan"
+    assert commands.record(CALL, SEAT, RecordingAct.RESUMED, "", "lan").done
+    assert asterisk.asked("MixMonitorMute")[-1]["State"] == "0"
+
+
+def test_what_could_not_be_paused_is_not_told_as_paused(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    asterisk.values["SHARED(HL_AGENT)"] = AGENT  # and nothing is recorded
+    assert commands.record(CALL, SEAT, RecordingAct.PAUSED, "", "lan").outcome is Outcome.REFUSED
+    asterisk.values["HL_RECORDING"] = f"{CALL}.raw"
+    asterisk.refused["MixMonitorMute"] = "Cannot set mute flag"
+    assert commands.record(CALL, SEAT, RecordingAct.PAUSED, "", "lan").outcome is Outcome.REFUSED
+    assert commands.record(
+        CALL, "PJSIP/seat-002", RecordingAct.PAUSED, "", "lan"
+    ).outcome is Outcome.REFUSED
+    assert not asterisk.asked("Originate")

@@ -11,6 +11,7 @@ import { Phone } from "./phone.js";
 import { Rescue } from "./rescue.js";
 import { Scripts } from "./scripts.js";
 import { connectSettings, microphoneProblem } from "./settings.js";
+import { Recording } from "./recording.js";
 import * as sounds from "./sounds.js";
 import { drawUnreached } from "./unreached.js";
 
@@ -23,6 +24,7 @@ caseForm.addEventListener("opened", ({ detail }) => panel.caseOpened(detail));
 const rescue = new Rescue(() => panel.callId);
 guests.addEventListener("called", () => panel.learnAgain());
 panel.addEventListener("known", ({ detail }) => rescue.show(detail.rescue, detail.caller));
+const recording = new Recording();
 connectKnowledge(() => panel.callId);
 let line = given.phone; // the leased phone, or null
 let elsewhere = given.elsewhere; // it is in a call in another browser of this agent
@@ -257,6 +259,7 @@ function draw() {
   scripts.follow(panel.call);
   guests.draw();
   rescue.drawHelp();
+  recording.draw();
   drawState();
   drawQueues();
 }
@@ -286,6 +289,7 @@ document.querySelector("#phone-kind option[value=desk]").disabled = given.desk_p
 
 const KEYS = {
   F2: () => phone.answer(),
+  F3: () => recording.toggle(),
   F4: () => phone.hangUp(),
   F1: () => caseForm.open(),
   F3: () => scripts.focus(),

@@ -96,6 +96,17 @@ function drawBranches() {
   document.querySelector("#branches tfoot").replaceChildren(sum);
 }
 
+const RECORDING = () => ({
+  on: "● " + t("Is recorded"), paused: "❚❚ " + t("Recording paused"), discarded: "✕ " + t("Recording discarded"),
+  refused: "○ " + t("Recording refused"), off: "○ " + t("Is not recorded any more"),
+});
+
+function callText(call) {
+  const parts = [given.branches[call.branch] ?? "", call.caller ?? t("Number withheld")];
+  if (call.state === "talking") parts.push(RECORDING()[call.recording] ?? "");
+  return parts.filter(Boolean).join(" · ");
+}
+
 function drawAgents() {
   const order = (agent) => BUSY.indexOf(agent.state);
   const rows = agents()
@@ -114,7 +125,7 @@ function drawAgents() {
       const row = make(
         "tr", "", make("td", "", make("b", "", given.names[agent.login] ?? agent.login), ` ${agent.login}`),
         state, time,
-        make("td", "", call ? [given.branches[call.branch] ?? "", call.caller ?? t("Number withheld")].filter(Boolean).join(" · ") : ""),
+        make("td", "", call ? callText(call) : ""),
         make("td", "", agent.queues.map((queue) => given.queues[queue] ?? queue).join(", ")),
         make("td", "", (agent.interface ?? "").replace("PJSIP/", "")),
         supervision.cell(agent),

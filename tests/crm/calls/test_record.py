@@ -591,3 +591,26 @@ def test_the_last_calls_come_oldest_first(session: Session) -> None:
     record.apply(session, asterisk.events)
     assert [call.id for call in record.latest(session, 2)] == ids[3:]
     assert [call.id for call in record.latest(session, 99)] == ids
+
+
+def test_what_agents_do_with_the_recording_stands_in_its_call(database: Database) -> None:
+    asterisk = Asterisk()
+    caller = asterisk.queued()
+    asterisk.answer(caller)
+    helper = asterisk.channel("Local/paused@hl-recording")
+    helper.note("HL_REC", call=caller.id, state="paused", why="card", by="lan")
+    with database.transaction() as session:
+        record.apply(session, asterisk.events)
+    more = asterisk.channel("Local/resumed@hl-recording")
+    for call in (caller.id, "th1.b1-1.999", "x"):  # of calls that are not known nothing is made
+        more.note("HL_REC", call=call, state="on", why="", by="lan")
+    caller.note("CHAN_END")
+    with database.transaction() as session:
+        record.apply(session, asterisk.events[-5:])
+        record.apply(session, asterisk.events)
+    with database.reading() as session:
+        (row,) = session.scalars(select(Call))
+        marks = row.recording_marks or []
+        assert [(one["state"], one["why"], one["by"]) for one in marks] == [
+            ("paused", "card", "lan"), ("on", "", "lan"),
+        ]

@@ -1,0 +1,71 @@
+// The recording of the own call: whether it runs, paused and gone on with, or discarded.
+
+import { documents } from "./feed.js";
+import { ask, element, given, RequestError, t } from "./page.js";
+
+const ownCall = () =>
+  [...documents].find(([key, one]) => key.startsWith("call:") && one.agent === given.login)?.[1];
+
+const STATES = () => ({
+  on: "● " + t("Is recorded"),
+  paused: "❚❚ " + t("The recording is paused: neither side is recorded"),
+  discarded: "✕ " + t("The recording is discarded after the call"),
+  refused: "○ " + t("The caller refused the recording"),
+  off: "○ " + t("Is not recorded any more"),
+});
+
+export class Recording {
+  constructor() {
+    this.#fill("recording-why", given.recording_pauses);
+    this.#fill("discard-why", given.recording_discards);
+    element("recording-pause").addEventListener("click", () => this.#say("paused", element("recording-why").value));
+    element("recording-resume").addEventListener("click", () => this.#say("resumed"));
+    element("discard").addEventListener("click", () => this.#say("discarded", element("discard-why").value));
+  }
+
+  /** Pause, or record again: what a single key does. */
+  toggle() {
+    const state = this.#call()?.recording;
+    if (state === "on") this.#say("paused", element("recording-why").value);
+    if (state === "paused") this.#say("resumed");
+  }
+
+  draw() {
+    const state = this.#call()?.recording;
+    const row = element("recording-row");
+    if (row.dataset.recording !== (state ?? "")) element("recording-problem").textContent = "";
+    row.hidden = !state;
+    row.dataset.recording = state ?? "";
+    element("recording-state").textContent = STATES()[state] ?? "";
+    element("recording-pause").hidden = element("recording-why").hidden = state !== "on";
+    element("recording-resume").hidden = state !== "paused";
+    element("recording-discard").hidden = !given.may_discard || !["on", "paused"].includes(state);
+  }
+
+  #call() {
+    const call = ownCall();
+    return call?.state === "talking" ? call : null;
+  }
+
+  #fill(id, words) {
+    element(id).replaceChildren(...Object.entries(words).map(([value, text]) => new Option(text, value)));
+  }
+
+  async #say(act, why = "") {
+    const call = this.#call();
+    if (!call) return;
+    const problem = element("recording-problem");
+    problem.textContent = t("Sending…");
+    try {
+      const { outcome } = await ask("POST", `/agent/calls/${encodeURIComponent(call.id)}/recording`, { act, why });
+      problem.textContent = {
+        done: "",
+        refused: t("Asterisk refused. Please try again."),
+        unknown: t("No answer from Asterisk yet. The screen changes when it comes."),
+      }[outcome];
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      problem.textContent = error.message;
+    }
+  }
+}

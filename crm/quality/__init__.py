@@ -1,0 +1,1 @@
+"""How well calls are handled: score cards, a fair draw of calls, evaluations that agents answer."""

@@ -1,0 +1,1 @@
+"""What was recorded of calls, and voice messages: sealed, heard, noted on, deleted."""
