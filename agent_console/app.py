@@ -39,6 +39,7 @@ from agent_console import (
     people,
     points,
     privacy,
+    quality,
     receipts,
     recordings,
     reports,
@@ -101,7 +102,7 @@ def create_app(
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
         people, second_factor, single_sign_on, desk, desk_rules, call_desk, board, supervision,
-        work, messages, recordings,
+        work, messages, recordings, quality,
         case_desk, case_intake, knowledge, points, controls, machines, bulletin, agency_people,
         officer_desk, citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts,
         reports, api_keys, expert_desk, description, report, lookup, results, call,

@@ -14,6 +14,7 @@ WAYS = (
     ("citizens.search", _("Citizens")), ("knowledge.listing", _("Knowledge")),
     ("points.listing", _("Contact points")), ("board.page", _("Live board")),
     ("board.calls", _("Calls")), ("recordings.search", _("Recordings")),
+    ("quality.page", _("Quality")), ("quality.mine", _("My scores")),
     ("reports.listing", _("Reports")),
     ("reports.figures", _("Figures of the day")), ("officer_desk.listing", _("Our cases")),
     ("agency_people.listing", _("Agencies")), ("controls.page", _("Switches")),

@@ -100,6 +100,11 @@ def pause_reasons() -> dict[str, str]:
     }
 
 
+def score(points: int) -> str:
+    """A score of crm.quality.cards.WHOLE: 87.5 %."""
+    return f"{points / 100:.1f} %"
+
+
 def recording_pauses() -> dict[str, str]:
     """Why an agent pauses a recording (crm.recordings.models.PAUSES)."""
     return {

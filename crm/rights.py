@@ -46,6 +46,8 @@ class Right(Enum):
     RECORDINGS = "find and hear recordings of calls", *_HEADS, Role.AUDITOR
     RECORDINGS_NOTE = "note something at a moment of a recording", *_HEADS
     RECORDINGS_DOWNLOAD = "download recordings, for a reason", Role.ADMIN
+    QUALITY_SEE = "see score cards, draws and how calls were judged", *_HEADS, Role.AUDITOR
+    QUALITY_KEEP = "make score cards, draw calls and judge them", *_HEADS
     CONTROLS_SEE = "see the switches", *_FLOOR, Role.AUDITOR
     CONTROLS_SET = "change the switches", *_FLOOR
 

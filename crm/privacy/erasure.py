@@ -49,6 +49,7 @@ from crm.models import Base, Call, CallNote, CallSegment
 from crm.notices.models import Notice, NoticeFile
 from crm.privacy import resealing, sealing
 from crm.privacy.models import Erased, LegalHold, PrivacyRequest
+from crm.quality.models import Evaluation, QualityPick
 from crm.recordings import models as sounds_models
 from crm.recordings import store
 from crm.reports.measures import By
@@ -131,6 +132,10 @@ def erase_rows(session: Session, phone: str, secret: str, now: datetime) -> Coun
     for some in _portions(ids):
         session.execute(update(CallNote).where(CallNote.call_id.in_(some)).values(text=""))
         session.execute(update(RescueCall).where(RescueCall.call_id.in_(some)).values(address=""))
+        judged = select(QualityPick.id).where(QualityPick.call_id.in_(some))
+        session.execute(
+            update(Evaluation).where(Evaluation.pick_id.in_(judged)).values(note="", reply=None)
+        )
     for case in own_cases:
         _empty(session, case)
     session.flush()

@@ -120,7 +120,7 @@ def _pool(session: Session, begin: datetime, end: datetime) -> list[Drawable]:
             Sound.discarded_at.is_(None), Call.kind == "citizen",
         )
     )
-    return sorted(Drawable(id_, agent, branch or "") for id_, agent, branch in rows)
+    return sorted(Drawable(id_, agent or "", branch or "") for id_, agent, branch in rows)
 
 
 def _bounds(week: str) -> tuple[datetime, datetime]:

@@ -230,10 +230,11 @@ PAGES = {
     "": ("/login", "/report", "/results", "/status"),
     "lan": (
         "/agent", "/work", "/messages", "/cases", "/cases/new", "/citizens", "/knowledge",
-        "/points", "/account", "/account/factor",
+        "/points", "/account", "/account/factor", "/quality/mine",
     ),
     "huy": (
         "/supervisor", "/supervisor?tv=1", "/calls", "/recordings", "/recordings/th1.b1-1.9",
+        "/quality", "/quality/cards/new",
         "/reports", "/reports/period", "/agencies",
         "/controls", "/notices", "/tracing", "/privacy", "/breaches", "/broadcasts",
         "/broadcasts/new", "/knowledge/new", "/points/new", "/desk-rules",
