@@ -47,7 +47,7 @@ def describe(
 def bridged(caller: Facts) -> list[Span]:
     """When the caller was with anybody, in order, what overlaps as one."""
     spans = sorted(
-        span for stays in _stays(caller, caller["last"]).values() for span in stays
+        span for stays in stays_in(caller, caller["last"]).values() for span in stays
     )
     joined: list[Span] = []
     for begin, end in spans:

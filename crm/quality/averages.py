@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from crm.quality import evaluations
 from crm.quality.cards import WHOLE
-from crm.reports.calls import begin
 from crm.reports.document import Cell, Column, Document, Kind, Section, Table, moment
+from crm.reports.spans import begin
 
 ALL = "Tất cả"
 TITLE = "Chất lượng cuộc gọi"
