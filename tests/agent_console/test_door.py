@@ -48,6 +48,7 @@ LOCAL = {"/metrics"}
 AGENTS = {
     "/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>", "/agent/people",
     "/agent/scripts",
+    "/quality/mine",
 }
 BOARDS = {
     "/knowledge/new", "/knowledge/<code>/edit", "/knowledge/<code>/versions", "/points/new",
@@ -57,6 +58,8 @@ BOARDS = {
     "/supervisor", "/supervisor/waiting", "/supervisor/agents/<login>/skills",
     "/desk-rules",
     "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
+    "/recordings", "/recordings/<call_id>", "/quality", "/quality/averages.<kind>",
+    "/quality/cards/new", "/quality/cards/<int:version_id>", "/quality/picks/<int:pick_id>",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
     "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",
     "/breaches/<int:breach_id>/notification.pdf",

@@ -289,11 +289,11 @@ document.querySelector("#phone-kind option[value=desk]").disabled = given.desk_p
 
 const KEYS = {
   F2: () => phone.answer(),
-  F3: () => recording.toggle(),
   F4: () => phone.hangUp(),
   F1: () => caseForm.open(),
   F3: () => scripts.focus(),
   F6: () => rescue.toggleHelp(),
+  "Shift+F7": () => recording.toggle(),
   F7: () => phone.call && phone.mute(!phone.call.muted),
   F8: () => phone.call && phone.hold(!phone.call.held),
   F9: () => guests.toggle(),
@@ -301,9 +301,10 @@ const KEYS = {
 };
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
-  if (KEYS[event.key]) {
+  const key = event.shiftKey && KEYS[`Shift+${event.key}`] ? `Shift+${event.key}` : event.key;
+  if (KEYS[key]) {
     event.preventDefault();
-    if (!event.repeat) KEYS[event.key]();
+    if (!event.repeat) KEYS[key]();
   } else if (event.key === "?" && !event.target.matches("input, textarea, select")) {
     element("help").showModal();
   }

@@ -8,7 +8,7 @@ from alembic import op
 from crm.database import UtcDateTime
 
 revision: str = "0039"
-down_revision: str | None = "0040"
+down_revision: str | None = "0036"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
