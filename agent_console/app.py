@@ -44,6 +44,7 @@ from agent_console import (
     recordings,
     reports,
     second_factor,
+    service_reports,
     single_sign_on,
     supervision,
     tracing,
@@ -105,7 +106,7 @@ def create_app(
         work, messages, recordings, quality,
         case_desk, case_intake, knowledge, points, controls, machines, bulletin, agency_people,
         officer_desk, citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts,
-        reports, api_keys, expert_desk, description, report, lookup, results, call,
+        reports, service_reports, api_keys, expert_desk, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

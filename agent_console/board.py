@@ -16,6 +16,7 @@ from crm.branches import BRANCHES
 from crm.calls import emergency, history
 from crm.clock import VIETNAM
 from crm.models import Outcome, Role, User
+from crm.reports.glossary import RATE
 from crm.rights import Right
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,13 @@ def page() -> Answer:
         agents = session.scalars(select(User).where(User.role == Role.AGENT.value))
         names = {agent.login: agent.name for agent in agents}
     shown = [branch.id for branch in BRANCHES]
+    said = "means_vi" if language() == "vi" else "means_en"
+    definitions = [(getattr(RATE[name], language()), getattr(RATE[name], said))
+                   for name in ("service_level", "reached", "abandoned")]
     held = telephone.held_by(console(), person().login)
     return render_template(
-        "supervisor.html", branches=shown, service_level_s=console().settings.service_level_s,
+        "supervisor.html", branches=shown, definitions=definitions,
+        service_level_s=console().settings.service_level_s,
         service_level_percent=console().settings.service_level_percent,
         given={
             "service_level_percent": console().settings.service_level_percent,
@@ -58,7 +63,8 @@ def page() -> Answer:
             "states": words.agent_states(), "reasons": words.pause_reasons(),
             "phone": held and shown_phone(held), "leads": person().may(Right.FLOOR_LEAD),
             "movable": [one.id for one in BRANCHES if one.queue and one.id != "emergency"],
-            "shown": shown, "service_level_s": console().settings.service_level_s,
+            "lines": words.lines(), "shown": shown,
+            "service_level_s": console().settings.service_level_s,
         },
     )
 

@@ -240,8 +240,12 @@ class Feed:
         if not self._is_due("today", 1.0):
             return
         began = time.monotonic()
-        days = wallboard.today(session, history.day_start(now), self._service_level_s)
-        self._today = {f"today:{branch or 'none'}": asdict(day) for branch, day in days.items()}
+        day = wallboard.today(session, history.day_start(now), now, self._service_level_s)
+        self._today = {
+            **{f"today:{branch or 'none'}": asdict(one) for branch, one in day.branches.items()},
+            **{f"line:{party}": asdict(one) for party, one in day.lines.items()},
+            "trend": {"slots": [asdict(one) for one in day.trend]},
+        }
         cost = time.monotonic() - began
         self._due["today"] = time.monotonic() + max(1.0, cost * TODAY_SHARE)
 

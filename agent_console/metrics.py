@@ -104,7 +104,7 @@ def _kept(session: Session, settings: Settings, now: datetime) -> Iterator[Metri
         "calls_today", "Inbound calls since midnight by outcome", "outcome",
         ((name or "open", number) for name, number in wallboard.outcomes(session, since).items()),
     )
-    days = wallboard.today(session, since, settings.service_level_s)
+    days = wallboard.today(session, since, now, settings.service_level_s).branches
     yield _by("answered_in_time_today", "Numerator of the service level", "branch",
               ((branch or "", day.in_time) for branch, day in days.items()))
     yield _by("offered_today", "Denominator of the service level", "branch",

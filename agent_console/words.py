@@ -122,6 +122,14 @@ def recording_discards() -> dict[str, str]:
     }
 
 
+def lines() -> dict[str, str]:
+    """Kinds of telephones outside."""
+    return {
+        "expert": _("Doctor"), "duty": _("Phone on duty"), "service": _("Emergency service"),
+        "line": _("Number"), "mobile": _("Mobile phone"),
+    }
+
+
 def results() -> dict[str, str]:
     """The results of calls by code, also those that are used no more."""
     if "results" not in g:

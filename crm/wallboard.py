@@ -1,21 +1,18 @@
-"""Today's figures of the queues, as the supervisor's page shows them.
-
-Service level = answered within the agreed seconds ÷ (answered + abandoned after more than 5 s of
-waiting + rejected + left the queue for a message because nobody came). Each is shown with both
-numbers. Only citizens' inbound calls count.
+"""Today's figures of the queues, as the supervisor's page shows them: the measures of the reports
+(crm.reports.measures), of what there is of today. Their meaning: crm.reports.glossary.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm.models import Call, Outcome
-
-PATIENCE_MS = 5000  # who hangs up sooner than this was not kept waiting
+from crm.models import Call
+from crm.reports import measures
+from crm.reports.measures import NONE, Measures
 
 
 @dataclass(frozen=True)
@@ -31,37 +28,47 @@ class Day:
     counted: int  # its denominator
     reached: int  # spoke with a person, of ours or outside
 
+    @classmethod
+    def of(cls, one: Measures) -> Day:
+        return cls(one.calls, one.answered, one.abandoned, one.left_menu, one.voicemail,
+                   one.in_time, one.counted, one.reached)
 
-def today(session: Session, since: datetime, service_level_s: int) -> dict[str | None, Day]:
-    """The figures by branch since a moment; None: calls that reached no branch.
 
-    One pass over the rows since then, by the index on started_at.
-    """
-    def count(condition: object) -> object:
-        return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Line:
+    """How often a telephone outside was rung today, and what came of it."""
 
-    transferred = Call.outcome == Outcome.TRANSFERRED.value
-    # an agent took it first, who led the caller on or called somebody in
-    by_agent = and_(transferred, Call.agent.is_not(None))
-    answered = or_(Call.outcome == Outcome.ANSWERED.value, by_agent)
-    abandoned = Call.outcome == Outcome.ABANDONED_QUEUE.value
-    voicemail = Call.outcome == Outcome.VOICEMAIL.value
-    counted = or_(
-        answered, Call.outcome == Outcome.REJECTED.value,
-        and_(abandoned, Call.wait_ms > PATIENCE_MS),
-        and_(voicemail, Call.queued_at.is_not(None)),
+    offers: int
+    taken: int
+    unanswered: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class Today:
+    """By branch (None: calls that reached none), by half-hour since midnight, by line outside."""
+
+    branches: dict[str | None, Day]
+    trend: tuple[Day, ...]
+    lines: dict[str, Line]
+
+
+def today(session: Session, since: datetime, now: datetime, service_level_s: int) -> Today:
+    """The figures of the day that begins at `since`. It reads the rows since then, by an index."""
+    until = since + timedelta(days=1)
+    found = measures.slots(session, since, until, now, service_level_s)
+    branches: dict[str | None, Measures] = {}
+    trend = [NONE] * (max(0, (min(now, until) - since) // measures.SLOT) + 1)
+    for (slot, branch), one in found.items():
+        branches[branch or None] = branches.get(branch or None, NONE) + one
+        if slot < len(trend):
+            trend[slot] += one
+    return Today(
+        {branch: Day.of(one) for branch, one in branches.items()},
+        tuple(map(Day.of, trend)),
+        {key[0]: Line(one.offers, one.taken, one.unanswered, one.refused)
+         for key, one in measures.parties(session, since, until).items()},
     )
-    rows = session.execute(
-        select(  # type: ignore[call-overload]
-            Call.branch, func.count(), count(answered), count(abandoned),
-            count(Call.outcome == Outcome.ABANDONED_MENU.value), count(voicemail),
-            count(and_(answered, Call.wait_ms <= service_level_s * 1000)), count(counted),
-            count(or_(Call.outcome == Outcome.ANSWERED.value, transferred)),
-        )
-        .where(Call.started_at >= since, Call.direction == "in", Call.kind == "citizen")
-        .group_by(Call.branch)
-    )
-    return {branch: Day(*map(int, numbers)) for branch, *numbers in rows}
 
 
 def outcomes(session: Session, since: datetime) -> dict[str | None, int]:

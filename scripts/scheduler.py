@@ -29,7 +29,7 @@ from crm.knowledge import points
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
 from crm.privacy import resealing
 from crm.recordings import store
-from crm.reports import schedule
+from crm.reports import schedule, subscriptions
 from crm.settings import Settings
 from ivr import commands, ledger, provision
 from ivr.tls import console_address
@@ -86,6 +86,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
                       next_run_time=datetime.now(UTC))
     if settings.imap_server:
         scheduler.add_job(jobs.read_mail, "interval", minutes=1, id="citizens' mail")
+    scheduler.add_job(jobs.service_reports, "interval", minutes=5, id="reports on the service",
+                      next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.fetch_files, "interval", seconds=20, id="files of messages")
     scheduler.add_job(jobs.forget_files, "cron", hour=3, minute=40, id="files without a case")
     if settings.voice != "espeak":
@@ -330,6 +332,11 @@ class Jobs:
         """Remind, send or alarm, as the hour asks."""
         for done in schedule.step(self._database, self._settings, self._clock()):
             log.warning("the daily report of %s: %s", done.day, done.what)
+
+    def service_reports(self) -> None:
+        """Reports on the service to those who get them each day or week."""
+        if number := subscriptions.step(self._database, self._settings, self._clock()):
+            log.warning("%d reports on the service are on their way", number)
 
     def publish_figures(self) -> None:
         """Approved figures become the bulletin of key 8."""

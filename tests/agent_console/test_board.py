@@ -42,7 +42,9 @@ def test_the_service_level_counts_as_it_says(database: Database) -> None:
     came(Outcome.ANSWERED, 1, direction="out")
     came(Outcome.ANSWERED, 1, started_at=SINCE - timedelta(seconds=1))
     with database.reading() as session:
-        found = wallboard.today(session, SINCE, service_level_s=20)
+        day = wallboard.today(session, SINCE, SINCE + timedelta(hours=1), service_level_s=20)
+    found = day.branches
+    assert sum(one.attempts for one in day.trend) == 12
     assert found["vaccine"] == wallboard.Day(
         attempts=11, answered=3, abandoned=2, left_menu=1, voicemail=2, in_time=2, counted=5,
         reached=4,

@@ -235,7 +235,7 @@ PAGES = {
     "huy": (
         "/supervisor", "/supervisor?tv=1", "/calls", "/recordings", "/recordings/th1.b1-1.9",
         "/quality", "/quality/cards/new",
-        "/reports", "/reports/period", "/agencies",
+        "/reports", "/reports/period", "/reports/service", "/agencies",
         "/controls", "/notices", "/tracing", "/privacy", "/breaches", "/broadcasts",
         "/broadcasts/new", "/knowledge/new", "/points/new", "/desk-rules",
     ),

@@ -6,6 +6,7 @@ import { clock, element, everySecond, given, make, since, t } from "./page.js";
 import { pauseLeft } from "./pauses.js";
 import { connectSkills } from "./skills.js";
 import { Supervision } from "./supervision.js";
+import { drawLines, drawTrend } from "./trend.js";
 import { drawUnreached } from "./unreached.js";
 
 const supervision = new Supervision();
@@ -15,6 +16,7 @@ connectSkills();
 const WAIT_ALARM = 3; // times the agreed seconds
 const ENOUGH = 20; // calls, to judge the service level
 const OWED_PER_AGENT = 5; // calls back for each agent who is ready
+const MOST_PAUSED = 1 / 3; // of those who are signed in
 const BUSY = ["ready", "paused", "ringing", "talking", "wrapup", "unreachable"];
 
 const kind = (name) =>
@@ -107,6 +109,13 @@ function callText(call) {
   return parts.filter(Boolean).join(" · ");
 }
 
+/** Too many of those who are signed in rest at once, or have no telephone. */
+function stateLevel(state, number) {
+  if (state === "unreachable") return ["alarm", t("The phone is not connected")];
+  if (state === "paused" && number > agents().length * MOST_PAUSED) return ["warn", t("More than a third of the agents are on a pause")];
+  return [""];
+}
+
 function drawAgents() {
   const order = (agent) => BUSY.indexOf(agent.state);
   const rows = agents()
@@ -142,10 +151,11 @@ function drawAgents() {
   const held = document.activeElement?.closest("#agents button")?.dataset;
   document.querySelector("#agents tbody").replaceChildren(...rows);
   if (held) document.querySelector(`#agents button[data-act="${held.act}"][data-agent="${held.agent}"]`)?.focus();
-  element("agent-counts").textContent = BUSY.map((state) => [state, agents().filter((one) => one.state === state).length])
-    .filter(([, number]) => number)
-    .map(([state, number]) => `${given.states[state]} ${number}`)
-    .join(" · ");
+  element("agent-counts").replaceChildren(
+    ...BUSY.map((state) => [state, agents().filter((one) => one.state === state).length])
+      .filter(([, number]) => number)
+      .map(([state, number]) => alarm(make("span", `state state-${state}`, `${given.states[state]} ${number}`), ...stateLevel(state, number))),
+  );
 }
 
 function figure(name, text, level = "") {
@@ -183,6 +193,9 @@ function draw() {
   drawFigures();
   drawBranches();
   drawAgents();
+  drawTrend(documents.get("trend")?.slots ?? []);
+  const lines = [...documents].filter(([key]) => key.startsWith("line:")).map(([key, one]) => [key.slice(5), one]);
+  drawLines(lines.filter(([, one]) => one.offers).sort(), given.lines);
 }
 
 // For a television on the wall: what is read from far away, alone and large.

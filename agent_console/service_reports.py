@@ -1,0 +1,123 @@
+"""Reports on the service: by day, hour, branch, agent or line, as page and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from flask import Blueprint, Response, render_template, request
+from flask_babel import gettext as _  # type: ignore[import-untyped]
+from werkzeug.exceptions import BadRequest, NotFound
+
+from agent_console import charts
+from agent_console.charts import Chart
+from agent_console.door import Answer, console, needs, utc_now
+from crm.clock import vietnam_day
+from crm.reports import kept, pdf, schedule, service, xlsx
+from crm.reports.document import shown
+from crm.reports.glossary import RATES
+from crm.reports.measures import NONE, WITHIN_S, By, Measures
+from crm.reports.period import PeriodError
+from crm.rights import Right
+
+blueprint = Blueprint("service_reports", __name__, url_prefix="/reports/service")
+
+
+@blueprint.get("")
+@needs(Right.REPORTS_SEE)
+def page() -> Answer:
+    return _made("html")
+
+
+@blueprint.get("/file.<kind>")
+@needs(Right.REPORTS_SEE)
+def file(kind: str) -> Answer:
+    if kind not in ("csv", "xlsx", "pdf"):
+        raise NotFound()
+    return _made(kind)
+
+
+def _made(kind: str) -> Answer:
+    now, settings = utc_now(), console().settings
+    today = vietnam_day(now)
+    first = _day("from", today - timedelta(days=6))
+    last = _day("to", today)
+    try:
+        by = By(request.args.get("by", By.DAY))
+    except ValueError as error:
+        raise BadRequest() from error
+    problem, paper, found = None, None, {}
+    with console().database.reading() as session:
+        try:
+            paper = service.document(session, by, first, last, now, settings.service_level_s)
+            found = kept.of_days(session, by, first, last, now, settings.service_level_s)
+        except PeriodError:
+            problem = _("A period ends by today, begins before it ends, and has a year at most.")
+    if paper is not None and kind != "html":
+        match kind:
+            case "csv":
+                content, media = "\n".join(map(xlsx.as_csv, paper.sections)).encode(), "text/csv"
+            case "xlsx":
+                content, media = xlsx.render(paper), schedule.XLSX_TYPE
+            case _:
+                content, media = pdf.render(paper, now), "application/pdf"
+        answer = Response(content, mimetype=media)
+        name = f"1022-phuc-vu-{by}-{first:%Y%m%d}-{last:%Y%m%d}.{kind}"
+        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return answer
+    return render_template(
+        "reports_service.html", paper=paper, problem=problem, by=by, first=first, last=last,
+        today=today, kinds=service.TITLES, shown=shown, rates=RATES,
+        drawn=_charts(by, found) if paper else [],
+        recipients={"daily": settings.service_daily_recipients,
+                    "weekly": settings.service_weekly_recipients},
+    ), 400 if problem else 200
+
+
+def _charts(by: By, found: Mapping[str, Measures]) -> list[Chart]:
+    rows = sorted(found.items())
+    if by is By.AGENT:
+        names = (_("Talk (min)"), _("Hold (min)"), _("Wrap-up (min)"))
+        made = [charts.bars(_("Time with calls"), names, [
+            (key, [one.talk_ms // 60_000, one.hold_ms // 60_000, one.wrapup_ms // 60_000])
+            for key, one in rows
+        ])]
+    elif by is By.PARTY:
+        names = (_("Taken"), _("Not answered"), _("Refused or busy"))
+        made = [charts.bars(_("Lines outside"), names, [
+            (key.partition(":")[2] or key, [one.taken, one.unanswered, one.refused])
+            for key, one in rows
+        ])]
+    else:
+        names = (_("Answered"), _("Gave up waiting"), _("Others"))
+        made = [charts.bars(_("Calls"), names, [
+            (_short(by, key), [one.answered, one.abandoned,
+                               one.calls - one.answered - one.abandoned])
+            for key, one in rows
+        ])]
+    total = sum(found.values(), NONE)
+    if by is By.DAY:
+        labels = [*(f"≤{most} s" for most in WITHIN_S), f">{WITHIN_S[-1]} s"]
+        values = [getattr(total, f"ab_{most}") for most in (*WITHIN_S, "more")]
+        made.append(charts.bars(_("Gave up, by how long they had waited"), (_("Gave up waiting"),),
+                                [(label, [value]) for label, value in
+                                 zip(labels, values, strict=True)]))
+    return [one for one in made if one is not None]
+
+
+def _short(by: By, key: str) -> str:
+    if by is By.DAY:
+        return f"{date.fromisoformat(key):%d/%m}"
+    return key or "–"
+
+
+def _day(name: str, default: date) -> date:
+    if not (text := request.args.get(name)):
+        return default
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise BadRequest() from error
+    if not 2020 <= day.year <= 2100:
+        raise BadRequest()
+    return day
