@@ -31,6 +31,7 @@ from agent_console import (
     door,
     expert_desk,
     intake_words,
+    keypad,
     knowledge,
     machines,
     messages,
@@ -102,11 +103,11 @@ def create_app(
     guard.exempt(call.blueprint)  # within another site's page a browser sends no cookie
     Babel(app, default_locale="vi", locale_selector=door.language)
     for room in (
-        people, second_factor, single_sign_on, desk, desk_rules, call_desk, board, supervision,
-        work, messages, recordings, quality,
-        case_desk, case_intake, knowledge, points, controls, machines, bulletin, agency_people,
-        officer_desk, citizens, tracing, privacy, breaches, notice_desk, broadcast_desk, receipts,
-        reports, service_reports, api_keys, expert_desk, description, report, lookup, results, call,
+        people, second_factor, single_sign_on, keypad, desk, desk_rules, call_desk, board,
+        supervision, work, messages, recordings, quality, case_desk, case_intake, knowledge,
+        points, controls, machines, bulletin, agency_people, officer_desk, citizens, tracing,
+        privacy, breaches, notice_desk, broadcast_desk, receipts, reports, service_reports,
+        api_keys, expert_desk, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
     for blueprint in (operations.blueprint, operations.open_blueprint, open311.blueprint):

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, request
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import telephone, words
@@ -17,11 +18,12 @@ from agent_console.door import Answer, console, needs, person, utc_now
 from crm import desk
 from crm.agents import assistance, rescue
 from crm.branches import BRANCHES, SERVICES
+from crm.calls import out
+from crm.calls.out import Limit
 from crm.clock import vietnam_day
 from crm.models import AgentState, LiveAgent, User
 from crm.recordings.models import DISCARDS, PAUSES
 from crm.rights import Right
-from crm.settings import Settings
 from ivr.commands import RecordingAct, Result
 
 log = logging.getLogger("hotline.audit")
@@ -131,8 +133,8 @@ def _asked(call_id: str, interface: str, asked: dict[str, Any]) -> Result:
         to = re.sub(r"[\s.()-]", "", to)
         if not re.fullmatch(r"[0-9]{3,15}", to):
             raise Conflict(_("This is no telephone number."))
-        if not may_be_rung(console().settings, to):
-            raise Conflict(_("This number may not be rung from here."))
+        with console().database.transaction() as session:
+            note_ring(session, to)
     commands = console().commands
     match act:
         case "consult" if kind != "branch":
@@ -200,6 +202,26 @@ def ask_for_help() -> Answer:
     return {"needed": wanted}, 200
 
 
+def note_ring(session: Session, number: str, call: str | None = None) -> None:
+    """Write down that this person rings a number outside. Raises Conflict: it may not be rung, or
+    too many were."""
+    settings = console().settings
+    if not out.may_be_rung(settings, number):
+        raise Conflict(_("This number may not be rung from here."))
+    try:
+        out.note(session, settings, number, person().login, utc_now(), call)
+    except out.TooManyError as error:
+        log.warning("%s may ring nobody: %s", person().login, error)
+        until = words.day_and_clock(error.until)
+        raise Conflict(
+            _("You have rung as many numbers as may be rung in an hour. The next can be rung from "
+              "%(time)s on.", time=until)
+            if error.limit is Limit.HOUR else
+            _("You have rung as many numbers as may be rung in a day. The next can be rung from "
+              "%(time)s on.", time=until)
+        ) from error
+
+
 def _seat_of(login: str) -> str:
     with console().database.reading() as session:
         user = session.scalar(select(User).where(User.login == login))
@@ -208,7 +230,3 @@ def _seat_of(login: str) -> str:
             raise Conflict(_("This agent is not there any more."))
         return seat.name
 
-
-def may_be_rung(settings: Settings, number: str) -> bool:
-    """As the dialplan has it (hl-outside), which would ring nobody."""
-    return number in settings.help_lines or number.startswith(settings.transfer_prefixes)

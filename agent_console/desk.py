@@ -27,7 +27,7 @@ from crm import desk
 from crm.agents import rescue
 from crm.agents import results as call_results
 from crm.agents.models import CallResult, RescueCall
-from crm.calls import history
+from crm.calls import history, lines
 from crm.cases import life
 from crm.cases.models import Status
 from crm.citizens import persons
@@ -256,6 +256,18 @@ def save_note(call_id: str) -> Answer:
     except ValueError as error:
         raise BadRequest(_("This note cannot be saved.")) from error
     return saved | ({"problem": words.note_problem(fault)} if fault else {}), 200
+
+
+@blueprint.put("/calls/<call_id>/line/<leg>")
+@needs(Right.CALLS_TAKE)
+def save_line(call_id: str, leg: str) -> Answer:
+    """Keep how well a leg was heard (crm.calls.lines). The same may come twice."""
+    try:
+        with console().database.transaction() as session:
+            lines.keep(session, leg, call_id, person().login, _json(), utc_now())
+    except ValueError as error:
+        raise BadRequest() from error
+    return {"saved": True}, 200
 
 
 @blueprint.get("/calls")

@@ -24,7 +24,7 @@ from agent_console.door import (
     utc_now,
 )
 from agent_console.ways import HOME
-from crm import desk, second_factor, users
+from crm import desk, keypad, second_factor, users
 from crm.branches import ALL_QUEUES
 from crm.models import Role, User
 from crm.rights import OF_AGENCIES, Right
@@ -164,9 +164,12 @@ def _chosen_language() -> str:
 def account() -> Answer:
     """One's own password."""
     with console().database.reading() as session:
-        has_factor = second_factor.confirmed(session, person().id)
+        shown = {
+            "has_factor": second_factor.confirmed(session, person().id),
+            "staff_number": console().settings.staff_number,
+        }
     if request.method == "GET":
-        return render_template("account.html", problem=None, has_factor=has_factor)
+        return render_template("account.html", problem=None, **shown)
     now = utc_now()
     problem = None
     with console().database.transaction() as session:
@@ -184,7 +187,7 @@ def account() -> Answer:
             except users.UserError as error:
                 problem = error.code
     if problem:
-        return render_template("account.html", problem=problem, has_factor=has_factor), 400
+        return render_template("account.html", problem=problem, **shown), 400
     flash(_("Your password is changed. Please sign in again."))
     return redirect(url("people.login"))
 
@@ -209,9 +212,10 @@ def _listing(
     with console().database.reading() as session:
         accounts = session.scalars(select(User).order_by(User.active.desc(), User.login)).all()
         factors = second_factor.in_use(session)
+        pins = keypad.with_pin(session)
     return render_template(
         "users.html", accounts=accounts, queues=ALL_QUEUES, problem=problem, factors=factors,
-        of_agencies=OF_AGENCIES,
+        of_agencies=OF_AGENCIES, pins=pins, staff_number=console().settings.staff_number,
         password_of=password_of, password=password,
     ), code
 
@@ -268,9 +272,12 @@ def change_role(login: str) -> Answer:
 def change_queues(login: str) -> Answer:
     try:
         with console().database.transaction() as session:
-            users.set_queues(_user(session, login), request.form.getlist("queues"))
+            user = _user(session, login)
+            users.set_queues(user, request.form.getlist("queues"))
+            switches = keypad.switches_of(session, user)
     except users.UserError as error:
         return _listing(400, problem=error.code)
+    telephone.tell_keypad(console(), switches)
     return redirect(url("people.listing"))
 
 
@@ -298,6 +305,9 @@ def switch_active(login: str) -> Answer:
             users.reactivate(user)
         else:
             users.deactivate(session, user, utc_now())
+        session.flush()
+        switches = keypad.switches_of(session, user)
         on = user.active
     audit.warning("%s: account %s is %s", person().login, login, "on" if on else "off")
+    telephone.tell_keypad(console(), switches)
     return redirect(url("people.listing"))

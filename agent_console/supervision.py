@@ -14,13 +14,14 @@ from werkzeug.exceptions import BadRequest, Conflict, NotFound
 from agent_console import telephone
 from agent_console.desk import shown_phone
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm import desk, users
+from crm import desk, keypad, users
 from crm.agents import assistance, rescue
 from crm.branches import BY_ID
 from crm.calls.rows import iso
 from crm.desk import PauseReason, SeatKind
 from crm.models import LiveAgent, LiveCall, LiveState, Role, User
 from crm.rights import Right
+from ivr.commands import is_telephone
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("supervision", __name__, url_prefix="/supervisor")
@@ -113,14 +114,17 @@ def set_skills(login: str) -> Answer:
             agent = _agent(session, login)
             users.set_skills(agent, asked)
             wanted = users.skills(agent)
+            switches = keypad.switches_of(session, agent)
     except users.UserError as error:
         raise BadRequest() from error
     held, outcome = telephone.held_by(console(), login), "done"
     with console().database.reading() as session:
         live = session.get(LiveAgent, login)
-    if held and live and live.interface == held.interface:
+    telephone.tell_keypad(console(), switches)
+    here = live.interface if live else None
+    if here and (is_telephone(here) or (held and here == held.interface)):
         if wanted:
-            outcome = telephone.told(console().commands.set_skills(held.interface, login, wanted))
+            outcome = telephone.told(console().commands.set_skills(here, login, wanted))
         else:
             outcome = telephone.leave(console(), login)
     audit.warning("%s: skills of %s are %s: %s", person().login, login, wanted, outcome)

@@ -6,6 +6,7 @@ The lease is committed before Asterisk is asked: no network call happens inside 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -13,8 +14,8 @@ from sqlalchemy import select
 from agent_console.door import Console, Person, utc_now
 from crm import desk
 from crm.desk import SeatKind
-from crm.models import User
-from ivr.commands import Outcome, Result
+from crm.models import LiveAgent, User
+from ivr.commands import Outcome, Result, is_telephone
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ def take(
 
     Returns the phone and the outcome of the command: done, refused, unknown. Raises desk.NoSeat.
     """
+    leave_outside(here, agent.login)  # calls ring here from now on
     phone = lease(here, agent, kind, wanted)
     joined = here.commands.sign_in(phone.interface, agent.login, agent.skills, paused=paused)
     return phone, told(joined)
@@ -96,7 +98,7 @@ def leave(here: Console, login: str) -> str:
     """
     phone = held_by(here, login)
     if phone is None:
-        return "done"
+        return leave_outside(here, login)
     left = here.commands.sign_out(phone.interface)
     if left.outcome is Outcome.UNKNOWN:
         return told(left)
@@ -105,3 +107,19 @@ def leave(here: Console, login: str) -> str:
         if user:
             desk.release_seat(session, user)
     return "done"
+
+
+def leave_outside(here: Console, login: str) -> str:
+    """Leave the queues with a telephone outside (crm.keypad), if somebody is there with one."""
+    with here.database.reading() as session:
+        live = session.get(LiveAgent, login)
+        interface = live.interface if live else None
+    if interface is None or not is_telephone(interface):
+        return "done"
+    return told(here.commands.sign_out(interface))
+
+
+def tell_keypad(here: Console, switches: Mapping[str, str]) -> str:
+    """Hand what Asterisk is to know of somebody's PIN over; the listener does so again after each
+    connect."""
+    return told(here.commands.set_switches(switches)) if switches else "done"

@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from agent_console.door import console
 from crm.agents import results as call_results
 from crm.branches import BRANCHES, BY_ID, SERVICES
+from crm.calls import lines
 from crm.cases.categories import CATEGORIES
 from crm.cases.dispatch import Why
 from crm.cases.models import Case, Identity, Status
@@ -566,6 +567,12 @@ def satisfaction(score: int | None) -> str:
         None: "", 1: _("Very satisfied"), 2: _("Satisfied"), 3: _("Fair"), 5: _("Not satisfied"),
     }
     return str(names.get(score, ""))
+
+
+def line(score: float) -> str:
+    """How well agent and caller could hear each other, and the score of it."""
+    names = {"good": _("Good"), "fair": _("Fair"), "bad": _("Bad")}
+    return f"{names[lines.verdict(score)]} {score:.1f}"
 
 
 def menu(menu_id: str) -> str:

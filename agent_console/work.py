@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict
 
 from agent_console import telephone, words
-from agent_console.call_desk import may_be_rung
+from agent_console.call_desk import note_ring
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.agents import results as call_results
 from crm.calls import callbacks, emergency, messages
@@ -118,14 +118,10 @@ def ring() -> Answer:
         number = contacts.parsed(str(form.get("number", ""))).dialled
     except numbers.NumberError as error:
         raise Conflict(_("This is no telephone number.")) from error
-    if not may_be_rung(console().settings, number):
-        raise Conflict(_("This number may not be rung from here."))
     call = str(form.get("call", ""))
 
     def note(session: Session) -> None:
-        missed_callers.note_ring(
-            session, number, login, call or None, utc_now(), console().settings.calls_out
-        )
+        note_ring(session, number, call or None)
         if call:
             missed_callers.take(session, number, login, utc_now())
 
@@ -155,6 +151,5 @@ def _done(act: Callable[[Session], None]) -> Answer:
     except MissedError as error:
         if error.by:
             raise Conflict(_("%(who)s has this caller now.", who=error.by)) from error
-        raise Conflict(_("This cannot be done: it is not yours, or too many calls out today.")) \
-            from error
+        raise Conflict(_("This cannot be done: it is not yours.")) from error
     return redirect(url_for("work.page"))

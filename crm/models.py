@@ -11,7 +11,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from crm.database import UtcDateTime
@@ -463,6 +473,20 @@ class SecondFactor(Base):
     recovery: Mapped[list[Any]] = mapped_column(default=list)  # SHA-256 of the codes that are left
 
 
+class KeypadLogin(Base):
+    """How an agent signs in from a telephone by keys (crm.keypad). The row stays when the PIN is
+    taken away: Asterisk must forget it too."""
+
+    __tablename__ = "keypad_login"
+
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("user_account.id", ondelete="CASCADE"), primary_key=True
+    )
+    pin: Mapped[str] = mapped_column(String(40))  # a keyed hash; empty: taken away
+    set_at: Mapped[datetime]
+    set_by: Mapped[str] = mapped_column(String(32))
+
+
 class LoginFailure(Base):
     """A refused sign-in, kept to slow down guessing."""
 
@@ -504,6 +528,24 @@ class CallNote(Base):
     done: Mapped[bool] = mapped_column(default=False)  # False: still a draft
 
     __table_args__ = (UniqueConstraint("call_id", "user_id"),)
+
+
+class LineQuality(Base):
+    """How well an agent and a caller could hear each other on one leg, as the agent's browser
+    measured it: mean opinion scores of the E-model, and the figures of the worst moment."""
+
+    __tablename__ = "line_quality"
+
+    leg: Mapped[str] = mapped_column(String(36), primary_key=True)  # the browser's name for it
+    call_id: Mapped[str] = mapped_column(String(80), index=True)
+    agent: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(index=True)
+    samples: Mapped[int]
+    mean: Mapped[float] = mapped_column(Float)
+    worst: Mapped[float] = mapped_column(Float)
+    loss: Mapped[float] = mapped_column(Float)  # percent
+    jitter: Mapped[float] = mapped_column(Float)  # ms
+    round_trip: Mapped[float] = mapped_column(Float)  # ms
 
 
 class Switch(Base):

@@ -395,6 +395,10 @@ class Settings:
         "02, 03, 05, 07, 08, 09", _list(_PREFIX),
         "Beginnings of the numbers outside that agents may ring and lead callers to",
     )
+    staff_number: str | None = _setting(
+        "", _optional(_PHONE),
+        "Number of the carrier's at which agents sign in from a telephone, by number and PIN"
+    )
     help_lines: tuple[str, ...] = _setting(
         "111, 19009095", _list(_PHONE),
         "Lines that agents may call in besides the emergency services (children, health)",
@@ -410,7 +414,10 @@ class Settings:
     missed_for_h: int = _setting(
         48, _number(1, 720), "Hours for which a caller who reached nobody is to be rung back"
     )
-    calls_out: int = _setting(100, _number(0, 1000), "Calls by click that an agent has a day")
+    calls_out: int = _setting(
+        100, _number(1, 1000), "Numbers outside that an agent may ring a day; emergencies always"
+    )
+    calls_out_hour: int = _setting(30, _number(1, 1000), "The same in an hour")
     phone_silent_s: int = _setting(
         10, _number(5, 120), "Seconds without sound after which an agent's phone counts as gone"
     )
@@ -836,6 +843,8 @@ class Settings:
                 raise SettingsError(f"{name}_user needs {name}_server and {name}_password")
             if not one.codecs:
                 raise SettingsError(f"{name}_codecs must name a codec")
+        if self.staff_number in self.numbers:
+            raise SettingsError("staff_number is for agents alone, and not one of numbers")
 
     def __post_init__(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -31,8 +31,11 @@ from crm.users import LEVELS
 from ivr.ami import UnsafeValueError, checked
 from ivr.live_agents import WRAPUP
 from ivr.live_events import INTERFACE, LOGIN
+from ivr.live_facts import is_telephone
 
 log = logging.getLogger(__name__)
+
+__all__ = ["Commands", "Outcome", "Result", "for_settings", "is_telephone", "switch_now"]
 
 TIMEOUT_S = 3.0
 _CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
@@ -42,7 +45,7 @@ _SOUNDS = re.compile(r"[a-z0-9_.]+(&[a-z0-9_.]+){0,40}")
 _CASE_CODE = re.compile(r"[0-9]{8}")
 _SAID = re.compile(r"[0-9a-f]{20}")
 _SWITCH = re.compile(r"[a-z][a-z0-9._+]{0,39}")
-_SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,40}")
+_SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,60}")
 _CITIZEN = re.compile(r"0[0-9]{9,10}")
 _SPYING = re.compile("listen|whisper|barge")
 _BRANCH_ID = re.compile(r"[a-z]{1,16}")
@@ -650,13 +653,13 @@ def _leave(interface: str, name: str) -> _Act:
 
 def _no_wrapup(interface: str) -> _Act:
     """The pause that is a wrap-up (hl-wrapup in the dialplan) ends nothing any more."""
-    seat = _formed(INTERFACE, interface, "phone").removeprefix("PJSIP/")
+    seat = _formed(INTERFACE, interface, "phone").partition("/")[2].partition("@")[0]
     return _Act("Setvar", {"Variable": f"HL_WRAPUP_{seat}", "Value": "over"})
 
 
 def _note(interface: str, state: str, reason: str = "", login: str = "") -> _Act:
     """What an agent has told the queues, for the journal (hl-state in the dialplan)."""
-    seat = _formed(INTERFACE, interface, "phone").removeprefix("PJSIP/")
+    seat = _formed(INTERFACE, interface, "phone").partition("/")[2].partition("@")[0]
     values = {
         "HL_STATE": state, "HL_LOGIN": _formed(LOGIN, login, "login") if login else "",
         # what people write themselves is no word for the journal

@@ -60,7 +60,7 @@ def compile_dialplan(
     duty_phones: tuple[str, ...] = (),
     experts: tuple[Expert, ...] = (), languages: tuple[Language, ...] = (),
     web_calls: int = 0, web_key: str = "", transfer_prefixes: tuple[str, ...] = (),
-    help_lines: tuple[str, ...] = (),
+    help_lines: tuple[str, ...] = (), staff_number: str = "", staff_key: str = "",
 ) -> str:
     """The whole `extensions.conf`. `web_calls`: from the citizens' page at once, let in by tokens
     of `web_key`. HL_MARKER and the context hl-version hold a digest of the text, so that a program
@@ -103,6 +103,7 @@ def compile_dialplan(
         "web_key": web_key,
         "transfer_prefixes": transfer_prefixes,
         "help_lines": help_lines,
+        "staff_number": staff_number if outbound else "", "staff_key": staff_key,
         # what whoever is called back sees, and forms of it that nobody can be called back at
         "shown_number": next((one for one in numbers if LANDLINE.fullmatch(one)), numbers[0]),
         "own_numbers": [one for one in numbers if LANDLINE.fullmatch(one)],

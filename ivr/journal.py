@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from crm import keypad
 from crm.calls import callbacks, record, shifts
 from crm.cases import duty, incidents, life
 from crm.database import Database
@@ -214,6 +215,7 @@ class Tailer:
             ))
         here.offset = batch.end
         self._fruitless_size = -1
+        keypad.audit(batch.events)
         for boot in applied.new_boots:
             log.info("Asterisk started: boot %s", boot)
         for gap in batch.gaps:

@@ -32,7 +32,7 @@ from ivr.journal_reader import Segment, segments
 from ivr.live import CallRow, Changes, LiveMirror
 from ivr.live_agents import AgentRow
 from ivr.live_events import BadEventError, Headers, parse, parse_question, parse_snapshot
-from ivr.live_facts import Asked, Snapshot
+from ivr.live_facts import Asked, OnTelephone, Snapshot, is_telephone
 from ivr.live_store import Connection, LiveStore
 from ivr.repair import carry_out, plan
 
@@ -253,7 +253,9 @@ class Listener:
             except BadEventError as error:
                 self._complain(error)
             else:
-                if event:
+                if isinstance(event, OnTelephone):
+                    self._repair_due, self._resync_due = True, time.monotonic()
+                elif event:
                     self.mirror.apply(event)
 
     def _complain(self, error: BadEventError) -> None:
@@ -287,7 +289,14 @@ class Listener:
         snapshot: until then agents may be in no queue."""
 
         def repair() -> bool:
-            repairs = plan(self._store.leases(), snapshot.members, self._pauses)
+            # whoever has come in from a telephone has left the seat, if there is one
+            gone = {one.agent for one in snapshot.members if is_telephone(one.interface)}
+            if gone:
+                self._store.leave_seats(gone)
+            repairs = plan(
+                self._store.leases(), snapshot.members, self._pauses,
+                self._store.on_telephones() if gone else (),
+            )
             return carry_out(self._commands, repairs, self._store.switches())
 
         try:

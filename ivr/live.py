@@ -27,6 +27,7 @@ from ivr.live_facts import (
     Member,
     MemberGone,
     Offered,
+    OnTelephone,
     RecordingChanged,
     RoomChanged,
     Snapshot,
@@ -132,6 +133,8 @@ class LiveMirror:
             case MemberGone():
                 self.agents.remove_member(event)
                 return
+            case OnTelephone():
+                return  # the memberships themselves tell it
             case CallStarted() | CallNamed() | Joined() if event.call not in self.calls:
                 self._begin(CallRow(event.call, LiveState.MENU, event.at, event.at))
         call = self.calls.get(event.call)

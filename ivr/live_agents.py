@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from crm.models import AgentState
-from ivr.live_facts import Member, MemberGone
+from ivr.live_facts import Member, MemberGone, is_telephone
 
 KEEP_OFFLINE = timedelta(seconds=60)
 RINGING_DEVICE = 6  # Asterisk's device states
@@ -84,6 +84,8 @@ class AgentMirror:
     def _set_member(self, member: Member) -> None:
         agent = self._known.setdefault(member.agent, _Agent(member.interface))
         if agent.interface != member.interface:  # signed in at another seat
+            if is_telephone(agent.interface) and agent.memberships and not member.added:
+                return  # what becomes of the seat that was left for a telephone
             agent.memberships.clear()
             agent.interface = member.interface
         known = agent.memberships.get(member.queue)
@@ -145,7 +147,8 @@ class AgentMirror:
         """Hold exactly these memberships and these calls (call ids by login)."""
         for agent in self._known.values():
             agent.memberships.clear()
-        for member in members:
+        # of a seat and a telephone the telephone counts, see Listener
+        for member in sorted(members, key=lambda one: is_telephone(one.interface)):
             self._set_member(replace(member, added=True))
             if member.in_call:
                 self._known[member.agent].last_queue = member.queue
@@ -212,7 +215,9 @@ def _state(agent: _Agent, members: list[Member], *, paused: bool, wrapup: bool) 
     devices = {member.device for member in members}
     if not members:
         return AgentState.OFFLINE
-    if (agent.call and agent.talking) or devices & _BUSY_DEVICES:
+    # a telephone outside is busy from when it is rung
+    rung = is_telephone(agent.interface) and agent.call and not agent.talking
+    if (agent.call and agent.talking) or (devices & _BUSY_DEVICES and not rung):
         return AgentState.TALKING
     if agent.call or RINGING_DEVICE in devices:
         return AgentState.RINGING

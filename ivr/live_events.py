@@ -26,6 +26,7 @@ from ivr.live_facts import (
     Member,
     MemberGone,
     Offered,
+    OnTelephone,
     RecordingChanged,
     RoomChanged,
     Snapshot,
@@ -35,12 +36,16 @@ Headers = Mapping[str, str | list[str]]
 
 TRUNK = "PJSIP/trunk-"
 CALL_ID = re.compile(r"(?P<node>[a-z][a-z0-9]{0,11})\.(?P<boot>[a-z0-9]{1,12})-\d{1,12}\.\d{1,12}")
-INTERFACE = re.compile(r"PJSIP/(seat|desk)-\d{1,4}")
+# a phone of ours, or the telephone of an agent outside
+INTERFACE = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}|Local/0\d{9,10}@hl-mobile/n")
 LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
 GUEST = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}|none")
 _RECORDING = re.compile("|".join(RecordingState))
 _PLACE = re.compile(r"Local/(0[0-9]{9,10})@hl-callback-place-[0-9a-f]{1,8};2")
+_OF_PHONE = re.compile(
+    r"(PJSIP/(?:seat|desk)-\d{1,4})-|(Local/0\d{9,10}@hl-mobile)-[0-9a-f]{1,8};1"
+)
 _CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -194,6 +199,8 @@ def _user_event(reader: _Reader) -> Event | None:
             return RecordingChanged(
                 reader.call("Call"), reader.at(), reader.form("State", _RECORDING)
             )
+        case "HotlineStaff":
+            return OnTelephone(reader.form("Agent", LOGIN), reader.at())
     if reader.text("UserEvent") != "HotlineCall" or not reader.from_trunk:
         return None
     branch = reader.text("Branch") if "Branch" in reader.message else ""
@@ -280,11 +287,11 @@ def _member_gone(reader: _Reader) -> Event:
 def _channel(reader: _Reader) -> Channel:
     hours, minutes, seconds = map(int, reader.form(
         "Duration", re.compile(r"\d{1,5}:\d\d:\d\d")).split(":"))
-    interface = INTERFACE.match(reader.text("Channel"))
+    phone = _OF_PHONE.match(reader.text("Channel"))
     place = _PLACE.fullmatch(reader.text("Channel"))
     return Channel(
         call=reader.call() if reader.from_trunk else None,
-        interface=interface[0] if interface else None,
+        interface=(phone[1] or f"{phone[2]}/n") if phone else None,
         # the last header: the library loses it when it is empty
         bridge=reader.text("BridgeId") if "BridgeId" in reader.message else "",
         age=timedelta(hours=hours, minutes=minutes, seconds=seconds),

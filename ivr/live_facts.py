@@ -118,6 +118,14 @@ class MemberGone:
 
 
 @dataclass(frozen=True, slots=True)
+class OnTelephone:
+    """An agent has come into the queues, or changed something there, by a telephone outside."""
+
+    agent: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A call asks something of the database and waits at most ivr.answers.PATIENCE_S for it.
 
@@ -138,7 +146,13 @@ class Asked:
 Event = (
     CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged
     | RecordingChanged | Member | MemberGone
+    | OnTelephone
 )
+
+
+def is_telephone(interface: str | None) -> bool:
+    """Whether it is the telephone of an agent outside, and no phone of ours."""
+    return (interface or "").startswith("Local/")
 
 
 @dataclass(frozen=True, slots=True)

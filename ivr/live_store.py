@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from crm import users
+from crm import desk, keypad, users
 from crm.agents import pauses
 from crm.calls import callbacks
 from crm.database import Database
@@ -128,7 +128,19 @@ class LiveStore:
     def switches(self) -> dict[str, str]:
         """The wanted state of every switch."""
         with self._database.reading() as session:
-            return {row.name: row.value for row in session.scalars(select(Switch))}
+            rows = session.scalars(select(Switch))
+            return {row.name: row.value for row in rows} | keypad.switches(session)
+
+    def on_telephones(self) -> set[str]:
+        """Who may be in the queues with a telephone outside."""
+        with self._database.reading() as session:
+            return keypad.with_pin(session)
+
+    def leave_seats(self, logins: Collection[str]) -> None:
+        """Give back the seats of agents who take their calls at a telephone now."""
+        with self._database.transaction() as session:
+            for user in session.scalars(select(User).where(User.login.in_(logins))):
+                desk.release_seat(session, user)
 
     def _last_seq(self, session: Session) -> int:
         tables: tuple[Any, ...] = (LiveCall, LiveAgent, ListenerState)

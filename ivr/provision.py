@@ -242,6 +242,7 @@ def files(
         duty_phones=settings.duty_phones, experts=settings.experts, languages=spoken,
         web_calls=settings.web_calls, web_key=made.web_key,
         transfer_prefixes=settings.transfer_prefixes, help_lines=settings.help_lines,
+        staff_number=settings.staff_number or "", staff_key=made.staff_key,
     )
     return made_files
 

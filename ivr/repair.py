@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from crm.branches import EMERGENCY
 from crm.users import LEVELS
 from ivr.commands import Commands, Result
-from ivr.live_facts import Member
+from ivr.live_facts import Member, is_telephone
 from ivr.live_store import Lease
 
 log = logging.getLogger(__name__)
+
+SWITCHES_AT_ONCE = 40  # in one session with Asterisk, which lasts some seconds at most
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,11 @@ Repair = SignIn | SignOut | Skills | Pause
 
 
 def plan(
-    leases: Iterable[Lease], members: Iterable[Member], pauses: Mapping[str, str]
+    leases: Iterable[Lease], members: Iterable[Member], pauses: Mapping[str, str],
+    on_telephones: Collection[str] = (),
 ) -> list[Repair]:
-    """The repairs that make Asterisk's queue members agree with the leases.
+    """The repairs that make Asterisk's queue members agree with the leases. Of telephones outside
+    Asterisk itself has the record: only those of `on_telephones` (logins) may be there.
 
     `pauses` are the pauses to restore, reason by login. A pause that Asterisk knows stays; none
     is ever lifted here, because the agent sees it and lifts it with one click.
@@ -94,7 +98,10 @@ def plan(
             m.reason is None for m in there if m.queue != EMERGENCY
         ):
             repairs.append(Pause(lease.interface, reason))
-    repairs.extend(SignOut(interface) for interface in sorted(seated))
+    repairs.extend(
+        SignOut(interface) for interface, there in sorted(seated.items())
+        if not (is_telephone(interface) and {one.agent for one in there} <= set(on_telephones))
+    )
     return repairs
 
 
@@ -108,9 +115,15 @@ def carry_out(
         result = repair.run(commands)
         log.warning("Repaired after connecting: %s: %s %s", repair, result.outcome, result.message)
         complete &= result.done
-    if switches:
-        result = commands.set_switches(switches)
+    for some in _portions(switches):
+        result = commands.set_switches(some)
         if not result.done:
             log.warning("Switches could not be set: %s %s", result.outcome, result.message)
         complete &= result.done
     return complete
+
+
+def _portions(switches: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    names = list(switches)
+    for start in range(0, len(names), SWITCHES_AT_ONCE):
+        yield {name: switches[name] for name in names[start:start + SWITCHES_AT_ONCE]}

@@ -51,7 +51,7 @@ PHONE = "PJSIP/"  # any other of these is a leg; Local and other helper channels
 TOLD = "HL_REC"  # of a call, on a helper channel
 RECORDED = ("on", "paused", "discarded")
 SCORES = (1, 2, 3, 5)  # satisfaction by key: very good, good, fair, bad
-KINDS = ("citizen", "test", "training")
+KINDS = ("citizen", "test", "training", "staff")  # staff: an agent signs in by keypad
 LONGEST_WAIT_S = 7200
 LONGEST_WRAPUP_S = 3600
 # of a path, and of what else comes again: who goes round in the menus for hours fills no disk

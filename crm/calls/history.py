@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
+from crm.calls import lines
 from crm.clock import VIETNAM
-from crm.models import Call, CallNote, Outcome, User
+from crm.models import Call, CallNote, LineQuality, Outcome, User
 
 EXPERT = "expert:"  # before whose telephone was rung, in a call's path
 
@@ -35,6 +36,12 @@ class Record:
 
     call: Call
     notes: tuple[Note, ...]
+    line: LineQuality | None = None  # of its worst leg, where a browser has measured it
+
+    @property
+    def line_is(self) -> str:
+        """good | fair | bad, or "" """
+        return lines.verdict(self.line.worst) if self.line else ""
 
 
 def day_start(moment: datetime) -> datetime:
@@ -113,4 +120,5 @@ def _with_notes(session: Session, calls: Iterable[Call]) -> list[Record]:
         notes.setdefault(note.call_id, []).append(
             Note(login, name, note.text, note.result, note.done)
         )
-    return [Record(call, tuple(notes.get(call.id, ()))) for call in found]
+    heard = lines.of_calls(session, [call.id for call in found])
+    return [Record(call, tuple(notes.get(call.id, ())), heard.get(call.id)) for call in found]

@@ -146,18 +146,6 @@ def _own(session: Session, number: str, login: str, **values: object) -> None:
         raise MissedError("you have not taken this caller")
 
 
-def note_ring(
-    session: Session, number: str, login: str, call: str | None, now: datetime, most_a_day: int
-) -> None:
-    """Write down that somebody rings a number. Raises MissedError above the day's number."""
-    rung = session.scalar(select(func.count()).where(
-        RingOut.by == login, RingOut.at > now - timedelta(days=1)
-    ))
-    if (rung or 0) >= most_a_day:
-        raise MissedError("too many calls out in a day")
-    session.add(RingOut(number=number, by=login, call_id=call, at=now))
-
-
 def forget(session: Session, before: datetime) -> None:
     """What nobody looks at any more."""
     session.execute(delete(RingOut).where(RingOut.at < before))

@@ -142,10 +142,15 @@ def _leg_row(
     }
 
 
+def is_mobile(leg: Facts) -> bool:
+    """Whether it is an agent's telephone outside (hl-mobile in the dialplan)."""
+    return leg["endpoint"].startswith("carrier") and ("answerer" in leg or "offered" in leg)
+
+
 def leg_kind(facts: Facts) -> str:
     """agent, outside, or other."""
     endpoint: str = facts["endpoint"]
-    if endpoint.startswith(("seat-", "desk-")):
+    if endpoint.startswith(("seat-", "desk-")) or is_mobile(facts):
         return "agent"
     return "outside" if endpoint.startswith("carrier") else "other"
 
@@ -243,7 +248,18 @@ def _shared(
     stays: Mapping[str, list[Span]], leg: Facts, until: int, latest: int
 ) -> list[Span]:
     """When a leg was in the same bridge as the caller, up to what is known."""
-    return [(start, min(end, latest)) for start, end in together(stays, stays_in(leg, until))]
+    return [(start, min(end, latest)) for start, end in met(stays, leg, stays_in(leg, until))]
+
+
+def met(
+    stays: Mapping[str, list[Span]], leg: Facts, theirs: Mapping[str, list[Span]]
+) -> list[Span]:
+    """When a leg had the caller. An agent's telephone outside meets them through a pair of
+    channels, each in a bridge of its own, and as soon as key 1 is pressed."""
+    if is_mobile(leg):
+        stays, theirs = ({"": [one for spans in of.values() for one in spans]}
+                         for of in (stays, theirs))
+    return together(stays, theirs)
 
 
 def together(ours: Mapping[str, list[Span]], theirs: Mapping[str, list[Span]]) -> list[Span]:

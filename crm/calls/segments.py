@@ -25,7 +25,17 @@ from itertools import pairwise
 from typing import Any
 
 from crm.calls.facts import EPOCH, MICROSECOND, Facts
-from crm.calls.rows import OPEN, Row, Span, began, leg_kind, stays_in, together
+from crm.calls.rows import (
+    OPEN,
+    Row,
+    Span,
+    began,
+    is_mobile,
+    leg_kind,
+    met,
+    stays_in,
+    together,
+)
 
 MOVED_US = 1_000_000  # the switch takes less to lead a call from one bridge to another
 REFUSED = frozenset({17, 21})  # Q.850: busy, rejected
@@ -105,7 +115,7 @@ class _Call:
         rung_back = [leg for leg in legs if leg.kind == "outside" and leg.begins >= self.gone]
         for leg in legs:
             if leg.kind == "agent":
-                leg.talks = together(stays, leg.stays)
+                leg.talks = met(stays, leg.facts, leg.stays)
                 for citizen in rung_back:
                     spans = together(citizen.stays, leg.stays)
                     leg.talks += _since(spans, citizen.facts.get("answer", OPEN))
@@ -137,7 +147,8 @@ class _Call:
     def offers(self) -> Iterator[dict[str, Any]]:
         left = [one["end"] for one in self.waits() if one["result"] != "answered"]
         for leg in self.rung:
-            if leg.kind == "agent" and not leg.is_taken and "answer" in leg.facts:
+            own = leg.kind == "agent" and not is_mobile(leg.facts)
+            if own and not leg.is_taken and "answer" in leg.facts:
                 continue  # an agent's own phone, rung to ring somebody
             end = min(leg.facts.get("answer", OPEN), leg.ends)
             result = self._result(leg, left)

@@ -22,7 +22,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from crm import search
 from crm.agencies.models import Draft
 from crm.agents.models import RescueCall
-from crm.calls import missed
+from crm.calls import lines, missed
 from crm.calls.rows import iso
 from crm.cases import life
 from crm.cases.models import Case, CaseEvent, Identity
@@ -153,6 +153,7 @@ def _callers(session: Session, _home: Path, before: datetime, now: datetime) -> 
     session.execute(update(CallNote).where(CallNote.call_id.in_(ids)).values(text=""))
     session.execute(update(RescueCall).where(RescueCall.call_id.in_(ids)).values(address=""))
     missed.forget(session, before)
+    lines.forget(session, before)
     return len(ids)
 
 

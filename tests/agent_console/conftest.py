@@ -57,6 +57,9 @@ class ObedientPhones:
     def set_switch(self, name: str, value: str) -> Result:
         return self._tell("set_switch", name, value)
 
+    def set_switches(self, switches: Mapping[str, str]) -> Result:
+        return self._tell("set_switches", dict(switches))
+
     def consult(self, call: str, interface: str, target: str, login: str = "") -> Result:
         return self._tell("consult", call, interface, target, login)
 

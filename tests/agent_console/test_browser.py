@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 from sqlalchemy import select
 from werkzeug.serving import make_server
 
@@ -100,8 +102,10 @@ def test_the_board_changes_by_itself(page: Page, sqlite: Database) -> None:
     expect(row.locator("[data-figure=waiting]")).to_have_text("1")
     put_live_agent(sqlite, 3, state="paused", reason="lunch")
     expect(page.locator("tr[data-agent=lan]")).to_contain_text("Ăn trưa")
+    put_live_agent(sqlite, 4, interface="Local/0913000801@hl-mobile/n")
+    expect(page.locator("tr[data-agent=lan]")).to_contain_text("di động …801")
     expect(page.locator("#banner-listener")).to_be_hidden()
-    put_listener(sqlite, 4, connected=False)
+    put_listener(sqlite, 5, connected=False)
     expect(page.locator("#banner-listener")).to_be_visible()
 
 
@@ -223,6 +227,101 @@ def test_an_agent_looks_up_a_place_beside_the_call_and_sends_it_by_sms(
         assert session.scalars(select(Notice.recipient)).all() == ["0912345678"]
 
 
+def test_times_are_the_servers_whatever_this_computers_clock_says(
+    page: Page, sqlite: Database
+) -> None:
+    page.add_init_script("""
+        const real = Date.now.bind(Date);
+        window.skew = 5 * 3600 * 1000;
+        Date.now = () => real() + window.skew;
+    """)
+    sign_in(page, "lan")
+    page.click("#sign-in")
+    put_live_agent(sqlite, 2, state="talking", since=datetime.now(UTC) - timedelta(seconds=100))
+    put_live_call(sqlite, 3, state="talking", agent="lan")
+    expect(page.locator("#state-time")).to_have_text(re.compile(r"1:[45]\d"))
+    expect(page.locator("#call-time")).to_have_text(re.compile(r"0:[0-3]\d"))
+    page.evaluate("window.skew = -9 * 3600 * 1000")  # set back in mid-call
+    put_live_agent(sqlite, 4, state="talking", since=datetime.now(UTC) - timedelta(seconds=200))
+    expect(page.locator("#state-time")).to_have_text(re.compile(r"3:[2-5]\d"))
+    expect(page.locator("#call-time")).to_have_text(re.compile(r"0:[0-5]\d"))
+
+
+def test_on_a_slow_network_a_note_says_that_it_is_on_its_way(page: Page, sqlite: Database) -> None:
+    call = call_id()
+    sign_in(page, "lan")
+    put_live_call(sqlite, 2, id=call, state="talking", agent="lan")
+    expect(page.locator("#caller")).to_have_text("0912345678")
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(3000)
+        route.continue_()
+
+    page.route("**/note", late)
+    page.fill("#note", "mạng chậm")
+    expect(page.locator("#note-state")).to_have_text("Đã giữ trong trình duyệt, đang gửi…")
+    page.fill("#note", "mạng chậm mà không mất chữ nào")  # while the first is still on its way
+    expect(page.locator("#note-state")).to_have_text("Đã lưu.")
+    with sqlite.reading() as session:
+        assert session.scalars(select(CallNote.text)).all() == ["mạng chậm mà không mất chữ nào"]
+
+
+def test_every_key_of_the_phone_is_named_by_the_question_mark(page: Page) -> None:
+    sign_in(page, "lan")
+    page.keyboard.press("?")
+    named = page.locator("#help dt").all_text_contents()
+    for title in page.locator("main button[title]").evaluate_all("all => all.map(e => e.title)"):
+        assert title in named
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+    page.keyboard.press("Shift+F2")  # as a click on the button: this agent has no phone yet
+    expect(page.locator("body")).to_have_attribute("data-registration", "lost")
+
+
+QUALITY = Path(__file__).parents[2] / "agent_console/frontend/src/quality.js"
+
+
+def test_the_opinion_score_follows_the_recommendations(chromium: Chromium) -> None:
+    """G.107 annex B has the scores of ratings, G.113 appendix I what loss takes from G.711."""
+    page = chromium.new_page()
+    page.evaluate(
+        "async (text) => { window.quality = await import('data:text/javascript;base64,' + text) }",
+        base64.b64encode(QUALITY.read_bytes()).decode(),
+    )
+    ratings = [100, 93.2, 90, 80, 70, 60, 50, 0, -20]
+    scores = [round(page.evaluate("r => quality.opinion(r)", one), 2) for one in ratings]
+    assert scores == [4.5, 4.41, 4.34, 4.02, 3.6, 3.1, 2.58, 1.0, 1.0]
+
+    def mos(loss: float, jitter: float, trip: float, robustness: str = "PLAIN") -> float:
+        return float(page.evaluate(
+            "([now, name]) => quality.mos(now, quality[name])",
+            [{"loss": loss, "jitter": jitter, "roundTrip": trip}, robustness],
+        ))
+
+    assert mos(0, 1, 10) > 4.3
+    assert mos(0.01, 1, 10, "CONCEALED") > mos(0.01, 1, 10) > mos(0.03, 1, 10) > mos(0.2, 1, 10)
+    assert mos(0, 1, 100) > mos(0, 1, 600) > mos(0, 80, 600)
+    assert [page.evaluate("s => quality.verdict(s)", one) for one in (4.2, 3.3, 2.0)] == [
+        "good", "fair", "bad"
+    ]
+    summed = page.evaluate("""() => {
+        const sum = new quality.Summary();
+        const at = (received, sent, roundTrip) =>
+            ({ heard: { received, lost: 0, jitter: 2 }, sent, roundTrip });
+        const before = at(100, null, 20);
+        const fine = at(250, { loss: 0, jitter: 1 }, 20);
+        const worse = at(400, { loss: 0.1, jitter: 9 }, null);
+        sum.add(quality.between(null, before));
+        sum.add(quality.between(before, fine));
+        sum.add(quality.between(fine, worse));
+        return sum.result;
+    }""")
+    assert (summed["samples"], summed["loss"], summed["jitter"]) == (2, 10, 9)
+    assert summed["worst"] < 1.7
+    assert 2.7 < summed["mean"] < 3.1
+    page.close()
+
+
 WCAG = {"runOnly": {
     "type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 }}
@@ -230,7 +329,7 @@ PAGES = {
     "": ("/login", "/report", "/results", "/status"),
     "lan": (
         "/agent", "/work", "/messages", "/cases", "/cases/new", "/citizens", "/knowledge",
-        "/points", "/account", "/account/factor", "/quality/mine",
+        "/points", "/account", "/account/factor", "/account/pin", "/quality/mine",
     ),
     "huy": (
         "/supervisor", "/supervisor?tv=1", "/calls", "/recordings", "/recordings/th1.b1-1.9",

@@ -213,3 +213,30 @@ def test_the_way_through_the_menus_says_what_was_heard(
     call = add_call(sqlite, agent="lan", branch="vaccine", path=VACCINE_PATH)
     told = lan.ask("GET", f"/agent/calls/{call.id}").get_json()["heard"]
     assert told[0] == {"menu": "Menu chính", "key": "3", "said": "main/3!"}
+
+
+LINE = {"samples": 12, "mean": 4.1, "worst": 2.3, "loss": 7.5, "jitter": 12.0, "round_trip": 85.0}
+
+
+def test_how_well_a_leg_was_heard_stands_in_the_list_of_calls(
+    agent: Browser, supervisor: Browser, sqlite: Database
+) -> None:
+    call = add_call(sqlite, agent="lan", outcome="answered").id
+    place = f"/agent/calls/{call}/line/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+    for _ in range(2):  # sent twice, as after an answer that was lost
+        assert agent.ask("PUT", place, LINE).status_code == 200
+    better = place.replace("0f1e", "ffff")
+    assert agent.ask("PUT", better, LINE | {"worst": 4.0}).status_code == 200
+    page = supervisor.client.get("/calls").get_data(as_text=True)
+    assert "Kém 2.3" in page
+    assert "mất gói 7.5 %" in page
+
+
+@pytest.mark.parametrize("wrong", [
+    {"samples": 0}, {"samples": True}, {"worst": float("nan")}, {"worst": "4"}, {"loss": -1},
+    {"mean": None}, {"jitter": 1e12},
+])
+def test_impossible_figures_of_a_line_are_refused(agent: Browser, wrong: dict[str, object]) -> None:
+    place = f"/agent/calls/{call_id()}/line/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+    assert agent.ask("PUT", place, LINE | wrong).status_code == 400
+    assert agent.ask("PUT", "/agent/calls/x/line/0f1e2d3c", LINE).status_code == 400

@@ -47,8 +47,7 @@ PUBLIC = {
 LOCAL = {"/metrics"}
 AGENTS = {
     "/agent", "/agent/phone", "/agent/calls", "/agent/calls/<call_id>", "/agent/people",
-    "/agent/scripts",
-    "/quality/mine",
+    "/agent/scripts", "/quality/mine", "/account/pin",
 }
 BOARDS = {
     "/knowledge/new", "/knowledge/<code>/edit", "/knowledge/<code>/versions", "/points/new",

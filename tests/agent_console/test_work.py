@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 
 from crm.database import Database
+from crm.models import RingOut
 from tests.agent_console.conftest import Browser, ObedientPhones
 from tests.agent_console.factories import add_call, call_id
 
@@ -47,6 +48,28 @@ def test_another_hears_who_has_it(agent: Browser, app: Flask, sqlite: Database) 
     refused = minh.submit(f"/work/missed/{NUMBER}/take")
     assert refused.status_code == 409
     assert "lan" in refused.get_data(as_text=True)
+
+
+def test_too_many_numbers_are_refused_with_the_time_from_which_on(
+    agent: Browser, sqlite: Database, phones: ObedientPhones
+) -> None:
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    with sqlite.transaction() as session:
+        session.add_all(
+            RingOut(number=NUMBER, by="lan", at=datetime.now(UTC)) for _ in range(30)
+        )
+    call = missed(sqlite)
+    phones.told.clear()
+    refused = agent.submit("/work/ring", number=NUMBER, call=call)
+    assert refused.status_code == 409
+    assert "trong một giờ" in refused.get_data(as_text=True)
+    aside = agent.ask("POST", f"/agent/calls/{call}/with", {
+        "act": "consult", "kind": "outside", "to": NUMBER,
+    })
+    assert aside.status_code == 409
+    assert phones.told == []
+    page = agent.client.get("/work").get_data(as_text=True)
+    assert "Trả lại" not in page  # nobody has taken the caller by it
 
 
 def test_what_makes_no_sense_is_refused(

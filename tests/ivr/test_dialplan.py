@@ -206,7 +206,8 @@ def test_switches_are_an_allow_list_of_extensions() -> None:
     days = [f"_day[.]XXXXXXXX={value}" for value in ("auto", "ope[n]", "closed")]
     lists = ["_poi[n]ts[.]test=.", "_poi[n]ts[.]vacci[n]atio[n]=.", "_poi[n]ts[.]relief=."]
     assert lines == [
-        *named, "_i[n]cide[n]t=.", "_bulleti[n]=.", *lists, "_block[.][0-9+]X.", *days
+        *named, "_i[n]cide[n]t=.", "_bulleti[n]=.", *lists, "_staff[.]X.", "_pi[n][.]X.",
+        "_block[.][0-9+]X.", *days
     ]
 
 
@@ -320,3 +321,21 @@ def test_agents_ring_services_help_lines_and_numbers_of_the_allowed_beginnings()
     assert re.findall(r"exten => ([^,]+),", found) == [
         "service-medical", "service-fire", "111", "_0237X.", "_09X.", "none"
     ]
+
+
+def test_agents_come_in_by_telephone_only_where_there_is_a_number_and_a_carrier() -> None:
+    given = {"staff_number": "02371023", "staff_key": "key-of-the-test"}
+    for without in (compiled(carriers=(CARRIER,)), compiled(**given)):
+        assert "[hl-staff]" not in without
+        assert "[hl-mobile]" not in without
+    text = compiled(carriers=(CARRIER,), **given)
+    assert "exten => 02371023,1" in contexts(text)["from-trunk"]
+    staff, members = contexts(text)["hl-staff"], contexts(text)["hl-staff-member"]
+    assert "SHA1(key-of-the-test:" in staff
+    # the same queues, levels and rules: no pause keeps emergencies away
+    for place, queue in enumerate(ALL_QUEUES):
+        served = f'"${{HL_SERVES:{place}:1}}" != "0"]?AddQueueMember({queue},'
+        assert f"{served}${{HL_INTERFACE}},$[${{HL_SERVES:{place}:1}} - 1]," in members
+    assert "PauseQueueMember(emergency" not in members
+    # told by nothing that would stand in the journal or in a log
+    assert not re.search(r"(CELGenUserEvent|UserEvent|NoOp|Log)\([^)]*HL_PIN", text)

@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from crm import keypad
 from crm.database import Database
 from crm.models import (
     Callback,
@@ -26,7 +27,9 @@ from crm.models import (
     ListenerState,
     LiveAgent,
     LiveCall,
+    Seat,
     Switch,
+    User,
 )
 from ivr.listener import Pace
 from ivr.live import Changes
@@ -384,3 +387,28 @@ def test_the_process_ends_on_sigterm_and_says_so(
     assert process.returncode == 0
     assert "Connected to Asterisk" in log
     assert not connected(sqlite)
+
+
+def test_who_came_in_by_telephone_has_left_the_seat_and_strangers_go(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    add_agent(database, "lan", "vaccine", seat="seat-001")
+    with database.transaction() as session:
+        lan = session.scalars(select(User).where(User.login == "lan")).one()
+        keypad.set_pin(session, lan, "730516", "key", by="lan", now=datetime.now(UTC))
+    ours, strange = (f"Local/{one}@hl-mobile/n" for one in ("0913000801", "0913000802"))
+    asterisk.lists["QueueStatus"] = (
+        member("lan", "PJSIP/seat-001", "emergency") + member("lan", "PJSIP/seat-001", "vaccine")
+        + member("lan", ours, "emergency") + member("lan", ours, "vaccine")
+        + member("minh", strange, "emergency")
+    )
+    with listening(asterisk, database):
+        until(lambda: len(asterisk.asked("Logoff")) >= 3)  # two repairs, and the switches
+        until(lambda: agents(database)["lan"].interface == ours)
+    assert {a["Interface"] for a in asterisk.asked("QueueRemove")} == {"PJSIP/seat-001", strange}
+    assert not asterisk.asked("QueueAdd")
+    with database.reading() as session:
+        assert session.scalars(select(Seat.user_id)).all() == [None]
+    asked = [a["Channel"] for a in asterisk.asked("Originate")]
+    told = [channel for channel in asked if "@hl-switch/" in channel]
+    assert [name.partition(".")[0] for name in told] == ["Local/staff", "Local/pin"]

@@ -459,3 +459,28 @@ def test_no_text_at_all_breaks_the_parser(name: str, values: dict[str, str | lis
         return
     if event:
         apply(mirror(), event)
+
+
+TELEPHONE = "Local/0913000801@hl-mobile/n"
+
+
+def test_a_telephone_outside_rings_before_it_talks_though_it_is_busy_at_once() -> None:
+    live = apply(mirror(), member(interface=TELEPHONE), Joined(A, at(0), "vaccine", 1, None))
+    apply(live, Offered(A, at(1), "called", "lan", "vaccine"),
+          member(interface=TELEPHONE, at=at(1.1), device=2))
+    assert live.agents.rows["lan"].state == "ringing"
+    apply(live, Offered(A, at(5), "connected", "lan", "vaccine"))
+    assert live.agents.rows["lan"].state == "talking"
+
+
+def test_an_agent_with_a_seat_and_a_telephone_is_at_the_telephone() -> None:
+    live = apply(mirror(), member(), member(interface=TELEPHONE, at=at(1), added=True))
+    apply(live, member(at=at(2), device=5))  # what is told of the seat, which is lost
+    row = live.agents.rows["lan"]
+    assert (row.interface, row.state) == (TELEPHONE, AgentState.READY)
+    both = [member(), member(interface=TELEPHONE)]
+    for members in (both, both[::-1]):
+        live.resync(snapshot([], members=members, when=at(3)))
+        assert live.agents.rows["lan"].interface == TELEPHONE
+    apply(live, member(at=at(4), added=True))  # signed in at the seat again
+    assert live.agents.rows["lan"].interface == SEAT

@@ -5,6 +5,7 @@ import { CaseForm } from "./case-form.js";
 import { documents, follow, signedOut } from "./feed.js";
 import { Guests } from "./guests.js";
 import { connectKnowledge } from "./knowledge.js";
+import { connectEcho, Line } from "./line.js";
 import { pauseLeft } from "./pauses.js";
 import { ask, clock, element, everySecond, given, make, RequestError, since, t, until } from "./page.js";
 import { Phone } from "./phone.js";
@@ -298,13 +299,24 @@ const KEYS = {
   F8: () => phone.call && phone.hold(!phone.call.held),
   F9: () => guests.toggle(),
   F10: () => guests.toggle(true),
+  "Shift+F2": () => press(line ? "ready" : "sign-in"),
+  "Shift+F4": () => press("pause"),
+  "Shift+F6": () => press("leave"),
+  "Shift+F3": () => panel.toggleKeypad(),
+  "Shift+F8": () => press("try-echo"),
+  "Shift+F9": () => element("note").focus(),
 };
+
+/** As if clicked: what cannot be clicked now does nothing. */
+const press = (id) => element(id).checkVisibility() && element(id).click();
+
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.ctrlKey && event.target.matches("#note-form *")) press("finish");
   if (event.altKey || event.ctrlKey || event.metaKey) return;
-  const key = event.shiftKey && KEYS[`Shift+${event.key}`] ? `Shift+${event.key}` : event.key;
-  if (KEYS[key]) {
+  const act = KEYS[(event.shiftKey ? "Shift+" : "") + event.key];
+  if (act) {
     event.preventDefault();
-    if (!event.repeat) KEYS[key]();
+    if (!event.repeat) act();
   } else if (event.key === "?" && !event.target.matches("input, textarea, select")) {
     element("help").showModal();
   }
@@ -324,6 +336,8 @@ if (wanted) {
   panel.open(wanted);
 }
 connectSettings(phone, ring);
+connectEcho(phone);
+const quality = new Line(phone);
 becomePhone();
 follow(
   (keys) => {
@@ -331,7 +345,10 @@ follow(
     draw();
     endWithSession();
   },
-  () => panel.serverIsBack(),
+  () => {
+    panel.serverIsBack();
+    quality.deliver();
+  },
 );
 everySecond(() => {
   drawTime();

@@ -2,7 +2,7 @@
 // What the ringing phone carries is shown at once; the server adds to it when it can.
 
 import { documents } from "./feed.js";
-import { ask, clock, element, given, make, pathInWords, RequestError, t } from "./page.js";
+import { ask, clock, element, given, make, pathInWords, RequestError, serverNow, t } from "./page.js";
 import { Notes } from "./notes.js";
 
 const JOURNAL_MS = 2000; // the record of a call follows its end by about a second
@@ -34,11 +34,11 @@ export class CallPanel extends EventTarget {
     element("hangup").addEventListener("click", () => phone.hangUp());
     element("mute").addEventListener("click", () => phone.mute(!phone.call?.muted));
     element("hold").addEventListener("click", () => phone.hold(!phone.call?.held));
-    element("keypad-toggle").addEventListener("click", () => this.#showKeypad(element("keypad").hidden));
-    element("keypad").addEventListener("click", ({ target }) => {
-      if (!target.dataset.key) return;
-      phone.press(target.dataset.key);
-      element("keys-sent").value += target.dataset.key;
+    element("keypad-toggle").addEventListener("click", () => this.toggleKeypad());
+    element("keypad").addEventListener("click", ({ target }) => target.dataset.key && this.#press(target.dataset.key));
+    element("keypad").addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.toggleKeypad();
+      else if (/^[0-9*#]$/.test(event.key)) this.#press(event.key);
     });
     element("note").addEventListener("input", ({ target }) => this.#edit({ text: target.value }));
     element("results").addEventListener("change", ({ target }) => {
@@ -78,10 +78,10 @@ export class CallPanel extends EventTarget {
     const before = this.#call;
     if (live) {
       const same = before && (before.id === live.id || (before.id === null && before.phase !== "past"));
-      const began = same && before.phase === live.phase ? before.at : Date.now();
+      const began = same && before.phase === live.phase ? before.at : serverNow();
       this.#show({ ...(same ? before : {}), ...filled(live), id: live.id, phase: live.phase, at: began });
     } else if (before && !["ended", "past"].includes(before.phase)) {
-      this.#show({ ...before, phase: "ended", at: Date.now() });
+      this.#show({ ...before, phase: "ended", at: serverNow() });
       const ended = this.#call.id;
       setTimeout(() => this.#loadOwnCalls(ended), JOURNAL_MS);
     } else {
@@ -117,6 +117,18 @@ export class CallPanel extends EventTarget {
     this.#learn();
   }
 
+  /** Open the keypad, for the keyboard too, or close it. */
+  toggleKeypad() {
+    const opening = element("keypad").hidden && this.#phone.call?.state === "talking";
+    this.#showKeypad(opening);
+    element(opening ? "keypad" : "keypad-toggle").focus();
+  }
+
+  #press(key) {
+    this.#phone.press(key);
+    element("keys-sent").value += key;
+  }
+
   serverIsBack() {
     this.#notes.flush();
     this.#known = null;
@@ -126,7 +138,7 @@ export class CallPanel extends EventTarget {
 
   tick() {
     const call = this.#call;
-    element("call-time").textContent = call?.at && call.phase !== "ended" ? clock(Date.now() - call.at) : "";
+    element("call-time").textContent = call?.at && call.phase !== "ended" ? clock(Math.max(0, serverNow() - call.at)) : "";
   }
 
   #show(call) {

@@ -57,9 +57,12 @@ export function setServerTime(iso) {
   offset = Date.parse(iso) - Date.now();
 }
 
+/** What the server's clock says, in milliseconds. */
+export const serverNow = () => Date.now() + offset;
+
 /** Milliseconds since a time of the server, and until one. */
-export const since = (iso) => Math.max(0, Date.now() + offset - Date.parse(iso));
-export const until = (iso) => Math.max(0, Date.parse(iso) - Date.now() - offset);
+export const since = (iso) => Math.max(0, serverNow() - Date.parse(iso));
+export const until = (iso) => Math.max(0, Date.parse(iso) - serverNow());
 
 /** 65000 → 1:05, and 3725000 → 1:02:05 */
 export function clock(milliseconds) {

@@ -8,7 +8,8 @@ const GATHERING_MS = 200; // longer gathering only delays the answer: Asterisk l
 
 /**
  * Events: "registration" (state: connecting, registered, lost, refused, none), "call" (the call
- * changed) and "microphone" (problem: the name of the DOMException, or null).
+ * changed), "echo" (it begins or ends) and "microphone" (problem: the name of the DOMException, or
+ * null; "Gone": it was unplugged).
  * A call: {id, caller, branch, path, state: ringing | answering | talking, muted, held}.
  */
 export class Phone extends EventTarget {
@@ -16,6 +17,7 @@ export class Phone extends EventTarget {
   registration = "none";
   #ua = null;
   #session = null;
+  #echo = null; // the session with the exchange's echo
   #microphone = null;
   #audio;
 
@@ -31,6 +33,15 @@ export class Phone extends EventTarget {
   /** The microphone's stream during a call, for the level meter. */
   get microphone() {
     return this.#microphone;
+  }
+
+  /** What carries the call's sound, to be asked how well. */
+  get connection() {
+    return this.#session?.connection ?? null;
+  }
+
+  get echoing() {
+    return this.#echo !== null;
   }
 
   /** Register: `line` is {socket, uri, secret}. */
@@ -76,8 +87,7 @@ export class Phone extends EventTarget {
     this.#change({ state: "answering" });
     sounds.stopRinging();
     try {
-      this.#microphone = await sounds.openMicrophone();
-      this.#said("microphone", { problem: null });
+      this.#hears(await sounds.openMicrophone());
     } catch (error) {
       this.#said("microphone", { problem: error.name });
       if (this.#session === session) this.#change({ state: "ringing" });
@@ -108,13 +118,66 @@ export class Phone extends EventTarget {
     else this.#session.unhold();
   }
 
+  /** Speak on with another microphone: the one in use is gone, or another was chosen. */
+  async changeMicrophone() {
+    const session = this.#session;
+    if (!session?.connection || !this.#microphone) return;
+    let fresh;
+    try {
+      fresh = await sounds.openMicrophone();
+    } catch (error) {
+      return this.#said("microphone", { problem: error.name });
+    }
+    if (this.#session !== session) return sounds.closeMicrophone(fresh);
+    const [track] = fresh.getAudioTracks();
+    track.enabled = !this.call.muted && !this.call.held;
+    await session.connection.getSenders().find((one) => one.track?.kind === "audio")?.replaceTrack(track);
+    sounds.closeMicrophone(this.#microphone);
+    this.#hears(fresh);
+    this.#said("call", {});
+  }
+
+  /**
+   * Ring the exchange's echo, in which one hears oneself. Resolves with {connection, microphone}
+   * once it has answered; rejects with a DOMException of the microphone's, or an Error.
+   */
+  async startEcho() {
+    if (this.#session || this.#echo || this.registration !== "registered") throw new Error("busy");
+    const microphone = await sounds.openMicrophone();
+    if (this.#session || this.#echo) {
+      sounds.closeMicrophone(microphone);
+      throw new Error("busy");
+    }
+    const session = this.#ua.call("echo", { mediaStream: microphone, pcConfig: { iceServers: [] } });
+    this.#echo = session;
+    this.#said("echo", {});
+    this.#listen(session.connection);
+    session.on("icecandidate", ({ ready }) => setTimeout(ready, GATHERING_MS));
+    return new Promise((resolve, reject) => {
+      const over = ({ cause }) => {
+        sounds.closeMicrophone(microphone);
+        if (this.#echo === session) this.#echo = null;
+        if (!this.#session) this.#audio.srcObject = null;
+        this.#said("echo", {});
+        reject(new Error(cause));
+      };
+      session.on("confirmed", () => resolve({ connection: session.connection, microphone }));
+      session.on("ended", over);
+      session.on("failed", over);
+    });
+  }
+
+  stopEcho() {
+    this.#echo?.terminate();
+  }
+
   /** Send a key to the other side (RFC 4733). */
   press(key) {
     if (this.call?.state === "talking") this.#session.sendDTMF(key, { transportType: "RFC2833" });
   }
 
   #ringing(session, request) {
-    if (this.#session) {
+    if (this.#session || this.#echo) {
       session.terminate({ status_code: 486 });
       return;
     }
@@ -155,6 +218,13 @@ export class Phone extends EventTarget {
       sounds.playOn(this.#audio, sounds.devices().output);
       this.#audio.play().catch(() => {}); // answering was a click: the browser lets it play
     });
+  }
+
+  #hears(microphone) {
+    this.#microphone = microphone;
+    this.#said("microphone", { problem: null });
+    const gone = () => this.#microphone === microphone && this.#said("microphone", { problem: "Gone" });
+    for (const track of microphone.getAudioTracks()) track.addEventListener("ended", gone);
   }
 
   #over(session) {

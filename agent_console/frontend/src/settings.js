@@ -13,6 +13,7 @@ export function microphoneProblem(name) {
       NotAllowedError: t("The browser refuses the microphone. Click the sign beside the page's address, allow the microphone, and load the page again."),
       NotFoundError: t("No microphone was found. Please plug in the headset and try again."),
       NotReadableError: t("Another program holds the microphone. Please close it and try again."),
+      Gone: t("The microphone is gone: the caller does not hear you. Plug the headset in again, or choose another microphone."),
       InsecureContext: t("This page was not opened over HTTPS, so the browser gives no microphone. Please tell the administrator."),
     }[name] ?? t("The microphone cannot be used ({name}).", { name })
   );
@@ -39,6 +40,7 @@ export function connectSettings(phone, ring) {
     element(`device-${use}`).addEventListener("change", (event) => {
       sounds.choose({ [use]: event.target.value });
       if (use === "output") sounds.playOn(element("remote"), event.target.value);
+      if (use === "input") phone.changeMicrophone();
     });
   }
   element("devices").addEventListener("toggle", listDevices);
@@ -62,15 +64,5 @@ export function connectSettings(phone, ring) {
   element("try-ring").addEventListener("click", async () => {
     await ring();
     setTimeout(() => phone.call?.state === "ringing" || sounds.stopRinging(), 3000);
-  });
-
-  let stopMeter = null; // the level is shown during every call
-  phone.addEventListener("call", () => {
-    const stream = phone.call?.state === "talking" ? phone.microphone : null;
-    if (stream && !stopMeter) stopMeter = sounds.meter(stream, level);
-    if (!stream && stopMeter) {
-      stopMeter();
-      stopMeter = null;
-    }
   });
 }

@@ -21,6 +21,10 @@ const BUSY = ["ready", "paused", "ringing", "talking", "wrapup", "unreachable"];
 
 const kind = (name) =>
   [...documents].filter(([key]) => key.startsWith(`${name}:`)).map(([, value]) => value);
+/** A seat or desk phone by its name, a telephone outside by its last digits. */
+const phoneOf = ({ interface: phone }) =>
+  phone?.startsWith("Local/") ? t("mobile …{digits}", { digits: phone.slice(6).split("@")[0].slice(-3) }) : (phone ?? "").replace("PJSIP/", "");
+
 const agents = () => kind("agent").filter((agent) => agent.state !== "offline");
 const ready = (queue) =>
   agents().filter((agent) => agent.state === "ready" && agent.queues.includes(queue)).length;
@@ -136,7 +140,7 @@ function drawAgents() {
         state, time,
         make("td", "", call ? callText(call) : ""),
         make("td", "", agent.queues.map((queue) => given.queues[queue] ?? queue).join(", ")),
-        make("td", "", (agent.interface ?? "").replace("PJSIP/", "")),
+        make("td", "", phoneOf(agent)),
         supervision.cell(agent),
       );
       row.dataset.agent = agent.login;

@@ -84,7 +84,7 @@ def test_after_no_answer_the_caller_waits_again_and_the_tries_are_counted(
     call(database, HOA, 60, "abandoned_queue")
     with database.transaction() as session:
         missed.take(session, HOA, "lan", NOW)
-        missed.note_ring(session, HOA, "lan", None, NOW, 10)
+        session.add(RingOut(number=HOA, by="lan", at=NOW))
         missed.finish(session, HOA, "lan", Result.NO_ANSWER, NOW)
     (again,) = waiting(database)
     assert (again.taken_by, again.tries) == (None, 1)
@@ -131,21 +131,11 @@ def test_of_two_who_take_at_once_one_has_it(database: Database) -> None:
     assert waiting(database)[0].taken_by == got[0]
 
 
-def test_calls_by_click_have_an_end_in_a_day(database: Database) -> None:
-    with database.transaction() as session:
-        for _ in range(3):
-            missed.note_ring(session, HOA, "lan", None, NOW, 3)
-        missed.note_ring(session, HOA, "minh", None, NOW, 3)
-        with pytest.raises(MissedError):
-            missed.note_ring(session, NAM, "lan", None, NOW, 3)
-        missed.note_ring(session, NAM, "lan", None, NOW + timedelta(days=1), 3)
-
-
 def test_what_is_done_is_forgotten_with_the_callers_numbers(database: Database) -> None:
     call(database, HOA, 60, "abandoned_queue")
     with database.transaction() as session:
         missed.take(session, HOA, "lan", NOW)
-        missed.note_ring(session, HOA, "lan", None, NOW, 10)
+        session.add(RingOut(number=HOA, by="lan", at=NOW))
         missed.finish(session, HOA, "lan", Result.HELPED, NOW)
         missed.take(session, NAM, "lan", NOW)
         missed.forget(session, NOW + timedelta(days=1))

@@ -614,3 +614,35 @@ def test_what_agents_do_with_the_recording_stands_in_its_call(database: Database
         assert [(one["state"], one["why"], one["by"]) for one in marks] == [
             ("paused", "card", "lan"), ("on", "", "lan"),
         ]
+
+
+def test_a_call_that_an_agents_own_telephone_took_is_answered_by_that_agent(
+    session: Session,
+) -> None:
+    asterisk = Asterisk()
+    caller = asterisk.queued()
+    box = asterisk.channel("PJSIP/carrier", of=caller)  # a voicemail box: nobody pressed 1
+    box.note("HL_LEG", call=caller.id)
+    box.note("ANSWER")
+    asterisk.wait(9)
+    box.end()
+    leg = asterisk.channel("PJSIP/carrier", of=caller)
+    leg.note("HL_LEG", call=caller.id)
+    leg.note("ANSWER")
+    asterisk.wait(4)
+    leg.note("HL_ANSWER", agent="lan", seat="mobile", call=caller.id)
+    leg.note("HL_RECORDING", file="th1.x-1.2.wav", call=caller.id)
+    leg.enter("br-mobile")  # through a pair of channels: each in a bridge of its own
+    caller.enter("br-caller")
+    asterisk.wait(20)
+    leg.leave("br-mobile")
+    leg.end()
+    caller.leave("br-caller")
+    caller.end()
+    call = applied(session, asterisk, caller)
+    assert (call.outcome, call.agent, call.recording) == ("answered", "lan", "th1.x-1.2.wav")
+    assert 19_500 < call.talk_ms < 20_500
+    legs = rows(session, "leg")
+    assert [(legs[one.id]["kind"], legs[one.id]["agent"]) for one in (box, leg)] == [
+        ("outside", None), ("agent", "lan")
+    ]

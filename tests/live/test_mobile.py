@@ -1,0 +1,230 @@
+"""Agents without network or browser: in the queues with a telephone of their own, by number and
+PIN, with everything behind Asterisk standing still. The carrier is a telephone of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+
+from crm.models import LiveAgent
+from ivr.phone import Call, Phone
+from ivr.phone.audio import has_tone
+from tests.live.people import Console, called, citizen, heard, until_heard
+from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
+
+CARRIER = "127.0.0.7"
+STAFF = "02371023"
+MOBILE, OTHER = "0913000801", "0913000802"
+WRAPUP_S = 6
+BEHIND = ("listener", "console", "scheduler", "tailer")
+
+
+@pytest.fixture(scope="module")
+def carrier_port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="module")
+def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    with running_hotline(
+        tmp_path_factory.mktemp("mobile") / "home", HOTLINE_STAFF_NUMBER=STAFF,
+        HOTLINE_TRUNK_SERVER=f"{CARRIER}:{carrier_port}", HOTLINE_WRAPUP_S=str(WRAPUP_S),
+    ) as running:
+        yield running
+
+
+@asynccontextmanager
+async def telephones(hotline: Hotline, port: int) -> AsyncIterator[Phone]:
+    """Every telephone that the hotline rings, once the hotline has found the carrier there."""
+    async with Phone(CARRIER, port) as phones:
+        def found() -> bool:
+            hotline.ask("pjsip qualify carrier")
+            return " Avail " in hotline.ask("pjsip show contacts")
+
+        await until(found, "the carrier can be reached")
+        yield phones
+
+
+async def until(look: Any, what: str, timeout_s: float = PATIENCE_S) -> None:
+    await asyncio.to_thread(wait_for, look, what, timeout_s)
+
+
+def new_pin(hotline: Hotline, login: str) -> tuple[str, str]:
+    """Number and PIN of an agent, as the administrator gets them."""
+    page = Console(hotline, "admin").submit(f"/users/{login}/pin", act="new")
+    number = re.search(r'<b class="secret">(\d+)</b>', page)
+    pin = re.search(r"data-pin>(\d+)<", page)
+    assert number
+    assert pin
+    return number[1], pin[1]
+
+
+async def typed(call: Call, hotline: Hotline, number: str, pin: str, after: int = 0) -> None:
+    await until_heard(call, hotline, "staff_number", after=after)
+    await call.press(f"{number}#")
+    await until_heard(call, hotline, "staff_pin", after=after)
+    await call.press(f"{pin}#")
+
+
+def live(hotline: Hotline, login: str) -> tuple[str, str | None]:
+    with hotline.database.reading() as session:
+        row = session.get(LiveAgent, login)
+        return (row.state, row.interface) if row else ("", None)
+
+
+async def to_agents(call: Call, hotline: Hotline) -> None:
+    await until_heard(call, hotline, "greeting_main")
+    await call.press("0")
+
+
+async def spoke(one: Call, other: Call) -> None:
+    for mine, theirs, hz in ((one, other, 1000), (other, one, 700)):
+        mine.play_tone(hz)
+        start = theirs.heard_length
+        hears = partial(
+            lambda call, hz, start: has_tone(call.heard_since(start), hz), theirs, hz, start
+        )
+        await until(hears, f"{hz} Hz are heard")
+
+
+def test_with_everything_else_dead_an_agent_comes_in_by_telephone_and_takes_calls(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    number, pin = new_pin(hotline, "agent1")
+    member = f"Local/{MOBILE}@hl-mobile/n"
+
+    async def scenario() -> None:
+        async with (
+            telephones(hotline, carrier_port) as outside, citizen(hotline, MOBILE) as mobile,
+            citizen(hotline, "0912000811") as first, citizen(hotline, "0912000812") as second,
+        ):
+            for name in BEHIND:
+                hotline.signal(name, signal.SIGSTOP)
+            try:
+                coming = await called(mobile, STAFF)
+                await typed(coming, hotline, number, pin)
+                await until_heard(coming, hotline, "agent_login_ok")
+                await coming.hang_up()
+                assert member in hotline.ask("queue show operator")
+
+                call = await called(first)
+                await to_agents(call, hotline)
+                box = await outside.incoming(PATIENCE_S)  # a voicemail box presses nothing
+                assert box.caller == "02371022"
+                box.answer()
+                box.play_tone(1000)
+                await until_heard(box, hotline, "staff_offer")
+                assert await box.ended(PATIENCE_S)
+                assert not call.heard_tone(1000)
+                rung = await outside.incoming(PATIENCE_S)
+                rung.answer()
+                await until_heard(rung, hotline, "staff_offer")
+                await rung.press("1")
+                await spoke(rung, call)
+                behind = await called(second)
+                await to_agents(behind, hotline)
+                await until_heard(behind, hotline, "queue_connecting")
+                await rung.hang_up()
+                over = time.monotonic()
+                await until_heard(call, hotline, "survey_intro")  # the agent has ended it
+                await call.hang_up()
+                again = await outside.incoming(PATIENCE_S)
+                assert time.monotonic() - over > WRAPUP_S - 1  # the wrap-up holds for them too
+                again.answer()
+                await until_heard(again, hotline, "staff_offer")
+                await again.press("1")
+                await spoke(again, behind)
+                await asyncio.sleep(2)  # less is no conversation
+                await behind.hang_up()
+                assert await again.ended(PATIENCE_S)
+            finally:
+                for name in BEHIND:
+                    hotline.signal(name, signal.SIGCONT)
+
+            await until(lambda: live(hotline, "agent1")[1] == member, "the board knows the mobile")
+            coming = await called(mobile, STAFF)
+            await typed(coming, hotline, number, pin)
+            await until_heard(coming, hotline, "staff_keys")
+            await coming.press("2")
+            await until_heard(coming, hotline, "agent_paused")
+            await until(lambda: live(hotline, "agent1")[0] == "paused", "the pause is shown")
+            await coming.press("1")
+            await until(lambda: live(hotline, "agent1")[0] == "ready", "ready again")
+            await coming.press("3")
+            await until_heard(coming, hotline, "staff_left")
+            await until(lambda: live(hotline, "agent1")[0] == "offline", "gone from the board")
+            assert member not in hotline.ask("queue show operator")
+
+    asyncio.run(scenario())
+    for caller in ("0912000811", "0912000812"):
+        call = hotline.call_of(caller)
+        assert (call["outcome"], call["agent"]) == ("answered", "agent1")
+        assert call["talk_s"] > 0
+        assert call["recording"]
+    assert hotline.call_of(MOBILE)["outcome"] == "self_served"
+    assert pin not in hotline.journal()
+    hotline.assert_ledger_complete()
+
+
+def test_three_wrong_pins_shut_the_number_and_the_telephone_for_a_quarter_of_an_hour(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    number, pin = new_pin(hotline, "agent2")
+    wrong = f"{(int(pin) + 1) % 10**6:06}"
+
+    async def scenario() -> None:
+        async with (
+            telephones(hotline, carrier_port), citizen(hotline, OTHER) as thief,
+            citizen(hotline, MOBILE) as agent,
+        ):
+            call = await called(thief, STAFF)
+            after = 0
+            for _ in range(3):
+                await typed(call, hotline, number, wrong, after)
+                await until_heard(call, hotline, "staff_wrong", after=after)
+                after = call.heard_length
+            await until_heard(call, hotline, "staff_locked", after=after)
+            assert await call.ended(PATIENCE_S)
+            call = await called(thief, STAFF)  # this telephone is not even asked
+            await until_heard(call, hotline, "staff_locked")
+            assert not heard(call.heard, hotline, "staff_number")
+            # nor does the right PIN open the number, from the agent's own telephone
+            call = await called(agent, STAFF)
+            await typed(call, hotline, number, pin)
+            await until_heard(call, hotline, "staff_locked")
+            assert await call.ended(PATIENCE_S)
+            long_ago = int(time.time()) - 901
+            hotline.ask(f"database put staff_wrong n.{number} 3.{long_ago}")
+            call = await called(agent, STAFF)
+            await typed(call, hotline, number, pin)
+            await until_heard(call, hotline, "agent_login_ok")
+            await call.press("3")
+            assert await call.ended(PATIENCE_S)
+
+    asyncio.run(scenario())
+    told = re.findall(r'extra"":""act=(\w+)\|number=(\d*)', hotline.journal())
+    assert told.count(("wrong", number)) == 3
+    assert ("locked", number) in told
+    wait_for(
+        lambda: f"by keypad, number {number}: wrong" in hotline.log.read_text(encoding="utf-8"),
+        "it stands in the log",
+    )
+    assert "agent2" not in hotline.ask("queue show operator")
+
+
+def test_what_asterisk_forgot_of_pins_it_is_told_again(hotline: Hotline) -> None:
+    number, _ = new_pin(hotline, "agent2")
+    wait_for(lambda: "agent2" in hotline.ask(f"database get switch staff.{number}"), "it is told")
+    hotline.ask("database deltree switch")
+    hotline.signal("listener", signal.SIGKILL)
+    wait_for(lambda: "agent2" in hotline.ask(f"database get switch staff.{number}"), "told again")
+    Console(hotline, "admin").submit("/users/agent2/pin", act="off")
+    wait_for(lambda: "Value: off" in hotline.ask(f"database get switch pin.{number}"), "taken away")
