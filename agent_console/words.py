@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from agent_console.door import console
 from crm.agents import results as call_results
 from crm.branches import BRANCHES, BY_ID, SERVICES
-from crm.calls import lines
+from crm.calls import lines as line_quality
 from crm.cases.categories import CATEGORIES
 from crm.cases.dispatch import Why
 from crm.cases.models import Case, Identity, Status
@@ -572,7 +572,7 @@ def satisfaction(score: int | None) -> str:
 def line(score: float) -> str:
     """How well agent and caller could hear each other, and the score of it."""
     names = {"good": _("Good"), "fair": _("Fair"), "bad": _("Bad")}
-    return f"{names[lines.verdict(score)]} {score:.1f}"
+    return f"{names[line_quality.verdict(score)]} {score:.1f}"
 
 
 def menu(menu_id: str) -> str:
