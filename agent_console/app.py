@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 
@@ -46,7 +47,11 @@ from agent_console import (
     reports,
     second_factor,
     service_reports,
+    shifts,
+    shifts_handovers,
+    shifts_instructions,
     single_sign_on,
+    staffing,
     supervision,
     tracing,
     ways,
@@ -89,8 +94,10 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # choices keep their order
     app.jinja_env.policies["json.dumps_kwargs"] = {}
     app.extensions["console"] = Console(
-        settings, database, commands, Feed(database, settings.service_level_s), secure,
-        secrets, heard, IdentityProvider(settings) if settings.oidc_issuer else None,
+        settings, database, commands,
+        Feed(database, settings.service_level_s, timedelta(minutes=settings.shift_late_min)),
+        secure, secrets, heard,
+        IdentityProvider(settings) if settings.oidc_issuer else None,
     )
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -106,7 +113,8 @@ def create_app(
         people, second_factor, single_sign_on, keypad, desk, desk_rules, call_desk, board,
         supervision, work, messages, recordings, quality, case_desk, case_intake, knowledge,
         points, controls, machines, bulletin, agency_people, officer_desk, citizens, tracing,
-        privacy, breaches, notice_desk, broadcast_desk, receipts, reports, service_reports,
+        privacy, breaches, shifts, shifts_handovers, shifts_instructions, staffing, notice_desk,
+        broadcast_desk, receipts, reports, service_reports,
         api_keys, expert_desk, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)

@@ -11,7 +11,7 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
-from agent_console import catalogues, telephone, words
+from agent_console import catalogues, shifts_words, telephone, words
 from agent_console.door import (
     Answer,
     console,
@@ -36,18 +36,23 @@ from crm.knowledge import scenes
 from crm.knowledge import scripts as desk_scripts
 from crm.models import Call, LiveCall, User
 from crm.rights import Right
+from crm.shifts import roster
 
 blueprint = Blueprint("desk", __name__, url_prefix="/agent")
 
 SHIFT = timedelta(hours=12)
+SHIFTS_AHEAD = timedelta(days=14)
 
 
 @blueprint.get("")
 @needs(Right.CALLS_TAKE)
 def page() -> Answer:
+    now = utc_now()
     with console().database.reading() as session:
         offered = [_result(one) for one in call_results.offered(session, None)]
-    return render_template("agent.html", given={
+        coming = roster.of_user(session, person().id, now, now + SHIFTS_AHEAD)
+    next_shift = coming[0] if coming else None
+    return render_template("agent.html", next_shift=next_shift, said=shifts_words, given={
         "offered": offered, "scenes": words.scenes(), "canRing": True,
         "login": person().login, "queues": list(person().skills), "phone": _phone(),
         "elsewhere": telephone.is_elsewhere(console(), person()),

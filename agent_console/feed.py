@@ -2,8 +2,9 @@
 
 What pages see is a set of documents, each a small JSON value under a key such as `agent:lan`,
 `call:th1.b1-1.2`, `queue:vaccine`, `branch:vaccine`, `today:vaccine`, `unreached:th1.b1-1.2`,
-`help:lan`, `rescue:th1.b1-1.2`, `menus`, `messages`, `listener:th1`, `database`. A page first gets
-all documents that it may see, then those that change (null: gone).
+`help:lan`, `rescue:th1.b1-1.2`, `instruction:7`, `read:lan`, `missing`, `handover`, `menus`,
+`messages`, `listener:th1`, `database`. A page first gets all documents that it may see, then those
+that change (null: gone).
 Each change is computed and encoded once, whatever the number of pages; a page that does not keep
 up is cut off, reconnects by itself and gets everything again.
 """
@@ -25,6 +26,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from agent_console import shifts_feed
 from crm import users, wallboard
 from crm.agents import assistance, pauses, rescue
 from crm.branches import BRANCHES
@@ -94,9 +96,12 @@ class _Live:
 class Feed:
     """Follows one database; `start` once in each console process, `close` at its end."""
 
-    def __init__(self, database: Database, service_level_s: int) -> None:
+    def __init__(
+        self, database: Database, service_level_s: int, late: timedelta = timedelta(minutes=10)
+    ) -> None:
         self._database = database
         self._service_level_s = service_level_s
+        self._late = late  # who is rostered and in no queue for so long is missing
         self._lock = threading.Lock()
         self._live = _Live({"database": {"ok": True}}, {"database": (EVERYBODY,)})
         self._subscribers: set[Subscriber] = set()
@@ -110,10 +115,11 @@ class Feed:
         self._unreached: dict[str, Document] = {}
         self._messages: Document = {"untaken": 0}
         self._owed: Document = {"callbacks": 0}
+        self._shifts: dict[str, Document] = {}
         self._room: dict[str, Document] = {}  # who needs help, calls for life, limits of pauses
         self._pauses: Mapping[str, pauses.Standing] = {}
         self._due = dict.fromkeys(  # monotonic
-            ("resync", "today", "unreached", "messages", "sessions", "room"), 0.0
+            ("resync", "today", "unreached", "messages", "sessions", "shifts", "room"), 0.0
         )
 
     def start(self) -> None:
@@ -192,6 +198,8 @@ class Feed:
             self._read_today(session, now)
             self._read_unreached(session)
             self._read_room(session, now)
+            if self._is_due("shifts", 0.3):
+                self._shifts = shifts_feed.documents(session, now, self._late)
             if self._is_due("messages", 2.0):
                 self._messages = {"untaken": messages.untaken(session)}
                 self._owed = {"callbacks": len(callbacks.still_open(session))}
@@ -300,14 +308,14 @@ class Feed:
     def _compose(self, listeners: Iterable[ListenerState], now: datetime) -> _Live:
         documents: dict[str, Document] = {
             "database": {"ok": True}, "messages": self._messages, "owed": self._owed, **self._today,
-            **self._unreached, **self._room,
+            **self._unreached, **self._room, **self._shifts,
         }
         topics: dict[str, tuple[str, ...]] = dict.fromkeys(
             ("database", "messages", "pause_limits", *self._unreached), (EVERYBODY,)
         )
         topics |= {
             key: (f"agent:{one['agent']}",) for key, one in self._room.items() if "agent" in one
-        }
+        } | shifts_feed.topics(self._shifts, EVERYBODY)
         for row in listeners:
             silent = now - row.seen_at > LISTENER_SILENT
             documents[f"listener:{row.node}"] = {"connected": row.connected and not silent}

@@ -9,6 +9,8 @@ from typing import Any, cast
 from flask import g
 from flask_babel import get_locale  # type: ignore[import-untyped]
 from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from agent_console.door import console
 from crm.agents import results as call_results
@@ -21,7 +23,7 @@ from crm.clock import VIETNAM
 from crm.desk import PauseReason
 from crm.knowledge.models import PointKind, State
 from crm.knowledge.scenes import SCENES
-from crm.models import AgentState, Outcome, Role
+from crm.models import AgentState, Outcome, Role, User
 from crm.notices.models import Purpose
 from crm.reports.document import grouped
 from crm.reports.health import Doubt
@@ -58,6 +60,11 @@ def roles() -> dict[str, str]:
         Role.OFFICER.value: _("Agency's officer"), Role.LEADER.value: _("Agency's leader"),
         Role.EXPERT.value: _("Doctor on duty"),
     }
+
+
+def names_of(session: Session) -> dict[str, str]:
+    """People's names by their logins."""
+    return {one.login: one.name for one in session.execute(select(User.login, User.name))}
 
 
 def missed_results() -> dict[str, str]:

@@ -13,12 +13,14 @@ from crm.models import Role
 
 _HEADS = (Role.SUPERVISOR, Role.ADMIN)
 _FLOOR = (Role.LEAD, *_HEADS)
+_LEADS = (Role.LEAD, Role.SUPERVISOR)
 _DISPATCH = (Role.DISPATCHER, *_FLOOR)
 _DESKS = (Role.AGENT, *_DISPATCH)
 _AGENCIES = (Role.OFFICER, Role.LEADER)
 
 PRIVILEGED = frozenset({*_DISPATCH, Role.AUDITOR})  # sign in with a second factor
 CHANGES_NOTHING = frozenset({Role.AUDITOR})  # but what is their own, whatever else the table says
+LEADS = frozenset(_LEADS)  # of shifts: one signs out, another signs in
 OF_AGENCIES = frozenset(_AGENCIES)  # whose accounts are given on the page of their agency
 
 
@@ -50,6 +52,16 @@ class Right(Enum):
     QUALITY_KEEP = "make score cards, draw calls and judge them", *_HEADS
     CONTROLS_SEE = "see the switches", *_FLOOR, Role.AUDITOR
     CONTROLS_SET = "change the switches", *_FLOOR
+
+    ROSTER_SEE = "the roster of everybody, and what was done to it", *_FLOOR, Role.AUDITOR
+    ROSTER_KEEP = "take in rosters, decide about swaps", *_FLOOR
+    SHIFTS_OWN = "one's own shifts: offer them, take others'", Role.AGENT, *_LEADS
+    HANDOVERS_SEE = "handovers of shifts, and how things stand", *_FLOOR, Role.AUDITOR
+    HANDOVERS_SIGN = "sign when a shift is handed over", *_LEADS
+    INSTRUCTIONS_SEE = "urgent instructions, and who has read them", *_FLOOR, Role.AUDITOR
+    INSTRUCTIONS_GIVE = "write, change and withdraw urgent instructions", *_FLOOR
+    STAFFING_SEE = "forecasts, and how many agents are needed", *_FLOOR, Role.AUDITOR
+    INSTRUCTIONS_READ = "say that one has read an urgent instruction", Role.AGENT, *_LEADS
 
     CASES_SEE = "read cases and their files", *_DESKS, Role.AUDITOR
     CASES_OPEN = "open, classify and complete cases", *_DESKS

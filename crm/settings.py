@@ -447,6 +447,16 @@ class Settings:
         "calendar", _matching("calendar|working", "calendar or working"),
         "What the 17 days of a general case count: calendar or working days"
     )
+    rest_between_shifts_h: int = _setting(
+        12, _number(0, 48),
+        "Hours of rest between two shifts of a person; the Labour Code (Art. 110) wants 12"
+    )
+    shift_late_min: int = _setting(
+        10, _number(0, 240), "Minutes after which who is rostered and in no queue is missing"
+    )
+    handover_within_min: int = _setting(
+        30, _number(5, 720), "Minutes within which a shift is handed over and taken over"
+    )
     service_level_percent: int = _setting(
         80, _number(1, 100), "Share of callers, in percent, that is answered in time, as agreed"
     )

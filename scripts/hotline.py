@@ -36,6 +36,8 @@ from scripts.commands import (
     programs,
     recordings,
     reports,
+    shifts,
+    staffing,
     trunk,
 )
 from scripts.commands import broadcasts as broadcast_commands
@@ -95,6 +97,8 @@ main.add_command(portals.portal)
 main.add_command(bulletins.bulletin)
 main.add_command(incidents.incident)
 main.add_command(reports.report)
+main.add_command(shifts.shift)
+main.add_command(staffing.staffing)
 main.add_command(notices.notice)
 main.add_command(backups.backup)
 main.add_command(privacy.journal)

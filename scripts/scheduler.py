@@ -31,7 +31,8 @@ from crm.privacy import resealing
 from crm.recordings import store
 from crm.reports import schedule, subscriptions
 from crm.settings import Settings
-from ivr import commands, ledger, provision
+from crm.shifts import handovers, standing
+from ivr import commands, doctor, ledger, provision
 from ivr.tls import console_address
 from prompts.catalogue import Catalogue
 from prompts.phrases import Phrases
@@ -71,6 +72,9 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.tidy, "cron", hour=2, minute=17, id="retention")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
     scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
+    scheduler.add_job(jobs.watch_handovers, "interval", minutes=1, id="handovers of shifts")
+    scheduler.add_job(jobs.examine, "interval", minutes=10, id="doctor",
+                      next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
     scheduler.add_job(jobs.forget_sessions, "cron", hour=3, minute=20, id="sessions")
     scheduler.add_job(jobs.note_audit_head, "cron", hour=0, minute=1, id="head of cases' events")
@@ -297,6 +301,26 @@ class Jobs:
         for number, sound, call in calls:
             if not (result := telephone.tell(number, sound, call)).done:
                 log.error("the end of an incident was not told: %s", result)
+
+    def watch_handovers(self) -> None:
+        """A shift that nobody hands over, or takes over, alarms."""
+        now = self._clock()
+        within = timedelta(minutes=self._settings.handover_within_min)
+        with self._database.transaction() as session:
+            for told in handovers.to_alarm(session, now, within):
+                log.warning("%s", told)
+                outbox.alarm(session, self._settings, subject=told, body=told, now=now)
+
+    def examine(self) -> None:
+        """What the doctor finds amiss stands in the handover of the shift."""
+        checks = doctor.examine(
+            self._settings, missing_prompts=lambda: speech.missing(self._settings),
+            unready_prompts=lambda: [one.name for one in speech.unready(self._settings)],
+        )
+        amiss = [(one.name, one.status, one.detail) for one in checks
+                 if one.status == doctor.FAILURE]
+        with self._database.transaction() as session:
+            standing.note_findings(session, amiss, self._clock())
 
     def check_ledger(self) -> None:
         """Every call of the journal against the rows; an unexplained one alarms."""

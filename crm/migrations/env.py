@@ -18,7 +18,9 @@ import crm.privacy.models
 import crm.privacy.trace_models
 import crm.quality.models
 import crm.recordings.models
-import crm.reports.models  # noqa: F401
+import crm.reports.models
+import crm.shifts.models
+import crm.staffing.models  # noqa: F401
 from crm.models import Base
 
 connection = context.config.attributes["connection"]

@@ -20,6 +20,7 @@ from crm.models import Call, Outcome
 from crm.reports import kept
 from crm.reports.models import CallDay, CountedDay
 from crm.reports.spans import begin, gaps
+from crm.staffing import history
 
 IN_TIME_MS = 60_000  # the service norm: a person within a minute
 NORM = 0.8  # for more than this share of those who wait for one
@@ -160,5 +161,6 @@ def count(session: Session, day: date, now: datetime, service_level_s: int) -> N
         session.add(CallDay(day=day, **dict(zip(one.__dataclass_fields__, astuple(one),
                                                 strict=True))))
     kept.keep(session, day, now, service_level_s)
+    history.keep(session, day, service_level_s)
     session.merge(CountedDay(day=day, counted_at=now))
     session.flush()

@@ -26,6 +26,7 @@ from crm.knowledge import articles, points, scripts
 from crm.models import CallNote, User
 from crm.notices.models import Notice
 from crm.settings import Settings
+from crm.shifts import instructions
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import SECRETS, ObedientPhones
 from tests.agent_console.factories import (
@@ -322,6 +323,31 @@ def test_the_opinion_score_follows_the_recommendations(chromium: Chromium) -> No
     page.close()
 
 
+def test_an_urgent_instruction_is_read_by_a_key_and_hides_no_call(
+    page: Page, sqlite: Database
+) -> None:
+    sign_in(page, "lan")
+    expect(page.locator("#instructions")).to_be_hidden()
+    now = datetime.now(UTC)
+    with sqlite.transaction() as session:
+        instructions.write(session, "Bão số 9: chuyển 112. " * 25, 4, by="huy", now=now)
+        instructions.write(session, "Đường dây 113 đổi số", 4, by="huy", now=now)
+    shown = page.locator("#instructions li")
+    expect(shown).to_have_count(2)
+    page.set_viewport_size({"width": 1024, "height": 768})
+    call = put_live_call(sqlite, 2, state="ringing", agent="lan")
+    expect(page.locator("#caller")).to_have_text("0912345678")
+    expect(page.locator("#caller")).to_be_in_viewport()
+    put_live_call(sqlite, 3, id=call, state="ended", agent="lan")
+    page.keyboard.press("F12")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text("113")
+    page.reload()  # what was read stays read
+    expect(shown).to_have_count(1)
+    page.get_by_role("button", name="Tôi đã đọc").click()
+    expect(page.locator("#instructions")).to_be_hidden()
+
+
 WCAG = {"runOnly": {
     "type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 }}
@@ -330,13 +356,16 @@ PAGES = {
     "lan": (
         "/agent", "/work", "/messages", "/cases", "/cases/new", "/citizens", "/knowledge",
         "/points", "/account", "/account/factor", "/account/pin", "/quality/mine",
+        "/shifts/mine",
     ),
     "huy": (
         "/supervisor", "/supervisor?tv=1", "/calls", "/recordings", "/recordings/th1.b1-1.9",
         "/quality", "/quality/cards/new",
         "/reports", "/reports/period", "/reports/service", "/agencies",
         "/controls", "/notices", "/tracing", "/privacy", "/breaches", "/broadcasts",
-        "/broadcasts/new", "/knowledge/new", "/points/new", "/desk-rules",
+        "/broadcasts/new", "/knowledge/new", "/points/new", "/desk-rules", "/shifts",
+        "/handovers", "/instructions", "/staffing",
+        "/staffing?calls=60&handling=240&agents=6",
     ),
     "quan": ("/users", "/api-keys"),
 }

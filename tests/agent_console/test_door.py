@@ -56,6 +56,8 @@ BOARDS = {
     "/broadcasts/<number>/files/<carrier>",
     "/supervisor", "/supervisor/waiting", "/supervisor/agents/<login>/skills",
     "/desk-rules",
+    "/shifts", "/shifts/roster.csv", "/handovers", "/staffing",
+    "/handovers/<int:handover_id>", "/handovers/<int:handover_id>.pdf", "/instructions",
     "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/recordings", "/recordings/<call_id>", "/quality", "/quality/averages.<kind>",
     "/quality/cards/new", "/quality/cards/<int:version_id>", "/quality/picks/<int:pick_id>",
@@ -67,7 +69,7 @@ BOARDS = {
 # of the people of agencies
 OFFICES = {"/agency", "/agency/<code>", "/agency/<code>/files/<int:number>"}
 FIGURES = {"/reports/figures", "/reports/figures/form.xlsx"}  # of the health department's officer
-MESSAGES = {"/messages", "/work"}  # of whoever does what callers ask for
+MESSAGES = {"/messages", "/work", "/shifts/mine"}  # of whoever does what callers ask for
 ADMINS = {"/users", "/api-keys"}
 DOCTORS = {"/doctor"}
 CASES = {

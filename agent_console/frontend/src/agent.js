@@ -4,6 +4,7 @@ import { CallPanel } from "./call-panel.js";
 import { CaseForm } from "./case-form.js";
 import { documents, follow, signedOut } from "./feed.js";
 import { Guests } from "./guests.js";
+import { acknowledgeFirst, drawInstructions } from "./instructions.js";
 import { connectKnowledge } from "./knowledge.js";
 import { connectEcho, Line } from "./line.js";
 import { pauseLeft } from "./pauses.js";
@@ -299,6 +300,7 @@ const KEYS = {
   F8: () => phone.call && phone.hold(!phone.call.held),
   F9: () => guests.toggle(),
   F10: () => guests.toggle(true),
+  F12: () => acknowledgeFirst(),
   "Shift+F2": () => press(line ? "ready" : "sign-in"),
   "Shift+F4": () => press("pause"),
   "Shift+F6": () => press("leave"),
@@ -342,6 +344,7 @@ becomePhone();
 follow(
   (keys) => {
     drawUnreached(keys);
+    drawInstructions(keys);
     draw();
     endWithSession();
   },

@@ -2,6 +2,7 @@
 
 import { connectAlarms, drawAlarms } from "./alarms.js";
 import { documents, follow } from "./feed.js";
+import { drawReaders, drawShifts } from "./instructions.js";
 import { clock, element, everySecond, given, make, since, t } from "./page.js";
 import { pauseLeft } from "./pauses.js";
 import { connectSkills } from "./skills.js";
@@ -218,6 +219,8 @@ showTheme();
 follow((keys) => {
   drawUnreached(keys);
   drawAlarms(keys);
+  drawReaders(keys, given.names);
+  drawShifts(keys);
   draw();
 });
 everySecond(draw);

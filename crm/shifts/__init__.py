@@ -1,0 +1,1 @@
+"""Who works when, what one shift hands to the next, and what everybody must know at once."""
