@@ -155,7 +155,7 @@ def test_who_reaches_nobody_stands_red_on_every_screen_until_rung_back(
             supervisor = await signed_in(browser, hotline, "truongca")
             for page in (agent, supervisor):
                 await expect(page.locator("#unreached li")).to_contain_text("0912000404")
-            await agent.locator("#unreached button").click()
+            await agent.locator("#unreached button", has_text="Đã gọi lại").click()
             for page in (agent, supervisor):
                 await expect(page.locator("#unreached")).to_be_hidden()
 
