@@ -28,6 +28,7 @@ from scripts.commands import (
     cases,
     imports,
     incidents,
+    load,
     notices,
     nuisance,
     operations,
@@ -108,6 +109,7 @@ main.add_command(broadcast_commands.broadcast)
 main.add_command(programs.token)
 main.add_command(programs.webhook)
 main.add_command(programs.open311)
+main.add_command(load.load)
 main.add_command(operations.probe)
 main.add_command(operations.install)
 
