@@ -4,6 +4,7 @@ import JsSIP from "jssip";
 
 import * as sounds from "./sounds.js";
 
+const REOFFER_MS = 200;
 const GATHERING_MS = 200; // longer gathering only delays the answer: Asterisk learns the rest
 
 /**
@@ -114,8 +115,16 @@ export class Phone extends EventTarget {
 
   hold(on) {
     if (this.call?.state !== "talking") return;
-    if (on) this.#session.hold();
-    else this.#session.unhold();
+    const session = this.#session;
+    this.#reoffer(() => this.call.held === on || (on ? session.hold() : session.unhold()));
+  }
+
+  /** Change something with the server: it is refused while another change is on its way, and then
+   * asked for again. */
+  #reoffer(act) {
+    const session = this.#session;
+    const again = () => this.#session === session && this.call?.state === "talking" && (act() || setTimeout(again, REOFFER_MS));
+    again();
   }
 
   /** Speak on with another microphone: the one in use is gone, or another was chosen. */
@@ -209,7 +218,8 @@ export class Phone extends EventTarget {
   /** The server is reached again in mid-call: asked within the call whether it is still there, as
    * nobody could say that the caller has hung up. */
   #reached() {
-    if (this.call?.state === "talking" && this.#session.isReadyToReOffer()) this.#session.renegotiate();
+    const session = this.#session;
+    if (this.call?.state === "talking") this.#reoffer(() => session.renegotiate());
   }
 
   #listen(connection) {
