@@ -1,8 +1,9 @@
 """Settings: one TOML file, each entry overridable by an environment variable `HOTLINE_<NAME>`.
 
 The file is `hotline.toml` in the state folder (`HOTLINE_HOME`, default `var/` beside the
-project), or the one that `HOTLINE_CONFIG` names. Lists are written `["a", "b"]` in the file and
-`a,b` in the environment. A wrong or unknown entry is one clear error; nothing is guessed.
+sources, `~/.local/state/hotline1022` of an installed package), or the one that `HOTLINE_CONFIG`
+names. Lists are written `["a", "b"]` in the file and `a,b` in the environment. A wrong or unknown
+entry is one clear error; nothing is guessed.
 """
 # ruff: noqa: RUF009  _setting is field() by another name
 
@@ -22,7 +23,7 @@ from crm.branches import QUEUES, SERVICES
 from crm.carriers import Carrier, forms
 from crm.errors import HotlineError
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parent.parent  # of an installed package: its site-packages
 SOURCE_DEFAULT = "default"
 DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
 DAYS = f"{DAY}(?:-{DAY})?"  # in Asterisk's words
@@ -904,7 +905,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises SettingsError with one sentence that names the entry, its source and what is wrong.
     """
     try:
-        home = _path(environ.get("HOTLINE_HOME", str(PROJECT / "var")))
+        home = _path(environ.get("HOTLINE_HOME", str(_usual_home(PROJECT))))
     except ValueError as error:
         raise SettingsError(f"HOTLINE_HOME: {error}") from error
     file = Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml")
@@ -936,6 +937,12 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{source}: {item.name} = {shown}: {error}") from error
         sources[item.name] = source
     return Settings(**values, sources=sources)
+
+
+def _usual_home(project: Path) -> Path:
+    if (project / "setup.cfg").exists():
+        return project / "var"
+    return Path.home() / ".local" / "state" / "hotline1022"
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:

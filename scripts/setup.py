@@ -133,7 +133,10 @@ def first_scripts(database: Database) -> None:
 
 
 def build_frontend(say: Say) -> str:
-    """Compile the texts and bundle the console's scripts if their sources changed."""
+    """Compile the texts and bundle the console's scripts if their sources changed. An installed
+    package has no sources of them, and brings both."""
+    if not FRONTEND.is_dir():
+        return "scripts and texts came with the package"
     compile_catalogues()
     stamp = BUNDLE / "built-from"
     sources = _fingerprint()

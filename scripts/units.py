@@ -40,8 +40,11 @@ class UnitsError(HotlineError):
     """The files cannot be written. The message says which and why."""
 
 
-def install(root: Path, user: str) -> list[str]:
-    """Write the files below `root`; one line for each. What somebody has changed stays."""
+def install(
+    root: Path, user: str, *, project: Path = PROJECT, python: str = sys.executable
+) -> list[str]:
+    """Write the files below `root`; one line for each. What somebody has changed stays. `project`
+    and `python` are where the program and its interpreter will lie when they are used."""
     rendered = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=False,  # noqa: S701
         keep_trailing_newline=True,
@@ -49,7 +52,7 @@ def install(root: Path, user: str) -> list[str]:
     told = []
     for template, place in FILES.items():
         text = rendered.get_template(template).render(
-            project=PROJECT, python=sys.executable, user=user
+            project=project, python=python, user=user
         )
         told.append(_write(root / place, text))
     return told

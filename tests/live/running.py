@@ -70,6 +70,9 @@ def wait_for(look: Callable[[], T], what: str, timeout_s: float = PATIENCE_S) ->
 class Hotline:
     """A hotline under test: `start`, call it, look into it, `stop`."""
 
+    command = HOTLINE
+    folder = PROJECT  # where it is called
+
     def __init__(self, home: Path, **overrides: str) -> None:
         console, sip, ws, ami = free_ports(4)
         self.home = home
@@ -113,8 +116,8 @@ class Hotline:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """The `hotline` command with this hotline's settings."""
         return subprocess.run(
-            [*HOTLINE, *words], env=self.environment, capture_output=True, text=True,
-            timeout=300, check=False, cwd=PROJECT,
+            [*self.command, *words], env=self.environment, capture_output=True, text=True,
+            timeout=300, check=False, cwd=self.folder,
         )
 
     def json(self, *words: str) -> Any:
@@ -133,8 +136,8 @@ class Hotline:
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as out:
             self._up = subprocess.Popen(
-                [*HOTLINE, "up"], env=self.environment, cwd=PROJECT, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, start_new_session=True,
+                [*self.command, "up"], env=self.environment, cwd=self.folder,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )
 
         def runs() -> bool:

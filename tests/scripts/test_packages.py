@@ -1,0 +1,223 @@
+"""The packages: all is in them, and each works where no sources lie."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crm.settings import PROJECT
+from tests.live.running import CACHE, Hotline
+
+ROOMS = ("agent_console", "crm", "dialplans", "docs/manuals", "ivr", "prompts", "scripts")
+NOT_RUN = {  # of the sources alone
+    "scripts/environment", "scripts/lock", "scripts/package", "scripts/run", "scripts/test",
+}
+LEFT_OUT = (
+    ".git", ".venv", "var", "dist", "build", "node_modules", "*.egg-info", "__pycache__",
+    ".*_cache",
+)
+BUILD = """
+import sys
+from setuptools import build_meta
+out = sys.argv[1]  # the first build leaves other arguments behind
+build_meta.build_wheel(out)
+build_meta.build_sdist(out)
+"""
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the source archive, made from a copy of the sources."""
+    folder = tmp_path_factory.mktemp("packages")
+    sources = folder / "sources"
+    shutil.copytree(PROJECT, sources, ignore=lambda at, names: {
+        *shutil.ignore_patterns(*LEFT_OUT)(at, names),
+        *(("dist",) if Path(at) == PROJECT and "dist" in names else ()),
+    } - ({"dist"} if Path(at).name == "static" else set()))
+    subprocess.run(
+        [sys.executable, "-c", BUILD, str(folder)], cwd=sources, check=True, capture_output=True,
+    )
+    shutil.rmtree(sources)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unpacked(packages: Path) -> Path:
+    folder = packages / "unpacked"
+    with zipfile.ZipFile(next(packages.glob("*.whl"))) as wheel:
+        wheel.extractall(folder)  # noqa: S202  our own
+    return folder
+
+
+def wanted() -> Iterator[str]:
+    """Every file of the rooms that the program may want when it runs."""
+    for room in ROOMS:
+        for file in (PROJECT / room).rglob("*"):
+            name = str(file.relative_to(PROJECT))
+            if file.is_file() and "__pycache__" not in name and "/frontend/" not in name:
+                yield name
+
+
+def run(folder: Path, code: str, home: Path) -> str:
+    """What a program prints that has this folder, and no sources, to import from."""
+    home.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=home, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(folder), "HOME": str(home)},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_wheel_has_every_file_of_the_program_and_nothing_else(unpacked: Path) -> None:
+    there = {
+        str(file.relative_to(unpacked)) for file in unpacked.rglob("*")
+        if file.is_file() and ".dist-info/" not in str(file)
+    }
+    assert set(wanted()) - NOT_RUN - there == set()
+    assert not [name for name in there if re.match(r"tests|agent_console/frontend|setup", name)]
+
+
+def test_the_source_archive_builds_again_without_a_browser_s_tools(packages: Path) -> None:
+    with tarfile.open(next(packages.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {
+        *wanted(), "setup.cfg", "setup.py", "pyproject.toml", "README.md", "Containerfile",
+        "requirements.lock", "agent_console/frontend/package-lock.json", "tests/conftest.py",
+    } - names == set()
+    assert not [name for name in names if "node_modules" in name]
+
+
+def test_a_wheel_without_the_browser_s_scripts_is_not_built(tmp_path: Path) -> None:
+    for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.md"):
+        shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / "agent_console").mkdir()
+    (tmp_path / "agent_console" / "app.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )
+    assert done.returncode
+    assert "agent_console/static/dist/agent.js is not built" in done.stderr
+
+
+def test_an_unpacked_wheel_finds_its_own_files_and_writes_into_the_home_alone(
+    unpacked: Path, tmp_path: Path
+) -> None:
+    before = {file for file in unpacked.rglob("*") if "__pycache__" not in str(file)}
+    printed = run(unpacked, """
+import crm.settings
+from crm import settings, secrets
+from crm.database import Database
+from agent_console.app import create_app
+from ivr import commands, provision
+from scripts import setup
+read = settings.load({})
+assert provision.load_menus(read)
+database = Database.of(read)
+read.home.mkdir(parents=True)
+database.migrate()
+setup.first_agencies(database)
+print(setup.build_frontend(print))
+made = secrets.ensure(read.home, [])
+client = create_app(read, database, commands.for_settings(read, made), made).test_client()
+assert "Tên đăng nhập" in client.get("/login").text
+assert client.get("/static/dist/agent.js").status_code == 200
+print(crm.settings.__file__)
+print(read.home)
+import os, sys
+sys.stdout.flush()
+os._exit(0)
+""", tmp_path / "empty")
+    assert printed.splitlines() == [
+        "scripts and texts came with the package", f"{unpacked}/crm/settings.py",
+        f"{tmp_path}/empty/.local/state/hotline1022",
+    ]
+    assert {file for file in unpacked.rglob("*") if "__pycache__" not in str(file)} == before
+
+
+def test_the_container_file_installs_what_the_lock_names_and_runs_as_nobody_s_root() -> None:
+    """No engine builds it here: its lines are read, and what they name is there."""
+    text = re.sub(r"\\\n", "", (PROJECT / "Containerfile").read_text(encoding="utf-8"))
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line and line[0] != "#"]
+    known = {"FROM", "RUN", "COPY", "ENV", "USER", "WORKDIR", "VOLUME", "CMD", "HEALTHCHECK"}
+    assert {word for word, _ in lines} <= known
+    assert lines[0][0] == "FROM"
+    said = {word: rest for word, rest in lines if word != "RUN"}
+    assert said["USER"] == "hotline"
+    source, wheel, _ = said["COPY"].split()
+    assert (PROJECT / source).is_file()
+    assert wheel == "dist/hotline1022-*.whl"
+    assert said["CMD"] == '["sh", "-c", "hotline setup && exec hotline up"]'
+    assert "--require-hashes" in next(rest for word, rest in lines if "pip" in rest)
+
+
+def pip(python: Path, *words: str) -> None:
+    subprocess.run(
+        [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *words],
+        check=True,
+    )
+
+
+@pytest.mark.full
+def test_a_wheel_in_a_new_environment_answers_a_call(packages: Path, tmp_path: Path) -> None:
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    pip(python, "--no-deps", "--require-hashes", "-r", str(PROJECT / "requirements.lock"))
+    pip(python, "--no-deps", str(next(packages.glob("*.whl"))))
+    hotline = Hotline(tmp_path / "home")
+    hotline.environment.pop("PYTHONPATH", None)
+    hotline.command = [str(python.with_name("hotline"))]
+    hotline.folder = tmp_path / "empty"
+    hotline.folder.mkdir()
+    try:
+        hotline.setup()
+        hotline.start()
+        done = hotline.run("call", "1022", "--from", "0912345678", "--press", "8", "--hold", "8")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert hotline.call_of("0912345678")["path"]
+        hotline.assert_ledger_complete()
+    finally:
+        hotline.stop()
+    assert not list(hotline.folder.iterdir())
+
+
+@pytest.mark.full
+def test_the_debian_package_unpacks_to_a_program_that_runs_with_the_host_s_python(
+    tmp_path: Path,
+) -> None:
+    subprocess.run([str(PROJECT / "scripts" / "package"), "deb"], check=True,
+                   env={**os.environ, "HOTLINE_DIST": str(tmp_path / "dist")})
+    deb = next((tmp_path / "dist").glob("*.deb"))
+    root = tmp_path / "root"
+    subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=True)
+    told = subprocess.run(["dpkg-deb", "-f", str(deb), "Depends"], check=True, capture_output=True,
+                          text=True).stdout
+    assert "python3 (>= 3." in told
+    assert "adduser" in told
+    unit = (root / "etc/systemd/system/hotline1022.service").read_text(encoding="utf-8")
+    assert "WorkingDirectory=/opt/hotline1022/lib\n" in unit
+    assert "ExecStart=/usr/bin/python3 -m scripts.hotline up\n" in unit
+    assert "/opt/hotline1022/lib" in (root / "usr/bin/hotline").read_text(encoding="utf-8")
+    hotline = Hotline(tmp_path / "home")
+    hotline.environment["PYTHONPATH"] = str(root / "opt/hotline1022/lib")
+    hotline.command = ["/usr/bin/python3", "-m", "scripts.hotline"]
+    hotline.folder = tmp_path
+    assert CACHE.is_dir()
+    try:
+        hotline.setup()
+        hotline.start()
+        done = hotline.run("call", "1022", "--from", "0912345678", "--press", "8", "--hold", "8")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert hotline.call_of("0912345678")["path"]
+    finally:
+        hotline.stop()
