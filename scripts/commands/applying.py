@@ -13,6 +13,7 @@ from dataclasses import asdict
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import print_json
 
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _WHY = click.option("--why", default="", help="The reason, for the history.")
@@ -95,7 +96,7 @@ def history(settings: Settings, as_json: bool, limit: int) -> None:
 
     rows = kept.records(settings.home)[-limit:]
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in rows], ensure_ascii=False, indent=1))
+        print_json([asdict(one) for one in rows])
         return
     for one in rows:
         click.echo(f"{one.number:>4}  {one.at}  {one.kind:<8}  {one.result:<11}  {one.who}  "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,13 @@ import click
 
 from crm.errors import HotlineError
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from crm.broadcasts.models import Broadcast
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 BY = click.option("--by", required=True, metavar="LOGIN", help="Who you are in the console.")
 
 
@@ -43,7 +42,7 @@ def list_(settings: Settings, limit: int, as_json: bool) -> None:
     with Database.of(settings).reading() as session:
         rows = [board.as_json(session, one) for one in board.latest(session, limit)]
     if as_json:
-        _json(rows)
+        print_json(rows)
         return
     for row in rows:
         told = row["recipients"] - row["progress"]["waiting"] - row["progress"]["cancelled"]
@@ -83,7 +82,7 @@ def show(settings: Settings, number: int, as_json: bool) -> None:
         row["invalid"] = found.invalid
         row["not_reached"] = [board.problem_line(one) for one in board.troubled(session, found)]
     if as_json:
-        _json(row)
+        print_json(row)
         return
     for name, value in row.items():
         click.echo(f"{name:<12} {value}")
@@ -260,7 +259,3 @@ def _may(session: Session, login: str) -> None:
     role = session.scalar(select(User.role).where(User.login == login, User.active.is_(True)))
     if role is None or not may(Role(role), Right.BROADCASTS, changing=True):
         raise BroadcastCommandError(f"{login} has no right to broadcasts")
-
-
-def _json(data: object) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=1))

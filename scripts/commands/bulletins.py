@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
 
 @click.group()
@@ -19,7 +19,7 @@ def bulletin() -> None:
 
 @bulletin.command(name="list")
 @click.option("--limit", default=20, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 @click.pass_obj
 def list_(settings: Settings, limit: int, as_json: bool) -> None:
     """The last bulletins, oldest first."""
@@ -29,7 +29,7 @@ def list_(settings: Settings, limit: int, as_json: bool) -> None:
     with Database.of(settings).reading() as session:
         rows = [bulletins.as_json(one) for one in bulletins.latest(session, limit)]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        print_json(rows)
         return
     for row in rows:
         state = "live" if row["live_since"] else "-"

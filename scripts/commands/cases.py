@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,11 @@ import click
 
 from crm.clock import VIETNAM
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
 if TYPE_CHECKING:
     from crm.cases.models import Case
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 _DAY = click.DateTime(["%Y-%m-%d"])
 _WHERE = click.option("--area", help="Code of the commune or ward (hotline area find NAME).")
 _ABOUT = click.option("--about", help="Code of the agency that it, or its staff, is about.")
@@ -107,7 +106,7 @@ def case_list(settings: Settings, limit: int, as_json: bool) -> None:
     with Database.of(settings).reading() as session:
         rows = [_masked(one, life.as_json(one)) for one in life.latest(session, limit)]
     if as_json:
-        _json(rows)
+        print_json(rows)
         return
     for row in rows:
         click.echo(
@@ -149,7 +148,7 @@ def case_show(settings: Settings, code: str, reason: str, as_json: bool) -> None
             for one in life.events_of(session, found)
         ]
     if as_json:
-        _json(shown)
+        print_json(shown)
         return
     for name, value in shown.items():
         if name != "events":
@@ -213,7 +212,7 @@ def case_verify(settings: Settings, as_json: bool) -> None:
     with Database.of(settings).reading() as session:
         found = audit.verify(session)
     if as_json:
-        _json({"events": found.events, "erased": found.erased, "head": found.head,
+        print_json({"events": found.events, "erased": found.erased, "head": found.head,
                "broken": found.broken})
     elif found.broken is None:
         click.echo(f"{found.events} events stand as written ({found.erased} notes erased)")
@@ -258,7 +257,7 @@ def agency_list(settings: Settings, as_json: bool) -> None:
             for one in register.standing(session, datetime.now(UTC))
         ]
     if as_json:
-        _json(rows)
+        print_json(rows)
         return
     for row in rows:
         click.echo(f"{row['code']:<10} {row['level']:<9} {row['name']}")
@@ -280,7 +279,7 @@ def area_find(words: tuple[str, ...], as_json: bool) -> None:
     name = " ".join(words)
     found = areas.find(name, vietnam_day(datetime.now(UTC)))
     if as_json:
-        _json([
+        print_json([
             {"code": one.named.code, "name": one.named.name, "district": one.named.district or None,
              "until": one.named.valid_to.isoformat() if one.named.valid_to else None,
              "today": [{"code": area.code, "name": area.name} for area in one.today]}
@@ -334,7 +333,7 @@ def route_gaps(settings: Settings, as_json: bool) -> None:
             for gap in routing.gaps(session, now)
         ]
     if as_json:
-        _json(rows)
+        print_json(rows)
     else:
         for row in rows:
             reaches = f"only {row['reaches']}" if row["reaches"] else "nobody"
@@ -353,7 +352,3 @@ def _end_of(day: datetime | None) -> datetime | None:
 
 def _local_day(at: str) -> str:
     return f"{datetime.fromisoformat(at).astimezone(VIETNAM):%Y-%m-%d}"
-
-
-def _json(data: object) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=1))

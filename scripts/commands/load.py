@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
 
 @click.command()
@@ -21,7 +21,7 @@ from crm.settings import Settings
               help="It is another machine, and yours to load.")
 @click.option("--as-citizens", is_flag=True,
               help="Not marked as tests: reports count them. Off this machine no mark is believed.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 @click.pass_obj
 def load(
     settings: Settings, name: str, rate: float, duration: float, target: str | None,
@@ -58,7 +58,7 @@ def load(
 
     outcome = asyncio.run(whole())
     if as_json:
-        click.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=1))
+        print_json(outcome.as_dict())
     else:
         click.echo("\n".join(outcome.lines()))
     if not outcome.well:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import json
 from datetime import UTC, datetime
 
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 STATES = ("waiting", "sending", "sent", "delivered", "failed", "suppressed")
 
 
@@ -34,7 +33,7 @@ def list_(settings: Settings, state: str | None, limit: int, as_json: bool) -> N
         found = board.latest(session, limit, State(state) if state else None)
         rows = [board.as_json(one) for one in found]
     if as_json:
-        _json(rows)
+        print_json(rows)
         return
     for row in rows:
         click.echo(
@@ -108,11 +107,7 @@ def optout_list(settings: Settings, as_json: bool) -> None:
             for one in rules.listed(session)
         ]
     if as_json:
-        _json(rows)
+        print_json(rows)
         return
     for row in rows:
         click.echo(f"{row['recipient']:<20} {row['since'][:16]}  {row['by']}")
-
-
-def _json(data: object) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=1))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import json
 from datetime import UTC, datetime
 
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
 
 @click.group()
@@ -18,7 +18,7 @@ def nuisance() -> None:
 
 @nuisance.command(name="list")
 @click.option("--limit", default=50, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 @click.pass_obj
 def list_(settings: Settings, limit: int, as_json: bool) -> None:
     """The last restrictions, oldest first, for review."""
@@ -29,7 +29,7 @@ def list_(settings: Settings, limit: int, as_json: bool) -> None:
     with Database.of(settings).reading() as session:
         rows = [rules.as_json(one, now) for one in rules.latest(session, limit)]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        print_json(rows)
         return
     for row in rows:
         state = "holds" if row["holds"] else "over"

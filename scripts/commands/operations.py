@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON
 
 
 @click.command()
 @click.option("--cure", is_flag=True, help="Kill what failed three times, to be started anew.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 @click.pass_obj
 def probe(settings: Settings, cure: bool, as_json: bool) -> None:
     """Place a test call, ask each part whether it is at work; exit code 1 if one is not."""

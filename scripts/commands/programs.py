@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import json
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from crm.clock import VIETNAM
 from crm.settings import Settings
+from scripts.commands.output import print_json
 
 
 @click.group()
@@ -147,4 +147,4 @@ def requests(
     conditions = {"status": status} if status else {}
     found = Client(endpoint, jurisdiction, form=form).requests(**conditions)
     told = [one.model_dump(mode="json") for one in found]
-    click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+    print_json(told)

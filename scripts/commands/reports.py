@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
 
 @click.group()
@@ -18,7 +18,7 @@ def report() -> None:
 
 @report.command()
 @click.option("--days", default=1, show_default=True, help="How far back.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 @click.pass_obj
 def waiting(settings: Settings, days: int, as_json: bool) -> None:
     """How right the waiting times were that callers were told."""
@@ -29,7 +29,7 @@ def waiting(settings: Settings, days: int, as_json: bool) -> None:
     with Database.of(settings).reading() as session:
         rows = waits.as_json(waits.accuracy(session, now - timedelta(days=days), now))
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     for row in rows:
         click.echo(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
 
 @click.group()
@@ -42,7 +42,7 @@ def import_(settings: Settings, file: Path, dry: bool) -> None:
 
 
 @shift.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 @click.pass_obj
 def missing(settings: Settings, as_json: bool) -> None:
     """Who is rostered now and in no queue."""
@@ -58,7 +58,7 @@ def missing(settings: Settings, as_json: bool) -> None:
             )
         ]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     for row in rows:
         click.echo(f"{row['login']:<16} since {row['since']}  {row['branch']}")

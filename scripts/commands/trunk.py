@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crm.settings import Settings
+from scripts.commands.output import AS_JSON, print_json
 
 if TYPE_CHECKING:
     from scripts.trunk.trial import Report
@@ -38,7 +38,7 @@ def questions(settings: Settings) -> None:
 @click.option("--failed", is_flag=True, help="The call did not come through.")
 @click.option("--dialled", help="With --failed: what was dialled.")
 @click.option("--note", default="", help="What else was seen: charged, voice of another, ...")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 @click.pass_obj
 def reach(
     settings: Settings, telephone: str | None, network: str | None, place: str | None,
@@ -62,7 +62,7 @@ def reach(
         sheet.enter(settings.home, made)
     rows = sheet.tries(settings.home)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in rows], ensure_ascii=False, indent=1))
+        print_json([asdict(one) for one in rows])
     else:
         click.echo(sheet.table(rows), nl=False)
 
@@ -73,7 +73,7 @@ def reach(
                                "in again).")
 @click.option("--save", type=click.Path(path_type=Path),
               help="Write the report: .md, .pdf or .json; with two carriers one file each.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@AS_JSON
 @click.pass_obj
 def test_(
     settings: Settings, index: int | None, number: str | None, save: Path | None, as_json: bool

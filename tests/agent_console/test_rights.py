@@ -20,7 +20,7 @@ from crm.database import Database
 from crm.knowledge import articles
 from crm.models import Role
 from crm.rights import Right
-from scripts import hotline
+from scripts.commands import users as command
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import Browser
 from tests.agent_console.factories import add_call
@@ -189,7 +189,7 @@ def test_privileged_roles_sign_in_with_a_second_factor() -> None:
 
 
 def test_the_command_line_makes_accounts_of_every_role_but_those_of_agencies() -> None:
-    assert set(hotline.ROLES) == set(Role) - rights.OF_AGENCIES
+    assert set(command.ROLES) == set(Role) - rights.OF_AGENCIES
 
 
 def test_a_doctor_sees_the_calls_they_took_without_numbers(app: Flask, sqlite: Database) -> None:
