@@ -600,6 +600,16 @@ class Settings:
     backup_key: Path | None = _setting(
         "", _optional(_path), "File with the passphrase of backups; keep a copy of it elsewhere"
     )
+    phone_networks: tuple[str, ...] = _setting(
+        "", _list(_network), "Networks of SIP desk phones: let in by the firewall besides carriers"
+    )
+    console_networks: tuple[str, ...] = _setting(
+        "", _list(_network),
+        "Networks from which console and WebSocket are reached (empty: all), for the firewall"
+    )
+    backup_days: int = _setting(
+        2, _number(1, 365), "Days after which the doctor finds the last backup too old"
+    )
     privacy_phones: tuple[str, ...] = _setting(
         "", _list(_PHONE), "Told by SMS of requests about personal data that are nearly due"
     )
@@ -786,7 +796,7 @@ class Settings:
     def unchecked(self, today: date) -> list[str]:
         """Those of them that nobody has tried of late."""
         since = today - timedelta(days=self.emergency_check_days)
-        fresh = {one.number for one in self.emergency_checked if one.on >= since}
+        fresh = {one.number for one in self.emergency_checked if since <= one.on <= today}
         return [number for number in self.emergency_numbers if number not in fresh]
 
     @property

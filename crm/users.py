@@ -99,6 +99,17 @@ def too_many(session: Session, login: str, address: str, now: datetime) -> bool:
     return guessed or by_address >= FAILURES_BY_ADDRESS
 
 
+def failing_addresses(session: Session, now: datetime) -> dict[str, datetime]:
+    """Addresses from which so many sign-ins failed that nobody is let in, and until when."""
+    since = now - FAILURE_WINDOW
+    found = session.execute(
+        select(LoginFailure.address, func.max(LoginFailure.at))
+        .where(LoginFailure.at > since).group_by(LoginFailure.address)
+        .having(func.count() >= FAILURES_BY_ADDRESS)
+    )
+    return {address: last + FAILURE_WINDOW for address, last in found}
+
+
 def _matches(stored: str, password: str) -> bool:
     with _hashing:
         try:

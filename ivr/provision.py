@@ -205,7 +205,7 @@ def files(
         "certificate_key": settings.tls_key or home / "tls" / "hotline.key",
         "seats": settings.seats, "rtp_first": settings.rtp_ports[0],
         "rtp_last": settings.rtp_ports[1], "loopback_media": loopback,
-        "host_addresses": _host_addresses() if loopback else [], "sounds": sounds(home),
+        "host_addresses": host_addresses() if loopback else [], "sounds": sounds(home),
         "sip": settings.sip_bind, "media_address": settings.media_address,
         "local_nets": ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
         "from_pattern": FROM_PATTERN, "carriers": settings.carriers,
@@ -278,10 +278,10 @@ def write(home: Path, wanted: Mapping[str, str]) -> list[str]:
 
 def host_names() -> list[str]:
     """Names and addresses under which browsers on other machines may reach this one."""
-    return sorted({socket.gethostname(), socket.getfqdn(), *_host_addresses()})
+    return sorted({socket.gethostname(), socket.getfqdn(), *host_addresses()})
 
 
-def _host_addresses() -> list[str]:
+def host_addresses() -> list[str]:
     """This host's own IPv4 addresses besides the loopback."""
     found: set[str] = set()
     try:

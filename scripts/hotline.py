@@ -36,6 +36,7 @@ from scripts.commands import (
     prompts,
     recordings,
     reports,
+    security,
     shifts,
     staffing,
     trunk,
@@ -105,6 +106,7 @@ main.add_command(programs.open311)
 main.add_command(load.load)
 main.add_command(operations.probe)
 main.add_command(operations.install)
+main.add_command(security.firewall)
 main.add_command(menus.menu_)
 main.add_command(prompts.prompts)
 main.add_command(users.user)
@@ -223,11 +225,11 @@ def doctor_(settings: Settings, alarm: bool, as_json: bool) -> None:
     from ivr import doctor
     from scripts import probe, speech
 
-    checks = doctor.examine(
+    checks = doctor.examine(doctor.Patient(
         settings,
         missing_prompts=lambda: speech.missing(settings),
         unready_prompts=lambda: [one.name for one in speech.unready(settings)],
-    )
+    ))
     if as_json:
         print_json({"checks": [asdict(check) for check in checks]})
     else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from agent_console.catalogues import compile_catalogues
-from crm import users
+from crm import first_accounts, users
 from crm.agencies import register
 from crm.branches import QUEUES
 from crm.cases import routing
@@ -46,7 +46,7 @@ def run(settings: Settings, say: Say) -> None:
     database.migrate()
     provision.prepare(settings, database)
     say(f"database: {'SQLite' if database.is_sqlite else 'PostgreSQL'}, schema current")
-    first_accounts(settings, database)
+    make_first_accounts(settings, database)
     first_agencies(database)
     first_scripts(database)
     build_prompts(settings, say)
@@ -85,30 +85,27 @@ def build_prompts(settings: Settings, say: Say) -> None:
     say(f"prompts: {ready} ready, {report.built} newly made, {report.from_recordings} recorded")
 
 
-def first_accounts(settings: Settings, database: Database) -> None:
+def make_first_accounts(settings: Settings, database: Database) -> None:
     """On an empty database: one account of each kind, with generated passwords."""
     now = datetime.now(UTC)
     wanted = [
         ("admin", "Quản trị", Role.ADMIN), ("truongca", "Trưởng ca", Role.SUPERVISOR),
         ("agent1", "Điện thoại viên 1", Role.AGENT), ("agent2", "Điện thoại viên 2", Role.AGENT),
     ]
-    lines = []
+    made = []
     with database.transaction() as session:
         if session.scalar(select(func.count()).select_from(User)):
             return
         for login, name, role in wanted:
             password = users.generate_password()
             queues = QUEUES if role is Role.AGENT else ()
-            users.create_user(
+            user = users.create_user(
                 session, login=login, name=name, role=role, password=password, now=now,
                 queues=queues,
             )
-            lines.append(f"{login:<10} {password}   {role.value}")
+            made.append((user, password))
         # on disk before the commit: accounts whose passwords nobody knows would be of no use
-        file = settings.home / "first-accounts.txt"
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            out.write("\n".join(lines) + "\n")
+        first_accounts.keep(settings.home, made)
 
 
 def first_agencies(database: Database) -> None:

@@ -27,6 +27,7 @@ from typing import IO
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
+from crm import first_accounts
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.notices import outbox
@@ -313,7 +314,7 @@ def banner(settings: Settings) -> str:
         "", "Hotline 1022 runs.", "",
         f"  Console    {tls.console_address(settings)}/",
     ]
-    accounts = settings.home / "first-accounts.txt"
+    accounts = settings.home / first_accounts.FILE
     if accounts.exists():
         lines += [f"  Accounts   from {accounts} (delete it once they are handed out):"]
         held = accounts.read_text(encoding="utf-8").splitlines()

@@ -25,8 +25,8 @@ CALLING = (
      "test_skills", "test_apply", "test_carriers", "test_rooms"),
     ("test_desks", "test_whole_way", "test_menus", "test_lookup", "test_walks", "test_load"),
     ("test_agent", "test_phone", "test_mobile", "test_recorded", "test_kept_calls",
-     "test_web_call", "test_network", "test_own_asterisk", "test_start", "test_doctor",
-     "test_door"),
+     "test_web_call", "test_network", "test_own_asterisk", "test_start", "test_doctor_faults",
+     "test_doctor", "test_door"),
 )
 _CALLS_NOBODY = len(CALLING) - 1  # its place: before the last line
 

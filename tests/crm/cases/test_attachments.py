@@ -20,6 +20,7 @@ from crm.database import Database
 from ivr import doctor
 from tests.crm.cases.factory import NOW, opened
 from tests.crm.intake import files
+from tests.ivr.patients import patient
 
 
 @pytest.mark.parametrize(("name", "content", "kind"), [
@@ -170,7 +171,8 @@ def test_the_doctor_counts_files_whose_content_is_gone(tmp_path: Path, sqlite: D
         attachments.add(
             session, opened(session), kept, giver=Giver.CITIZEN, by="citizen", now=NOW
         )
-    assert doctor._files(settings).status == "ok"
+    [found] = doctor.examine(patient(settings), only={"files"})
+    assert found.status == "ok"
     attachments.path_of(tmp_path, kept.sha256).unlink()
-    found = doctor._files(settings)
+    [found] = doctor.examine(patient(settings), only={"files"})
     assert (found.status, found.detail) == ("failure", "1 files of cases are gone")

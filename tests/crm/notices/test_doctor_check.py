@@ -9,13 +9,14 @@ from crm.database import Database
 from ivr import doctor
 from tests.crm.notices.factory import deliver, settings, written
 from tests.crm.notices.test_delivery import refused
+from tests.ivr.patients import patient
 
 
 def test_the_doctor_sees_what_does_not_arrive(sqlite: Database, tmp_path: Path) -> None:
     def status(**values: str) -> tuple[str, str]:
-        check = doctor._notices(
+        [check] = doctor.examine(patient(
             settings(tmp_path, database_url=str(sqlite.url), quiet_hours="off", **values)
-        )
+        ), only={"notices"})
         return check.status, check.detail
 
     assert status() == ("warning", "alarm_phones is set, and nobody takes SMS")
@@ -29,4 +30,5 @@ def test_the_doctor_sees_what_does_not_arrive(sqlite: Database, tmp_path: Path) 
         now += timedelta(minutes=30)
     assert status() == ("warning", "1 failed in the last week")
     broken = settings(tmp_path, database_url=f"sqlite:///{tmp_path}/none/x.db")
-    assert doctor._notices(broken).status == "failure"
+    [check] = doctor.examine(patient(broken), only={"notices"})
+    assert check.status == "failure"
