@@ -22,6 +22,9 @@ FILES = {
     "hotline1022-probe.timer.j2": UNITS / "hotline1022-probe.timer",
     "hotline1022-doctor.service.j2": UNITS / "hotline1022-doctor.service",
     "hotline1022-doctor.timer.j2": UNITS / "hotline1022-doctor.timer",
+    "hotline1022-firewall.service.j2": UNITS / "hotline1022-firewall.service",
+    "hotline1022-bans.service.j2": UNITS / "hotline1022-bans.service",
+    "hotline1022-bans.timer.j2": UNITS / "hotline1022-bans.timer",
     "logrotate.j2": Path("etc/logrotate.d/hotline1022"),
     "hotline.toml.j2": Path("etc/hotline1022/hotline.toml"),
 }
@@ -33,7 +36,9 @@ Then, as root:
   HOTLINE_HOME=/var/lib/hotline1022 HOTLINE_CONFIG=/etc/hotline1022/hotline.toml hotline setup
   chown -R {user}: /var/lib/hotline1022
   systemctl daemon-reload
-  systemctl enable --now hotline1022 hotline1022-probe.timer hotline1022-doctor.timer"""
+  systemctl enable --now hotline1022 hotline1022-probe.timer hotline1022-doctor.timer
+  hotline firewall     # who may reach which port; if that is right:
+  systemctl enable --now hotline1022-firewall hotline1022-bans.timer"""
 
 
 class UnitsError(HotlineError):
