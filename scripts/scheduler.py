@@ -313,10 +313,10 @@ class Jobs:
 
     def examine(self) -> None:
         """What the doctor finds amiss stands in the handover of the shift."""
-        checks = doctor.examine(
+        checks = doctor.examine(doctor.Patient(
             self._settings, missing_prompts=lambda: speech.missing(self._settings),
             unready_prompts=lambda: [one.name for one in speech.unready(self._settings)],
-        )
+        ))
         amiss = [(one.name, one.status, one.detail) for one in checks
                  if one.status == doctor.FAILURE]
         with self._database.transaction() as session:
