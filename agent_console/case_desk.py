@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from agent_console import case_intake, places, words
 from agent_console.door import Answer, console, needs, person, utc_now
 from agent_console.places import PlaceError
-from crm import areas
+from crm import areas, packs
 from crm.agencies import register
 from crm.agencies.register import AgencyError
 from crm.agents import rescue
@@ -24,7 +24,7 @@ from crm.calls.facts import CALL_ID
 from crm.cases import codes, dispatch, drafts, groups, life, questions, reading
 from crm.cases import links as case_links
 from crm.cases import words as case_words
-from crm.cases.categories import CATEGORIES, CategoryError
+from crm.cases.categories import CategoryError
 from crm.cases.deadlines import GENERALS
 from crm.cases.life import CaseError, Refusal
 from crm.cases.models import Case, Identity, Status
@@ -405,7 +405,7 @@ def _choices(session: Session, error: Exception | None) -> dict[str, object]:
     sides = error.sides if isinstance(error, PlaceError) else {}
     return {
         "problem": words.case_problem(_code_of(error)) if error else None, "sides": sides,
-        "categories": CATEGORIES, "identities": Identity,
+        "categories": packs.offered(console().settings.home), "identities": Identity,
         "agencies": register.standing(session, now),
         "names": sorted({area.name for area in areas.all_areas()}),
     }

@@ -204,7 +204,8 @@ def switch_value(value: str) -> str:
         "on": _("Switched on"), "off": _("Switched off"), "auto": _("By the calendar"),
         "open": _("Open"), "closed": _("Closed"), "none": _("Nothing"),
         "high_volume": _("Many calls, long waits"),
-        "disaster": _("Disaster: key 4 for rescue"), "trial": _("Trial operation"),
+        "disaster": _("Disaster: key 4 for rescue"), "epidemic": _("Epidemic: please be patient"),
+        "trial": _("Trial operation"),
     }[value])
 
 

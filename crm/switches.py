@@ -34,7 +34,8 @@ DAY = "day."
 DAY_VALUES = ("auto", "open", "closed")
 KNOWN: dict[str, tuple[str, ...]] = {
     "overload": ("off", "on"),
-    "notice": ("none", "high_volume", "disaster", "trial"),  # said after the emergency line
+    # said after the emergency line
+    "notice": ("none", "high_volume", "disaster", "epidemic", "trial"),
     "survey": ("on", "off"),
     # the scheduler stops it where predictions are wrong (crm.calls.waits)
     **{f"wait.{queue}": ("on", "off") for queue in QUEUES if queue != EMERGENCY},

@@ -77,6 +77,7 @@ def compile_dialplan(
         "queues": ALL_QUEUES,
         "languages": languages,
         "notice": consents.NOTICE,
+        "pack_notice": menus.notice,
         "language_queues": [one.id for one in LANGUAGES],
         "language_wait_s": LANGUAGE_WAIT_S,
         "place_again_s": PLACE_AGAIN_S,

@@ -32,9 +32,10 @@ from pathlib import Path
 
 import yaml
 
-from crm import switches
+from crm import packs, switches
 from crm.branches import BY_ID
 from crm.errors import HotlineError
+from crm.packs import Pack
 
 KEYS = frozenset("0123456789*#")
 DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
@@ -136,6 +137,8 @@ class Menus:
 
     menus: Mapping[str, Menu]
     leaves: Mapping[str, Leaf]
+    pack: str = packs.USUAL
+    notice: str = "none"  # of every call, where the switch names none
 
     @property
     def main(self) -> Menu:
@@ -146,15 +149,22 @@ class Menus:
         return next((menu.hours for menu in self.menus.values() if menu.branch == branch), ())
 
 
-def load(folder: Path) -> Menus:
-    """Read and check all menu files of a folder. Raises MenuError with every fault found."""
+def load(folder: Path, pack: Pack | None = None) -> Menus:
+    """Read and check all menu files of a folder, those of a scenario pack in the place of others of
+    the same name. Raises MenuError with every fault found."""
     reader = _Reader()
-    files = sorted(folder.glob("*.yml"))
+    files = {file.name: file for file in sorted(folder.glob("*.yml"))}
     if not files:
         raise MenuError([Fault(str(folder), "", 1, "there is no menu file (*.yml) here")])
-    for file in files:
+    if pack is not None:
+        files |= {file.name: file for file in pack.menus}
+    for file in files.values():
         reader.read(file)
+    if pack is not None:
+        reader.set_hours(pack)
     menus = Menus(reader.menus, reader.leaves)
+    if pack is not None:
+        menus = replace(menus, pack=pack.name, notice=pack.notice)
     faults = reader.faults or _structure_faults(menus)
     if faults:
         raise MenuError(faults)
@@ -286,6 +296,17 @@ class _Reader:
             )
             self.menus[name] = replace(menu, options=options)
 
+    def set_hours(self, pack: Pack) -> None:
+        """The opening hours that a pack gives to branches."""
+        self._file, self._name = packs.FILE, pack.name
+        for branch, slots in pack.hours.items():
+            if branch not in BY_ID:
+                self._fault(None, f"unknown branch {branch}; there are {', '.join(BY_ID)}")
+            hours = tuple(slot for text in slots if (slot := self._slot(text, None)))
+            for name, menu in self.menus.items():
+                if menu.branch == branch:
+                    self.menus[name] = replace(menu, hours=hours)
+
     def _fault(self, node: yaml.Node | None, what: str) -> None:
         line = node.start_mark.line + 1 if node else 1
         self.faults.append(Fault(self._file, self._name, line, what))
@@ -380,12 +401,19 @@ class _Reader:
             return ()
         slots = []
         for text in self._texts(node, HOURS, "slot such as mon-fri 07:00-17:00"):
-            if text:
-                days, opens, closes = HOURS.fullmatch(text).groups()  # type: ignore[union-attr]
-                if not opens < closes <= "23:59":
-                    self._fault(node, f"{text}: it must close after it opens, 23:59 at the latest")
-                slots.append(Hours(days, f"{opens}-{closes}"))
+            if text and (slot := self._slot(text, node)):
+                slots.append(slot)
         return tuple(slots)
+
+    def _slot(self, text: str, node: yaml.Node | None) -> Hours | None:
+        match = HOURS.fullmatch(text)
+        if match is None:
+            self._fault(node, f"{text}: expected a slot such as mon-fri 07:00-17:00")
+            return None
+        days, opens, closes = match.groups()
+        if not opens < closes <= "23:59":
+            self._fault(node, f"{text}: it must close after it opens, 23:59 at the latest")
+        return Hours(days, f"{opens}-{closes}")
 
     def _options(self, node: yaml.Node | None, where: yaml.Node) -> tuple[Option, ...]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:

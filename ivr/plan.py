@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from pathlib import Path
 
-from crm import secrets
+from crm import packs, secrets
 from crm.settings import Settings
 from ivr import provision, runtime
 
@@ -200,6 +200,7 @@ _RULES: dict[str, _Rule] = {
     "indications.conf": (Effect.NEW_CALLS, "tones of new calls",
                          ("module reload indications",)),
     "ccss.conf": (Effect.NONE, "not used", ("module reload ccss",)),
+    packs.IN_FORCE: (Effect.NONE, "which scenario pack the menus are from", ()),
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from crm import secrets
+from crm import packs, secrets
 from crm.branches import ALL_QUEUES, LANGUAGES, NAMING, QUEUES, Language
 from crm.database import Database
 from crm.errors import HotlineError
@@ -183,8 +183,8 @@ def write_music(settings: Settings) -> None:
 
 
 def load_menus(settings: Settings) -> menu.Menus:
-    """The menus of this installation, checked. Raises menu.MenuError."""
-    return menu.load(settings.menus)
+    """The menus of this installation and its scenario pack, checked. Raises menu.MenuError."""
+    return menu.load(settings.menus, packs.chosen(settings.home))
 
 
 def files(
@@ -230,6 +230,7 @@ def files(
     )
     made_files = {f"{name}.conf": render(f"{name}.conf.j2", values) for name in templates}
     made_files |= _SHORT_FILES
+    made_files[packs.IN_FORCE] = packs.written(menus.pack)
     made_files["extensions.conf"] = compile_dialplan(
         menus, numbers=settings.dialled, capacity=settings.admitted,
         queue_timeout_s=settings.queue_timeout_s, wrapup_s=settings.wrapup_s,

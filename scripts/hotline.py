@@ -30,6 +30,7 @@ from scripts.commands import (
     notices,
     nuisance,
     operations,
+    packs,
     portals,
     privacy,
     programs,
@@ -80,6 +81,7 @@ main.add_command(applying.plan_)
 main.add_command(applying.apply_)
 main.add_command(applying.history)
 main.add_command(applying.rollback)
+main.add_command(packs.pack)
 main.add_command(trunk.trunk)
 main.add_command(cases.case_)
 main.add_command(cases.agency_)

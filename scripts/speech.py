@@ -28,7 +28,7 @@ DIALPLAN_PROMPTS = (
     "emergency_menu", "emergency_outside", "emergency_fallback", "emergency_stay",
     "whisper_emergency", IN_REVIEW, "listening", "lead_in", "overload_reject",
     "voicemail_start", "voicemail_max", "voicemail_saved", "beep", "moh_default", "over",
-    "notice_high_volume", "notice_disaster", "notice_trial", "holiday_notice",
+    "notice_high_volume", "notice_disaster", "notice_epidemic", "notice_trial", "holiday_notice",
     "survey_intro", "survey_q1", "survey_thanks",
     "callback_offer", "callback_use_this_number", "callback_enter_number",
     "callback_number_invalid", "callback_refused_number", "callback_too_many",

@@ -24,11 +24,11 @@ def menu_() -> None:
 @click.pass_obj
 def menu_check(settings: Settings, folder: Path | None, as_json: bool) -> None:
     """Name every fault with its file, menu and line."""
-    from ivr import menu
+    from ivr import menu, provision
     from scripts import speech
 
     try:
-        menus = menu.load(folder or settings.menus)
+        menus = menu.load(folder) if folder else provision.load_menus(settings)
         faults = speech.menu_faults(settings, menus)
     except menu.MenuError as error:
         faults = error.faults

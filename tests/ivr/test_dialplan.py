@@ -5,7 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from crm import switches
+from crm import packs, switches
 from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES
 from crm.carriers import Carrier
 from crm.settings import Expert
@@ -339,3 +339,10 @@ def test_agents_come_in_by_telephone_only_where_there_is_a_number_and_a_carrier(
     assert "PauseQueueMember(emergency" not in members
     # told by nothing that would stand in the journal or in a log
     assert not re.search(r"(CELGenUserEvent|UserEvent|NoOp|Log)\([^)]*HL_PIN", text)
+
+
+def test_the_notice_of_a_pack_is_said_where_the_switch_names_none_and_nothing_is_full() -> None:
+    flood = compiled(menus=menu.load(MENUS, packs.named("flood")))
+    main = contexts(flood)["hl-menu-main"]
+    assert main.index("DB(switch/notice)") < main.index("=high_volume") < main.index("=disaster")
+    assert "Set(HL_NOTE=disaster)" not in compiled()

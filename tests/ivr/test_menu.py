@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from crm import packs
 from ivr import menu
 from ivr.provision import MENUS
+from prompts.catalogue import Catalogue
 
 MAIN = """\
 menu: main
@@ -159,3 +161,44 @@ def test_emergency_named_after_eight_seconds_or_a_service_after_25_is_too_late(
     assert [fault.what for fault in late] == ["the emergency key is named after 8.5 s; 8 s at most"]
     late = menu.prompt_faults(menus, known, {**dict.fromkeys(known, 1000), "main_menu_1": 24_000})
     assert [(fault.line, fault.what[:5]) for fault in late] == [(5, "key 1"), (6, "key 0")]
+
+
+@pytest.mark.parametrize("name", packs.names())
+def test_a_scenario_pack_is_whole_in_itself_and_keeps_the_keys(name: str) -> None:
+    menus = menu.load(MENUS, packs.named(name))
+    usual = menu.load(MENUS)
+    assert {one.key: (one.act, one.target) for one in menus.main.options} == {
+        one.key: (one.act, one.target) for one in usual.main.options
+    }
+    catalogue = Catalogue.load().prompts
+    known = {one.id: one.barge_in for one in catalogue.values() if not one.vars}
+    assert menu.prompt_faults(menus, known, dict.fromkeys(known, 1000)) == []
+    assert menus.pack == name
+
+
+def test_a_pack_replaces_files_and_gives_hours_and_names_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, own = tmp_path / "base", tmp_path / "packs" / "storm"
+    base.mkdir()
+    own.mkdir(parents=True)
+    written(base)
+    monkeypatch.setattr(packs, "FOLDER", own.parent)
+    (own / "main.yml").write_text(MAIN.replace("greeting_main", "greeting_flood"), encoding="utf-8")
+    (own / packs.FILE).write_text(
+        'vi: Bão\nen: Storm\nnotice: disaster\nhours: {advice: ["mon-fri 07:00-17:00"]}',
+        encoding="utf-8",
+    )
+    menus = menu.load(base, packs.named("storm"))
+    assert menus.main.say[0] == "greeting_flood"
+    assert menus.hours("advice") == (menu.Hours("mon-fri", "07:00-17:00"),)
+    assert menus.notice == "disaster"
+    assert menu.load(base).hours("advice") == ()
+    (own / packs.FILE).write_text(
+        'vi: Bão\nen: Storm\nhours: {advice: ["monday"], sea: []}', encoding="utf-8"
+    )
+    with pytest.raises(menu.MenuError) as caught:
+        menu.load(base, packs.named("storm"))
+    found = "\n".join(map(str, caught.value.faults))
+    assert "pack.yml:1: storm: monday: expected a slot" in found
+    assert "unknown branch sea" in found

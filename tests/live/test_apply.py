@@ -364,3 +364,48 @@ def test_a_wrong_menu_is_refused_and_a_right_one_is_in_force_at_once(
     asyncio.run(presses_three(hotline, "0912000893", "test_menu_intro"))
     assert hotline.call_of("0912000892")["branch"] == "testing"
     assert hotline.run("ledger").returncode == 0
+
+
+def test_packs_are_switched_while_somebody_is_on_the_line(hotline: Hotline) -> None:
+    """Menus, wording, notice, hours and categories go together; back again by a rollback."""
+    assert hotline.run("apply", "--yes").returncode == 0
+    before = last(hotline)["number"]
+    shown = hotline.run("pack", "show", "flood")
+    assert shown.returncode == 0, shown.stderr
+    assert "no fault" in shown.stdout
+
+    def marked(what: str) -> str:
+        rows: list[dict[str, Any]] = hotline.json("pack", "list")
+        return next(str(row["name"]) for row in rows if row[what])
+
+    async def on_the_line() -> None:
+        async with citizen(hotline, "0912000894") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_main")
+            await asyncio.to_thread(hotline.run, "pack", "use", "flood")
+            assert marked("chosen") == "flood"
+            assert marked("in_force") == "everyday"
+            assert set(await asyncio.to_thread(planned, hotline)) == {
+                "extensions.conf", "pack.conf"
+            }
+            done = await asyncio.to_thread(hotline.run, "apply", "--yes", "--why", "lũ")
+            assert done.returncode == 0, done.stderr
+            assert not await call.ended(0)
+            await call.press("6")
+            await until_heard(call, hotline, "report_menu_5_flood")  # in the new menus now
+            await call.hang_up()
+        async with citizen(hotline, "0912000895") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "greeting_flood")
+            await until_heard(call, hotline, "notice_disaster")
+            await call.hang_up()
+
+    try:
+        asyncio.run(on_the_line())
+        assert marked("in_force") == "flood"
+        assert hotline.run("rollback", str(before), "--yes").returncode == 0
+        assert marked("in_force") == "everyday"
+    finally:
+        hotline.run("pack", "use", "everyday")
+    assert planned(hotline) == {}
+    hotline.assert_ledger_complete()
