@@ -24,7 +24,7 @@ def test_a_switch_has_its_first_value_until_another_is_set(database: Database) -
 
 @pytest.mark.parametrize(("name", "value", "said"), [
     ("moon", "on", "there is no switch moon; there are overload, notice"),
-    ("notice", "loud", "notice = loud: allowed are none, high_volume, disaster, trial"),
+    ("notice", "loud", "notice = loud: allowed are none, high_volume, disaster, epidemic, trial"),
     ("day.20270230", "closed", "there is no switch day.20270230"),
     ("day.2027020", "closed", "there is no switch"),
     ("day.20270208", "on", "allowed are auto, open, closed"),
