@@ -62,7 +62,8 @@ BOARDS = {
     "/recordings", "/recordings/<call_id>", "/quality", "/quality/averages.<kind>",
     "/quality/cards/new", "/quality/cards/<int:version_id>", "/quality/picks/<int:pick_id>",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
-    "/reports/period.<kind>", "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",
+    "/reports/period.<kind>", "/reports/service", "/reports/service/file.<kind>",
+    "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",
     "/breaches/<int:breach_id>/notification.pdf",
     "/privacy/<int:request_id>/export",
 }
