@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, NotFound
 
-from agent_console import charts
+from agent_console import charts, report_words
 from agent_console.charts import Chart
 from agent_console.door import Answer, console, needs, utc_now
 from crm.clock import vietnam_day
@@ -46,11 +46,12 @@ def _made(kind: str) -> Answer:
         by = By(request.args.get("by", By.DAY))
     except ValueError as error:
         raise BadRequest() from error
-    problem, paper, found = None, None, {}
+    problem, paper, found, norm = None, None, {}, None
     with console().database.reading() as session:
         try:
             paper = service.document(session, by, first, last, now, settings.service_level_s)
             found = kept.of_days(session, by, first, last, now, settings.service_level_s)
+            norm = service.norm(session, last, now, settings.service_level_s)
         except PeriodError:
             problem = _("A period ends by today, begins before it ends, and has a year at most.")
     if paper is not None and kind != "html":
@@ -67,11 +68,19 @@ def _made(kind: str) -> Answer:
         return answer
     return render_template(
         "reports_service.html", paper=paper, problem=problem, by=by, first=first, last=last,
-        today=today, kinds=service.TITLES, shown=shown, rates=RATES,
+        today=today, now=now, kinds=_kinds(), shown=shown, told=report_words.told, norm=norm,
+        in_words=report_words.norm, rates=RATES,
         drawn=_charts(by, found) if paper else [],
         recipients={"daily": settings.service_daily_recipients,
                     "weekly": settings.service_weekly_recipients},
     ), 400 if problem else 200
+
+
+def _kinds() -> dict[By, str]:
+    return {
+        By.DAY: _("By day"), By.HOUR: _("By hour of the day"), By.BRANCH: _("By branch"),
+        By.AGENT: _("By agent"), By.PARTY: _("By line of agencies and doctors"),
+    }
 
 
 def _charts(by: By, found: Mapping[str, Measures]) -> list[Chart]:

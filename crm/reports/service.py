@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from crm.branches import SERVICES
 from crm.clock import vietnam_day
 from crm.models import Call
 from crm.reports import kept
@@ -255,6 +256,9 @@ def _names(session: Session, by: By, found: Mapping[str, Measures]) -> dict[str,
 
 def _line(party: str) -> str:
     kind, _, which = party.partition(":")
+    for service in SERVICES:
+        if (kind, which) == ("service", service.id):
+            return f"{service.vi} ({service.number})"
     names = {"expert": "Bác sĩ", "duty": "Điện thoại trực", "service": "Cơ quan cấp cứu",
              "line": "Số", "mobile": "Điện thoại di động"}
     return f"{names.get(kind, kind)} {which}".strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -48,6 +49,18 @@ def test_each_page_shows_charts_tables_and_what_the_rates_mean(
     assert text.count("<svg") >= 1
     assert "Cách tính" in text
     assert all(one.means_vi in text for one in glossary.RATES)
+
+
+@pytest.mark.usefixtures("a_full_day")
+@pytest.mark.parametrize("by", list(By))
+def test_on_the_english_page_every_word_of_the_paper_is_english(
+    supervisor: Browser, by: By
+) -> None:
+    assert supervisor.submit("/account/language", language="en").status_code == 302
+    text = supervisor.client.get(f"/reports/service?by={by}&{DAY}").get_data(as_text=True)
+    shown = text[text.index("<main"):text.index("</main>")]
+    assert re.findall(r"[^<>]*[À-ÖØ-öø-ỹ][^<>]*", shown) == []
+    assert "Medical emergency (115)" in shown or by is not By.PARTY
 
 
 @pytest.mark.usefixtures("a_full_day")

@@ -6,8 +6,9 @@ import { ask, element, given, make, RequestError, t } from "./page.js";
 const concerns = (changed) =>
   [...changed].some((key) => key.startsWith("instruction:") || key.startsWith("read:") || key.startsWith("agent:"));
 
+/** The oldest first: the feed tells them in any order. */
 const inForce = () =>
-  [...documents].filter(([key]) => key.startsWith("instruction:")).map(([, one]) => one);
+  [...documents].filter(([key]) => key.startsWith("instruction:")).map(([, one]) => one).sort((a, b) => a.id - b.id);
 
 const hasRead = (login, id) => documents.get(`read:${login}`)?.ids.includes(id) ?? false;
 
@@ -25,7 +26,9 @@ export function drawInstructions(changed) {
   for (const item of [...list.children]) {
     if (!wanted.some((one) => one.id === Number(item.dataset.instruction))) item.remove();
   }
-  list.append(...wanted.filter((one) => !shown.includes(one.id)).map(row));
+  for (const one of wanted.filter(({ id }) => !shown.includes(id))) {
+    list.insertBefore(row(one), [...list.children].find((item) => Number(item.dataset.instruction) > one.id) ?? null);
+  }
   list.hidden = !list.children.length;
 }
 

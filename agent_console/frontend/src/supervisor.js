@@ -208,11 +208,15 @@ const tv = new URLSearchParams(location.search).has("tv");
 document.body.classList.toggle("tv", tv);
 
 const THEME = "hotline.dark";
+const systemsTheme = matchMedia("(prefers-color-scheme: dark)");
+/** The board's own, where somebody chose one; else that of the system. */
 function showTheme() {
-  document.documentElement.dataset.theme = localStorage.getItem(THEME) ?? "light";
+  const chosen = localStorage.getItem(THEME);
+  if (chosen) document.documentElement.dataset.theme = chosen;
 }
 element("theme").addEventListener("click", () => {
-  localStorage.setItem(THEME, localStorage.getItem(THEME) === "dark" ? "light" : "dark");
+  const now = document.documentElement.dataset.theme ?? (systemsTheme.matches ? "dark" : "light");
+  localStorage.setItem(THEME, now === "dark" ? "light" : "dark");
   showTheme();
 });
 showTheme();
