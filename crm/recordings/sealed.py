@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crm.errors import HotlineError
 from crm.field_keys import FieldKeyError, FieldKeys
+from crm.recordings.reading import Sound
 
 MAGIC = b"HL1022R1"
 PIECE = 1 << 16
@@ -66,7 +67,7 @@ def rewrap(file: Path, keys: FieldKeys) -> bool:
     return True
 
 
-class SealedSound(io.RawIOBase):
+class SealedSound(Sound):
     """The WAV that a file has sealed, to be read from any place. Raises SoundError."""
 
     def __init__(self, file: Path, keys: FieldKeys) -> None:
@@ -81,22 +82,7 @@ class SealedSound(io.RawIOBase):
         except SoundError:
             self._file.close()
             raise
-        self._at = 0
         self._ready: tuple[int, bytes] = (-1, b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
 
     def read(self, size: int = -1) -> bytes:
         end = self.size if size < 0 else min(self.size, self._at + size)

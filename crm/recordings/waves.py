@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from crm.recordings.reading import Sound
+
 RATE, SAMPLE = 8000, 2
 HEADER = 44
 RAW = ".raw"
@@ -21,7 +23,7 @@ OUTLINE = 500  # places of an outline
 _MOST = 255
 
 
-class PlainSound(io.RawIOBase):
+class PlainSound(Sound):
     """A file of Asterisk's as the WAV that it is, or (raw) becomes by a header."""
 
     def __init__(self, file: Path) -> None:
@@ -33,21 +35,6 @@ class PlainSound(io.RawIOBase):
             self._head = _header(data, channels=2)
             length = data
         self.size = len(self._head) + length
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
 
     def read(self, size: int = -1) -> bytes:
         # what is written to it meanwhile belongs to the next who opens it
