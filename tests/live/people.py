@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import requests
 
+from crm.recordings import store
+from crm.recordings.models import Kind
 from ivr.phone import Call, Dtmf, Phone, audio
 from ivr.phone.audio import RATE, Samples
 from ivr.phone.ear import Ear
@@ -149,6 +151,16 @@ def heard(samples: Samples, hotline: Hotline, prompt: str) -> bool:
 
 def wav_samples(file: Path) -> Samples:
     """The samples of a recording of Asterisk's, which may still be growing (8 kHz, 16 bit)."""
-    whole = file.read_bytes()
+    return _samples(file.read_bytes())
+
+
+def kept_samples(hotline: Hotline, kind: Kind, name: str) -> Samples:
+    """The samples of what the hotline keeps of a call, being written, whole or sealed; those of two
+    channels by turns."""
+    with store.opened(hotline.home, kind, name) as sound:
+        return _samples(sound.read())
+
+
+def _samples(whole: bytes) -> Samples:
     assert whole[:4] == b"RIFF"
     return np.frombuffer(whole[44: len(whole) // 2 * 2], np.int16)

@@ -1,6 +1,7 @@
 """Processes are killed while calls go on: none is lost, none is counted twice."""
 
 import asyncio
+import io
 import os
 import signal
 import time
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from crm.calls import messages
+from crm.recordings import store
+from crm.recordings.models import Kind
 from ivr import runtime
 from ivr.phone import Phone
 from ivr.phone.audio import has_tone
@@ -149,7 +152,11 @@ def test_asterisk_killed_comes_back_with_members_pauses_and_switches(hotline: Ho
     with hotline.database.reading() as session:
         left = [one.call for one in messages.waiting(session)]
     assert [call.caller for call in left] == ["0912000312"]
-    with wave.open(str(hotline.home / "voicemail" / str(left[0].voicemail))) as file:
+    name = str(left[0].voicemail)  # it is sealed meanwhile, or not yet
+    with (
+        store.opened(hotline.home, Kind.VOICEMAIL, name) as plain,
+        wave.open(io.BytesIO(plain.read())) as file,
+    ):
         assert file.getnframes() / file.getframerate() > 2
         sound = np.frombuffer(file.readframes(file.getnframes()), np.int16)
     assert has_tone(sound, 440)

@@ -14,11 +14,13 @@ import requests
 from crm import switches
 from crm.imports import files
 from crm.knowledge import points
+from crm.models import Call as CallRow
+from crm.recordings.models import Kind
 from ivr import menu, provision, simulate
 from ivr.phone import Call, Dtmf
 from ivr.phone.audio import is_sound
 from tests.crm.knowledge.factory import POINT
-from tests.live.people import called, citizen, desk_agent, heard, until_heard, wav_samples
+from tests.live.people import called, citizen, desk_agent, heard, kept_samples, until_heard
 from tests.live.running import PATIENCE_S, Hotline, wait_for
 
 TYPED = "94817263"  # a code that a caller types to an agent, with a 4 in it
@@ -54,10 +56,10 @@ def newest(hotline: Hotline, number: str) -> str:
     return str([call["id"] for call in hotline.calls() if call["caller"] == number][-1])
 
 
-def has_sound(recording: Path) -> bool:
+def has_sound(hotline: Hotline, kind: Kind, name: str) -> bool:
     # Which of two voices is in it is not asked: where the machine stands still for a tenth of a
     # second again and again, MixMonitor keeps one of them (audiohook.c); `doctor` warns of that.
-    samples = wav_samples(recording)
+    samples = kept_samples(hotline, kind, name)
     return bool(samples.size) and is_sound(samples)
 
 
@@ -391,8 +393,11 @@ def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
             await until(lambda: rung.heard_tone(440), "the agent hears the caller")
             await until(lambda: call.heard_tone(1000), "the caller hears the agent")
             if not refuses:
-                file = hotline.home / "recordings" / f"{newest(hotline, number)}.wav"
-                await until(lambda: has_sound(file), "the recording is being written")
+                name = f"{newest(hotline, number)}.raw"
+                await until(
+                    lambda: has_sound(hotline, Kind.RECORDINGS, name),
+                    "the recording is being written",
+                )
             for key in TYPED:  # digits for the agent's ears alone
                 before = rung.keys_heard
                 await call.press(key)
@@ -411,7 +416,7 @@ def test_the_notice_heard_to_its_end_is_recorded_and_refused_with_star_is_not(
         assert call["wait_s"] < 60
     assert refused["recording"] is None
     assert keys(refused) == ["main.0"]
-    assert has_sound(hotline.home / "recordings" / recorded["recording"])
+    assert has_sound(hotline, Kind.RECORDINGS, recorded["recording"])
     assert not [file for file in (hotline.home / "recordings").iterdir()
                 if refused["id"] in file.name]
     assert TYPED not in hotline.journal()
@@ -475,8 +480,9 @@ def test_the_time_to_wait_is_told_in_minutes_once_the_queue_knows_how_long_calls
 
 
 def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotline) -> None:
-    def messages(number: str) -> list[Path]:
-        return list((hotline.home / "voicemail").glob(f"{newest(hotline, number)}-*.wav"))
+    def being_written(number: str) -> bool:
+        files = (hotline.home / Kind.VOICEMAIL).glob(f"{newest(hotline, number)}-*.wav")
+        return any(has_sound(hotline, Kind.VOICEMAIL, file.name) for file in files)
 
     async def leaves_a_message(call: Call, number: str = "0912000141") -> None:
         await press(call, hotline, "greeting_main", "2")
@@ -485,7 +491,7 @@ def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotlin
         await until_heard(call, hotline, "voicemail_start")
         await until_heard(call, hotline, "beep")
         call.play_tone(440)
-        await until(lambda: any(map(has_sound, messages(number))), "the message is being written")
+        await until(lambda: being_written(number), "the message is being written")
         await asyncio.sleep(3)  # less than two seconds are no message
 
     async def in_need(call: Call) -> None:
@@ -508,8 +514,10 @@ def test_out_of_hours_a_message_can_be_left_and_four_still_helps(hotline: Hotlin
     assert helped["branch"] == "emergency"
     assert keys(helped)[-1] == "message.4"
     for call in (left, helped):  # the message is kept up to the key
-        file = next((hotline.home / "voicemail").glob(f"{call['id']}-*.wav"))
-        assert has_sound(file)
+        with hotline.database.reading() as session:
+            row = session.get(CallRow, call["id"])
+            assert row is not None
+            assert has_sound(hotline, Kind.VOICEMAIL, str(row.voicemail))
 
 
 def test_a_notice_is_said_after_the_emergency_line_while_it_is_set(hotline: Hotline) -> None:
