@@ -35,6 +35,7 @@ from agent_console import (
     keypad,
     knowledge,
     machines,
+    manuals,
     messages,
     notice_desk,
     officer_desk,
@@ -114,7 +115,7 @@ def create_app(
         supervision, work, messages, recordings, quality, case_desk, case_intake, knowledge,
         points, controls, machines, bulletin, agency_people, officer_desk, citizens, tracing,
         privacy, breaches, shifts, shifts_handovers, shifts_instructions, staffing, notice_desk,
-        broadcast_desk, receipts, reports, service_reports,
+        broadcast_desk, receipts, reports, service_reports, manuals,
         api_keys, expert_desk, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)

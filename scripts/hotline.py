@@ -26,6 +26,7 @@ from scripts.commands import (
     imports,
     incidents,
     load,
+    manuals,
     menus,
     notices,
     nuisance,
@@ -118,6 +119,7 @@ main.add_command(calls.ledger_)
 main.add_command(calls.callbacks_)
 main.add_command(calls.replay)
 main.add_command(calls.emergency_)
+main.add_command(manuals.manuals)
 
 
 @main.command()

@@ -18,10 +18,12 @@ _BRAND = (11, 92, 107)
 _WIDE = 8  # columns: smaller letters
 
 
-class _Pages(FPDF):
-    def __init__(self, foot: str) -> None:
+class Pages(FPDF):
+    """A4 in the hotline's letters; each page has the document's foot and its number."""
+
+    def __init__(self, foot: str, page: str = "Trang") -> None:
         super().__init__(format="A4")
-        self._foot = foot
+        self._foot, self._page = foot, page
         self.set_margins(17, 16, 17)
         self.c_margin = 0.0
         self.set_auto_page_break(True, 18)
@@ -33,13 +35,13 @@ class _Pages(FPDF):
         self.set_font(FONT, "", 7.5)
         self.set_text_color(*_SOFT)
         self.cell(self.epw - 25, 5, self._foot)
-        self.cell(25, 5, f"Trang {self.page_no()}/{{nb}}", align=Align.R)
+        self.cell(25, 5, f"{self._page} {self.page_no()}/{{nb}}", align=Align.R)
 
 
 def render(document: Document, made_at: datetime) -> bytes:
     """The document's pages. `made_at` stands in the file's description, so that the same document
     makes the same file."""
-    pages = _Pages(document.foot)
+    pages = Pages(document.foot)
     pages.set_title(document.title)
     pages.set_lang("vi")
     pages.set_creation_date(made_at)

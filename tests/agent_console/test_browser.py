@@ -367,7 +367,7 @@ PAGES = {
         "/handovers", "/instructions", "/staffing",
         "/staffing?calls=60&handling=240&agents=6",
     ),
-    "quan": ("/users", "/api-keys"),
+    "quan": ("/users", "/api-keys", "/manual/quan-tri"),
 }
 
 

@@ -81,7 +81,7 @@ CASES = {
     "/citizens/call/<call_id>", "/citizens/case/<code>",
 }
 ALL = {"/", "/session", "/account", "/account/factor", "/sign-in/code", "/sign-in/takeover",
-       "/events"}
+       "/events", "/manual", "/manual/<name>", "/manual/pictures/<name>"}
 
 
 def readable(app: Flask) -> set[str]:

@@ -162,8 +162,9 @@ def test_the_container_file_installs_what_the_lock_names_and_runs_as_nobody_s_ro
 
 
 def pip(python: Path, *words: str) -> None:
+    """Install; what lies on PYTHONPATH is not taken for installed."""
     subprocess.run(
-        [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *words],
+        [str(python), "-I", "-m", "pip", "-q", "--disable-pip-version-check", "install", *words],
         check=True,
     )
 
