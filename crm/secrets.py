@@ -6,11 +6,12 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography.fernet import Fernet
 
@@ -21,6 +22,11 @@ class FieldKey:
 
     key: str
     made_at: str  # ISO 8601, UTC
+
+
+# What `hotline secrets rotate` changes besides those of phones. Not the keys of what was written:
+# erased numbers are known and sealed segments opened by them alone; field keys have their own way.
+ROTATED = ("ami_events", "ami_command", "console_key", "web_phone", "web_key")
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,19 @@ class Secrets:
     web_key: str = ""  # what the tokens of such calls are made with (crm.intake.web_calls)
     staff_key: str = ""  # of the hashes of PINs (crm.keypad)
     field_keys: tuple[FieldKey, ...] = ()  # of sealed fields, the newest first (crm.field_keys)
+    # Those that were rotated out, by what they were of: old sets of the configuration hold them
+    former: dict[str, str] = field(default_factory=dict)
+
+    def of(self, name: str) -> str:
+        """The secret of that name: `ami_events`, or an endpoint's."""
+        return self.phones[name] if name in self.phones else str(getattr(self, name))
+
+    def in_place_of_former(self, text: str) -> str:
+        """A text with those that hold now."""
+        for old, name in self.former.items():
+            if name in self.phones or name in ROTATED:
+                text = text.replace(old, self.of(name))
+        return text
 
 
 def load(home: Path) -> Secrets:
@@ -63,11 +82,39 @@ def ensure(home: Path, phones: list[str]) -> Secrets:
             privacy_key=known.get("privacy_key") or secrets.token_urlsafe(32),
             journal_key=known.get("journal_key") or secrets.token_urlsafe(32),
             field_keys=fields or (_field_key(datetime.now(UTC)),),
+            former=known.get("former", {}),
             phones={name: kept.get(name) or secrets.token_urlsafe(18) for name in phones},
         )
         if not file.exists() or made != load(home):
             _write(home, made)
     return made
+
+
+def rotate(home: Path, names: Iterable[str]) -> Secrets:
+    """New secrets in the place of these, which are names as `Secrets.of` takes them."""
+    with _changing(home):
+        known = load(home)
+        phones, former = dict(known.phones), dict(known.former)
+        own: dict[str, Any] = {}
+        for name in names:
+            former[known.of(name)] = name
+            if name in phones:
+                phones[name] = secrets.token_urlsafe(18)
+            else:
+                own[name] = secrets.token_hex(24)  # also where it stands in a dialplan
+        made = replace(known, phones=phones, former=former, **own)
+        _write(home, made)
+    return made
+
+
+def put_back(home: Path, before: Secrets, names: Iterable[str]) -> None:
+    """These are again as they were before."""
+    with _changing(home):
+        known, names = load(home), set(names)
+        phones = {name: before.phones.get(name, secret) if name in names else secret
+                  for name, secret in known.phones.items()}
+        own: dict[str, Any] = {name: before.of(name) for name in names - phones.keys()}
+        _write(home, replace(known, phones=phones, former=before.former, **own))
 
 
 def add_field_key(home: Path, now: datetime) -> None:

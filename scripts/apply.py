@@ -274,13 +274,15 @@ def _keep(home: Path, files: Mapping[str, str], *, who: str, why: str, kind: str
 
 
 def _of_this_start(home: Path, files: Mapping[str, str]) -> dict[str, str]:
-    """A stored set with the name of the present start of Asterisk."""
+    """A stored set with the name of the present start of Asterisk, and the present secrets."""
+    made = secrets.load(home)
+    files = {name: made.in_place_of_former(text) for name, text in files.items()}
     now = provision.etc(home) / "asterisk.conf"
     if "asterisk.conf" not in files or not now.exists():
-        return dict(files)
+        return files
     boot = _BOOT.search(now.read_text(encoding="utf-8"))
     if boot is None:
-        return dict(files)
+        return files
     name = boot[0].rpartition(".")[2]
     return {**files, "asterisk.conf": _BOOT.sub(rf"\g<1>{name}", files["asterisk.conf"])}
 

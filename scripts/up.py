@@ -315,7 +315,7 @@ def banner(settings: Settings) -> str:
         f"  Console    {tls.console_address(settings)}/",
     ]
     accounts = settings.home / first_accounts.FILE
-    if accounts.exists():
+    if accounts.exists() and sys.stdout.isatty():  # never into a log
         lines += [f"  Accounts   from {accounts} (delete it once they are handed out):"]
         held = accounts.read_text(encoding="utf-8").splitlines()
         lines += [f"             {line}" for line in held]

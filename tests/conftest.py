@@ -26,7 +26,7 @@ CALLING = (
     ("test_desks", "test_whole_way", "test_menus", "test_lookup", "test_walks", "test_load"),
     ("test_agent", "test_phone", "test_mobile", "test_recorded", "test_kept_calls",
      "test_web_call", "test_network", "test_own_asterisk", "test_start", "test_doctor_faults",
-     "test_doctor", "test_door"),
+     "test_doctor", "test_rotation", "test_door"),
 )
 _CALLS_NOBODY = len(CALLING) - 1  # its place: before the last line
 

@@ -24,7 +24,7 @@ _RESTART = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
-def _who() -> str:
+def who() -> str:
     sudo = os.environ.get("SUDO_USER")
     return f"{sudo} (as {getpass.getuser()})" if sudo else getpass.getuser()
 
@@ -83,7 +83,7 @@ def apply_(settings: Settings, yes: bool, why: str, restart: bool) -> None:
             click.echo(f"{one.file}: {one.effect} ({one.why})")
         if found.changes and not yes:
             _agreed()
-        click.echo(apply.apply(settings, _who(), why, restart=restart))
+        click.echo(apply.apply(settings, who(), why, restart=restart))
 
 
 @click.command()
@@ -118,7 +118,7 @@ def rollback(settings: Settings, number: int, yes: bool, why: str, restart: bool
 
     if not yes:
         _agreed()
-    click.echo(apply.rollback(settings, number, _who(), why, restart=restart))
+    click.echo(apply.rollback(settings, number, who(), why, restart=restart))
     click.echo("settings and menus are as they were: the next apply or `hotline up` takes them in")
 
 

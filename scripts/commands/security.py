@@ -1,4 +1,4 @@
-"""`hotline firewall`: who may send what to this machine."""
+"""`hotline firewall` and `hotline secrets`: for the safety of the machine and the number."""
 
 from __future__ import annotations
 
@@ -39,3 +39,27 @@ def firewall(settings: Settings, load: bool, bans: bool) -> None:
         return
     rules.load(script)
     click.echo(f"loaded; {len(banned)} addresses are shut out for a while")
+
+
+@click.group(name="secrets")
+def secrets_() -> None:
+    """The passwords that programs and phones use among themselves."""
+
+
+@secrets_.command()
+@click.option("--desks", is_flag=True, help="Those of desk phones too: type them in again.")
+@click.pass_obj
+def rotate(settings: Settings, desks: bool) -> None:
+    """Make them anew. While the hotline runs: those of free seats, no call notices; what is left is
+    named. Stopped: all of them.
+
+    Keys of what is written stay: fields of the database have `hotline privacy new-key`.
+    """
+    from crm.database import Database
+    from scripts import rotation
+    from scripts.commands.applying import who
+
+    done = rotation.rotate(settings, Database.of(settings), who(), desks=desks)
+    click.echo(f"made anew: {', '.join(done.changed) or 'none'}")
+    for name, why in done.left.items():
+        click.echo(f"as before: {name} ({why})")
