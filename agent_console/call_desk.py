@@ -217,6 +217,9 @@ def note_ring(session: Session, number: str, call: str | None = None) -> None:
             _("You have rung as many numbers as may be rung in an hour. The next can be rung from "
               "%(time)s on.", time=until)
             if error.limit is Limit.HOUR else
+            _("All agents together have rung as many numbers as may be rung in a day. The next can "
+              "be rung from %(time)s on.", time=until)
+            if error.limit is Limit.TOGETHER else
             _("You have rung as many numbers as may be rung in a day. The next can be rung from "
               "%(time)s on.", time=until)
         ) from error

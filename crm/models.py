@@ -193,7 +193,8 @@ class RingOut(Base):
     call_id: Mapped[str | None] = mapped_column(String(80))  # the call that is rung back
     at: Mapped[datetime]
 
-    __table_args__ = (Index("ring_out_by", "by", "at"), Index("ring_out_number", "number", "at"))
+    __table_args__ = (Index("ring_out_by", "by", "at"), Index("ring_out_number", "number", "at"),
+                      Index("ring_out_at", "at"))
 
 
 class RungBack(Base):

@@ -418,6 +418,9 @@ class Settings:
     calls_out: int = _setting(
         100, _number(1, 1000), "Numbers outside that an agent may ring a day; emergencies always"
     )
+    calls_out_together: int = _setting(
+        2000, _number(1, 100_000), "The same in a day, of all agents together"
+    )
     calls_out_hour: int = _setting(30, _number(1, 1000), "The same in an hour")
     phone_silent_s: int = _setting(
         10, _number(5, 120), "Seconds without sound after which an agent's phone counts as gone"

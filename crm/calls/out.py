@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
 from crm.errors import HotlineError
@@ -19,6 +19,7 @@ from crm.settings import Settings
 class Limit(StrEnum):
     HOUR = "hour"
     DAY = "day"
+    TOGETHER = "day of all agents"
 
 
 class TooManyError(HotlineError):
@@ -45,20 +46,25 @@ def note(
     emergency call is rung back or a help line is called in.
     """
     free = number in settings.help_lines or _is_emergency(session, call, number)
-    for limit, within, most in (
-        (Limit.HOUR, timedelta(hours=1), settings.calls_out_hour),
-        (Limit.DAY, timedelta(days=1), settings.calls_out),
+    mine = RingOut.by == login
+    for limit, whose, within, most in (
+        (Limit.HOUR, mine, timedelta(hours=1), settings.calls_out_hour),
+        (Limit.DAY, mine, timedelta(days=1), settings.calls_out),
+        (Limit.TOGETHER, true(), timedelta(days=1), settings.calls_out_together),
     ):
         rung, first = session.execute(
             select(func.count(), func.min(RingOut.at))
-            .where(RingOut.by == login, RingOut.at > now - within)
+            .where(whose, RingOut.at > now - within)
         ).one()
         if rung >= most and not free:
             raise TooManyError(limit, (first or now) + within)
         if rung + 1 == most:
             outbox.alarm(
-                session, settings, subject=f"calls out of {login}", now=now,
-                body=f"{login} has rung {most} numbers in one {limit}: toll fraud?",
+                session, settings, now=now,
+                subject="calls out" if limit is Limit.TOGETHER else f"calls out of {login}",
+                body=f"{most} numbers rung in one {limit}, the last by {login}: toll fraud?"
+                if limit is Limit.TOGETHER
+                else f"{login} has rung {most} numbers in one {limit}: toll fraud?",
             )
     session.add(RingOut(number=number, by=login, call_id=call, at=now))
 

@@ -63,3 +63,12 @@ def rotate(settings: Settings, desks: bool) -> None:
     click.echo(f"made anew: {', '.join(done.changed) or 'none'}")
     for name, why in done.left.items():
         click.echo(f"as before: {name} ({why})")
+
+
+@click.command()
+@click.pass_obj
+def sbom(settings: Settings) -> None:
+    """Print what the hotline is made of (CycloneDX 1.6, JSON), for an audit elsewhere."""
+    from scripts import sbom as bill
+
+    click.echo(bill.document(settings))

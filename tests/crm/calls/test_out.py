@@ -83,3 +83,21 @@ def test_an_emergency_and_a_help_line_are_rung_whatever_was_rung_before(
         ring(database, settings, number="0912345672", call=help_call)
     with database.reading() as session:
         assert len(session.scalars(select(RingOut)).all()) == 5  # all are written down
+
+
+def test_all_agents_together_ring_so_many_a_day_and_help_lines_stay_open(
+    database: Database, tmp_path: Path
+) -> None:
+    settings = configuration.load({
+        "HOTLINE_HOME": str(tmp_path), "HOTLINE_CALLS_OUT_TOGETHER": "4",
+        "HOTLINE_ALARM_PHONES": "0912000999",
+    })
+    for number, who in enumerate(("lan", "minh", "hoa", "nam")):
+        ring(database, settings, NOW + timedelta(hours=number), by=who)
+    assert alarms(database) == [
+        "1022 th1: 4 numbers rung in one day of all agents, the last by nam: toll fraud?"
+    ]
+    with pytest.raises(TooManyError) as refused:
+        ring(database, settings, NOW + timedelta(hours=5), by="tuan")
+    assert (refused.value.limit, refused.value.until) == (Limit.TOGETHER, NOW + timedelta(days=1))
+    ring(database, settings, NOW + timedelta(hours=5), by="tuan", number="111")
