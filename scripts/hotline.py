@@ -224,18 +224,25 @@ def switch(settings: Settings, name: str | None, value: str | None, as_json: boo
 
 @main.command(name="doctor")
 @click.option("--alarm", is_flag=True, help="Tell the engineers what fails anew; for a timer.")
+@click.option("--only", multiple=True, metavar="CHECK", help="This check alone; several times.")
 @AS_JSON
 @click.pass_obj
-def doctor_(settings: Settings, alarm: bool, as_json: bool) -> None:
+def doctor_(settings: Settings, alarm: bool, only: tuple[str, ...], as_json: bool) -> None:
     """Check everything the hotline needs; each line with its cure."""
     from ivr import doctor
     from scripts import probe, speech
 
+    if unknown := sorted(set(only) - doctor.EXAMINATIONS.keys()):
+        raise click.UsageError(
+            f"no check {', '.join(unknown)}; there are {', '.join(doctor.EXAMINATIONS)}"
+        )
+    if alarm and only:
+        raise click.UsageError("--alarm is for all checks")
     checks = doctor.examine(doctor.Patient(
         settings,
         missing_prompts=lambda: speech.missing(settings),
         unready_prompts=lambda: [one.name for one in speech.unready(settings)],
-    ))
+    ), only or doctor.EXAMINATIONS.keys())
     if as_json:
         print_json({"checks": [asdict(check) for check in checks]})
     else:
