@@ -162,6 +162,24 @@ def test_a_case_is_opened_beside_the_call_and_shown_when_the_number_rings_again(
     expect(page.locator("#caller-cases")).to_contain_text("Đã phân loại")
 
 
+def test_after_a_case_was_opened_by_keys_the_note_goes_on_where_it_ended(
+    page: Page, sqlite: Database
+) -> None:
+    sign_in(page, "lan")
+    put_live_call(sqlite, 2, state="talking", agent="lan")
+    expect(page.locator("#caller")).to_have_text("0912345678")
+    page.keyboard.press("Shift+F9")
+    page.keyboard.type("Hết gạo")
+    page.keyboard.press("F1")
+    expect(page.locator("#case-box [name=phone]")).to_have_value("0912345678")
+    page.keyboard.type("Bốn hộ hết gạo")
+    page.locator("#case-box button.primary").press("Enter")
+    expect(page.locator("#case-box .aloud")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.type(", ba ngày")
+    expect(page.locator("#note")).to_have_value("Hết gạo, ba ngày")
+
+
 def test_a_second_tab_leaves_the_phone_to_the_first(page: Page) -> None:
     sign_in(page, "lan")
     page.click("#sign-in")

@@ -289,6 +289,15 @@ element("phone-kind").addEventListener("change", (event) => {
 });
 document.querySelector("#phone-kind option[value=desk]").disabled = given.desk_phones.length === 0;
 
+/** To the end of the note. The caret is set, too: a dialog that closes gives the focus back without
+ * it, and keys then go nowhere. */
+function toNote() {
+  const note = element("note");
+  note.focus();
+  note.setSelectionRange(note.value.length, note.value.length);
+}
+element("case-dialog").addEventListener("close", toNote);
+
 const KEYS = {
   F2: () => phone.answer(),
   F4: () => phone.hangUp(),
@@ -306,7 +315,7 @@ const KEYS = {
   "Shift+F6": () => press("leave"),
   "Shift+F3": () => panel.toggleKeypad(),
   "Shift+F8": () => press("try-echo"),
-  "Shift+F9": () => element("note").focus(),
+  "Shift+F9": toNote,
 };
 
 /** As if clicked: what cannot be clicked now does nothing. */
