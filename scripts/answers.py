@@ -45,7 +45,7 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
                 count = lookup.count(session, asked.caller)
                 return f"count|{count}|{_sounds(phrases.case_count(count))}"
             found = lookup.look_up(session, asked.caller, asked.digits, asked.tail, now)
-            questions = {one.id: questions.asked(session, one) for one in found.cases} if (
+            asked_of = {one.id: questions.asked(session, one) for one in found.cases} if (
                 isinstance(found, Found)) else {}
         match found:
             case Locked():
@@ -60,7 +60,7 @@ def replies(settings: Settings) -> Callable[[Asked], str]:
             case Found(those):
                 number = min(max(asked.index, 1), len(those))
                 one = those[number - 1]
-                question = questions[one.id]
+                question = asked_of[one.id]
                 keys, named = phrases.case_keys(
                     one, is_last=number == len(those), question=question
                 )
