@@ -41,10 +41,10 @@ LISTEN = """async (ms) => {
 
 
 @asynccontextmanager
-async def chromium(folder: Path) -> AsyncIterator[Browser]:
-    """A headless browser whose microphone hears a tone of AGENT_HZ."""
-    microphone = folder / "microphone.wav"
-    write_wav(microphone, tone(AGENT_HZ, 2.0))
+async def chromium(folder: Path, hz: float = AGENT_HZ) -> AsyncIterator[Browser]:
+    """A headless browser whose microphone hears a tone."""
+    microphone = folder / f"microphone-{hz:g}.wav"
+    write_wav(microphone, tone(hz, 2.0))
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next(filter(None, map(shutil.which, names)), None)
     assert program, "no Chromium here: ./scripts/test installs one"
