@@ -11,14 +11,16 @@ from datetime import UTC, datetime
 import pytest
 
 from crm.cases import life, lookup
-from crm.cases.models import Identity
+from crm.cases.life import Mover
+from crm.cases.models import Identity, Status
 from ivr import provision
 from ivr.phone import Call
 from prompts.said import Said
 from tests.crm.cases.factory import answered, at_agency
-from tests.live.people import called, citizen, until_heard
+from tests.live.people import Console, called, citizen, until_heard
 from tests.live.running import Hotline, wait_for
 
+QUESTION = "Nhà ông bà ở thôn nào?"
 ANSWER = "Trạm y tế đã đến nhà ngày 17/02."
 
 
@@ -77,6 +79,48 @@ def test_who_calls_from_the_own_telephone_hears_the_case_for_four_digits(hotline
         "self_served", "lookup", code
     )
     assert code not in str(record["path"])
+
+
+def test_a_citizen_hears_what_the_officer_asks_and_answers_by_a_message(hotline: Hotline) -> None:
+    with hotline.database.transaction() as session:
+        case = at_agency(session, phone="0912000761", now=now())
+        life.move(
+            session, case, Status.NEED_INFO, by="Cán bộ", now=now(), reason=QUESTION,
+            mover=Mover.OFFICER,
+        )
+        code = case.code
+    question = sound_of(hotline, QUESTION)
+
+    async def scenario() -> None:
+        async with citizen(hotline, "0912000761") as phone:
+            call = await called(phone)
+            await asks(call, hotline)
+            await until_heard(call, hotline, "lookup_recent.2")
+            await types(call, code[-4:])
+            await until_heard(call, hotline, "status_need_info")
+            await until_heard(call, hotline, "lookup_question")
+            await call.press("1")
+            await until_heard(call, hotline, question)
+            await call.press("5")
+            await until_heard(call, hotline, "lookup_tell_more")
+            await until_heard(call, hotline, "beep")
+            call.play_tone(440)
+            await asyncio.sleep(4)
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    record = hotline.call_of("0912000761")
+    assert (record["outcome"], record["case_code"]) == ("voicemail", code)
+    desk = Console(hotline, "truongca")
+    listed = desk.page("/messages")
+    row = listed[listed.index(f'data-message="{record["id"]}"'):].partition("</tr>")[0]
+    assert f'href="/cases/{code}"' in row
+    assert QUESTION in desk.page(f"/cases/{code}")
+    with hotline.database.reading() as session:
+        events = life.events_of(session, life.by_code(session, code))
+        assert ("info", life.CITIZEN, record["id"]) in [
+            (one.what, one.by, one.call_id) for one in events
+        ]
 
 
 @pytest.mark.full

@@ -2,6 +2,7 @@
 tone, so that it is heard who hears whom."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -136,6 +137,15 @@ def test_a_colleague_is_asked_while_the_caller_hears_music_and_takes_the_call_ov
     assert legs.keys() == {"agent1", "agent2"}
     assert all(talk_ms >= 2000 for talk_ms in legs.values())
     assert hotline.run("ledger").returncode == 0
+    # who was rung, and on which shift, is the journal's alone to say
+    lines = hotline.journal().splitlines()
+    rung = [line for line in lines if '"HL_RING"' in line and f"call={call['id']}" in line]
+    assert {"agent=agent1", "agent=agent2"} <= {
+        word for line in rung for word in re.findall(r"agent=\w+", line)
+    }
+    told = [line for line in lines if '"HL_STATE"' in line and "agent=agent1" in line]
+    assert any("state=ready" in line for line in told)
+    assert any("state=out" in line for line in told)
 
 
 def test_a_service_is_called_in_while_the_agent_goes_on_speaking_with_the_caller(
