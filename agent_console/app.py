@@ -55,6 +55,7 @@ from agent_console import (
     staffing,
     supervision,
     tracing,
+    training,
     ways,
     words,
     work,
@@ -114,8 +115,8 @@ def create_app(
         people, second_factor, single_sign_on, keypad, desk, desk_rules, call_desk, board,
         supervision, work, messages, recordings, quality, case_desk, case_intake, knowledge,
         points, controls, machines, bulletin, agency_people, officer_desk, citizens, tracing,
-        privacy, breaches, shifts, shifts_handovers, shifts_instructions, staffing, notice_desk,
-        broadcast_desk, receipts, reports, service_reports, manuals,
+        training, privacy, breaches, shifts, shifts_handovers, shifts_instructions, staffing,
+        notice_desk, broadcast_desk, receipts, reports, service_reports, manuals,
         api_keys, expert_desk, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)
@@ -217,5 +218,6 @@ def _install_templates(app: Flask) -> None:
         asset=asset, words=words, intake=intake_words, language=door.language,
         ways=ways.ways, Right=Right,
         web_calls=app.extensions["console"].settings.web_calls,
+        stage=app.extensions["console"].settings.stage,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -737,3 +737,12 @@ def broadcast_problem(code: str) -> str:
         "files": _("Its files have been made already."),
         "unknown": _("There is no such broadcast."),
     }[code])
+
+
+def training_marks() -> dict[str, str]:
+    """What is graded of a simulated citizen's call (crm.training.Mark)."""
+    return {
+        "answered": _("Answered in time"), "greeting": _("Greeting"), "closing": _("Closing"),
+        "hold": _("On hold"), "result": _("Result entered"), "case": _("Case opened"),
+        "kind": _("What it is about"), "commune": _("Commune or ward"), "address": _("Address"),
+    }

@@ -488,8 +488,9 @@ class Settings:
         "espeak", _matching("espeak|gtts|piper", "espeak, gtts or piper"), "Voice of the prompts"
     )
     stage: str = _setting(
-        "trial", _matching("trial|production", "trial or production"),
-        "In production the doctor fails where prompts are unapproved or by the embedded voice"
+        "trial", _matching("trial|production|training", "trial, production or training"),
+        "In production the doctor fails where prompts are unapproved or by the embedded voice; "
+        "training reaches nobody outside, and its calls are no citizens'"
     )
     second_factor: str = _setting(
         "by_stage",
@@ -860,6 +861,27 @@ class Settings:
         if missing := [name for name in names if not getattr(self, name)]:
             raise SettingsError(f"{what} needs {', '.join(missing)}")
 
+    def _check_training(self) -> None:
+        """A training reaches nobody outside: no carrier, no message, no number, no other database.
+        """
+        outside = (
+            "trunk_server", "trunk2_server", "mail_server", "imap_server", "zalo_app", "alarm_url",
+            "oidc_issuer", "duty_phones", "experts", "emergency_medical", "emergency_fire",
+            "emergency_police", "emergency_rescue",
+        )
+        found = [name for name in outside if getattr(self, name)]
+        if self.sms_provider != "none":
+            found.append("sms_provider")
+        callers = (*self.trunk_match, *self.trunk2_match)
+        if not all(ipaddress.ip_network(one).is_loopback for one in callers):
+            found.append("trunk_match")
+        if self.database_url != f"sqlite:///{self.home / 'hotline.db'}":
+            found.append("database_url")
+        if found:
+            raise SettingsError(
+                f"stage = training reaches nobody outside: {', '.join(found)} must not be set"
+            )
+
     def _check_carriers(self) -> None:
         for one in (self._carrier(1), self._carrier(2)):
             name = one.setting
@@ -874,6 +896,8 @@ class Settings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise SettingsError("tls_certificate and tls_key go together: set both or neither")
         self._check_carriers()
+        if self.stage == "training":
+            self._check_training()
         for name, needed in {
             "twilio": ("twilio_account", "twilio_token", "twilio_from"),
             "gateway": ("sms_gateway_url", "sms_sender"),

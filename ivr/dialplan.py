@@ -61,10 +61,11 @@ def compile_dialplan(
     experts: tuple[Expert, ...] = (), languages: tuple[Language, ...] = (),
     web_calls: int = 0, web_key: str = "", transfer_prefixes: tuple[str, ...] = (),
     help_lines: tuple[str, ...] = (), staff_number: str = "", staff_key: str = "",
+    kind: str = "citizen",
 ) -> str:
     """The whole `extensions.conf`. `web_calls`: from the citizens' page at once, let in by tokens
-    of `web_key`. HL_MARKER and the context hl-version hold a digest of the text, so that a program
-    can see which dialplan runs."""
+    of `web_key`. `kind`: of calls that come in. HL_MARKER and the context hl-version hold a digest
+    of the text, so that a program can see which dialplan runs."""
     outbound = [one for one in carriers if one.server]
     values: dict[str, object] = {
         "main": menus.main,
@@ -78,6 +79,7 @@ def compile_dialplan(
         "languages": languages,
         "notice": consents.NOTICE,
         "pack_notice": menus.notice,
+        "kind": kind,
         "language_queues": [one.id for one in LANGUAGES],
         "language_wait_s": LANGUAGE_WAIT_S,
         "place_again_s": PLACE_AGAIN_S,

@@ -244,6 +244,7 @@ def files(
         web_calls=settings.web_calls, web_key=made.web_key,
         transfer_prefixes=settings.transfer_prefixes, help_lines=settings.help_lines,
         staff_number=settings.staff_number or "", staff_key=made.staff_key,
+        kind="training" if settings.stage == "training" else "citizen",
     )
     return made_files
 

@@ -41,6 +41,7 @@ from scripts.commands import (
     security,
     shifts,
     staffing,
+    training,
     trunk,
     users,
 )
@@ -83,6 +84,7 @@ main.add_command(applying.apply_)
 main.add_command(applying.history)
 main.add_command(applying.rollback)
 main.add_command(packs.pack)
+main.add_command(training.training)
 main.add_command(trunk.trunk)
 main.add_command(cases.case_)
 main.add_command(cases.agency_)

@@ -1,0 +1,261 @@
+"""`hotline training`: a second hotline beside the real one, and the citizens who call it.
+
+It has its own state folder, database, accounts and ports, and none of the real one's settings but
+where programs and prompts are: no carrier, no messages, no numbers (the setting stage = training
+refuses them). Its citizens speak by the embedded voice over real SIP and RTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import select
+
+from crm import settings as configuration
+from crm import training
+from crm.database import Database
+from crm.errors import HotlineError
+from crm.models import LiveCall, LiveState
+from crm.settings import PROJECT, Address, Settings
+from crm.training import Played, Script
+from ivr.phone import Phone, audio
+from ivr.phone.audio import RATE, Samples
+from ivr.phone.call import Call, PhoneError
+from ivr.phone.citizen import parse_press
+from prompts import sound
+from prompts.voices import EspeakVoice
+
+PORTS_APART = 100
+START_S = 120.0
+STOP_S = 60.0
+THINKS_S = 2.0  # between keys, and between sentences
+STAYS_S = 45.0  # with an agent, after the last sentence
+BACK_S = 5.0  # until somebody who has given up calls again
+_BLOCK_S = 0.1
+_VOICED = 0.04  # of a block, and the other side speaks
+
+
+class TrainingError(HotlineError):
+    """The training cannot be started or stopped; one sentence why."""
+
+
+def home(settings: Settings) -> Path:
+    return settings.home / "training"
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What the training runs with: nothing of the real hotline's that leads outside."""
+    if settings.stage == "training":
+        raise TrainingError("this is the training itself: say it with the real hotline's settings")
+
+    def beside(bind: Address) -> str:
+        if bind.port + PORTS_APART > 65535:
+            raise TrainingError(f"there is no port beside {bind}")
+        return f"{bind.host}:{bind.port + PORTS_APART}"
+
+    own = {
+        "HOME": str(home(settings)), "STAGE": "training", "CACHE": str(settings.cache),
+        "RECORDINGS": str(settings.recordings), "MENUS": str(settings.menus),
+        "CONSOLE_BIND": beside(settings.console_bind), "SIP_BIND": beside(settings.sip_bind),
+        "WS_BIND": beside(settings.ws_bind), "AMI_BIND": beside(settings.ami_bind),
+        "SEATS": str(settings.seats), "DESK_PHONES": str(settings.desk_phones),
+        "WRAPUP_S": str(settings.wrapup_s), "SERVICE_LEVEL_S": str(settings.service_level_s),
+        "TRUNK_MATCH": "127.0.0.2",
+    }
+    own |= {
+        name.upper(): str(value) for name in ("asterisk", "tls_certificate", "tls_key",
+                                              "media_address")
+        if (value := getattr(settings, name)) is not None
+    }
+    rest = {name: value for name, value in os.environ.items() if not name.startswith("HOTLINE_")}
+    return rest | {f"HOTLINE_{name}": value for name, value in own.items()}
+
+
+def running(settings: Settings) -> int | None:
+    """The process that runs the training, if one does."""
+    try:
+        with (home(settings) / "hotline.lock").open("r+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                written = lock.read().strip()
+                return int(written) if written.isdigit() else None
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def start(settings: Settings) -> Settings:
+    """Set up and start the training in the background; its settings. Raises TrainingError."""
+    if running(settings) is not None:
+        raise TrainingError("the training runs already: hotline training status")
+    run_with = environment(settings)
+    own = configuration.load(run_with)
+    own.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "scripts.hotline"]
+    log = own.home / "training.log"
+    with log.open("ab") as out:
+        done = subprocess.run([*command, "setup"], env=run_with, cwd=PROJECT, stdout=out,
+                              stderr=out, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise TrainingError(f"the training could not be set up, see {log}")
+        began = log.stat().st_size
+        up = subprocess.Popen([*command, "up"], env=run_with, cwd=PROJECT, stdout=out, stderr=out,
+                              stdin=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + START_S
+    while "Hotline 1022 runs." not in log.read_text(encoding="utf-8")[began:]:
+        if up.poll() is not None or time.monotonic() > deadline:
+            raise TrainingError(f"the training does not come up, see {log}")
+        time.sleep(0.3)
+    return own
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the training; False if none ran."""
+    number = running(settings)
+    if number is None:
+        return False
+    deadline = time.monotonic() + STOP_S
+    while running(settings) == number:
+        os.kill(number, signal.SIGINT)  # the second does not wait for calls
+        if time.monotonic() > deadline:
+            raise TrainingError(f"process {number} does not stop")
+        time.sleep(1)
+    return True
+
+
+async def shift(settings: Settings, calls: int, every_s: float, wanted: Sequence[str]) -> None:
+    """Let citizens call the training that has these settings, one after another; ends when the last
+    has gone. Raises TrainingError where it is no training."""
+    if settings.stage != "training":
+        raise TrainingError("simulated citizens call a training only, never the real hotline")
+    known = training.scripts()
+    if unknown := [name for name in wanted if name not in known]:
+        raise TrainingError(f"there is no script {unknown[0]}; there are {', '.join(known)}")
+    chosen = [known[name] for name in wanted or known]
+    training.begin(settings.home)
+    database, voice = Database.of(settings), EspeakVoice()
+    run = f"018{int(time.time()) % 10_000:04}"  # numbers of eleven digits, which nobody has
+    host = "127.0.0.1" if settings.sip_bind.host == "0.0.0.0" else settings.sip_bind.host  # noqa: S104
+    lines = {
+        sentence: _line(voice, sentence) for script in chosen for sentence in script.says
+    }
+    try:
+        async with (
+            Phone("127.0.0.2", server=(host, settings.sip_bind.port), user=f"{run}0000") as phone,
+            asyncio.TaskGroup() as citizens,
+        ):
+            for number in range(calls):
+                citizen = _Citizen(settings, database, phone, lines, f"{run}{number:04}")
+                citizens.create_task(citizen.live(number, chosen[number % len(chosen)]))
+                await asyncio.sleep(every_s if number < calls - 1 else 0)
+    except* PhoneError as errors:
+        raise TrainingError(str(errors.exceptions[0])) from errors
+
+
+def _line(voice: EspeakVoice, sentence: str) -> Samples:
+    spoken = voice.speak(sentence)
+    ready = sound.prepare_speech(spoken.samples, spoken.rate, 100, 200)
+    return (np.clip(ready, -1, 1) * 32767).astype(np.int16)
+
+
+class _Citizen:
+    """Calls, presses, waits, speaks, hangs up, calls again."""
+
+    def __init__(
+        self, settings: Settings, database: Database, phone: Phone,
+        lines: Mapping[str, Samples], caller: str,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._phone = phone
+        self._lines = lines
+        self._caller = caller
+
+    async def live(self, number: int, script: Script) -> None:
+        gave_up = await self._call(number * 2, script)
+        if gave_up and script.redials:
+            await asyncio.sleep(BACK_S)
+            await self._call(number * 2 + 1, replace_waits(script))
+
+    async def _call(self, number: int, script: Script) -> bool:
+        """True if the citizen had to give up."""
+        played = Played(number, script.id, self._caller, datetime.now(UTC))
+        training.note(self._settings.home, played)
+        call = await self._phone.call("1022", caller=self._caller, timeout_s=30)
+        reached = await call.answered() and await self._gets_through(call, script)
+        if reached:
+            await self._speaks(call, script)
+        heard, first = call.heard, call.at("first_audio")
+        gone = call.hung_up_by is not None
+        await call.hang_up()
+        over = call.at("ended") if gone else None
+        ended = played.placed_at + timedelta(milliseconds=over) if over else datetime.now(UTC)
+        training.note(self._settings.home, replace(
+            played, ended_at=ended, gave_up=not reached, speech=_speech(heard),
+            sound_from=None if first is None else (
+                played.placed_at + timedelta(milliseconds=first)
+            ),
+        ))
+        return not reached
+
+    async def _gets_through(self, call: Call, script: Script) -> bool:
+        """Through the menus, and waits for somebody; False: it gave up, or was cut off."""
+        for step in parse_press(script.keys):
+            if await call.ended(THINKS_S if step.wait_s is None else step.wait_s):
+                return False
+            await call.press(step.keys)
+        deadline = time.monotonic() + script.waits_s
+        while time.monotonic() < deadline:
+            if await asyncio.to_thread(self._talks):
+                return True
+            if await call.ended(0.4):
+                return False
+        return False
+
+    def _talks(self) -> bool:
+        with self._database.reading() as session:
+            return session.scalar(select(LiveCall.id).where(
+                LiveCall.caller == self._caller, LiveCall.state == LiveState.TALKING.value
+            ).limit(1)) is not None
+
+    async def _speaks(self, call: Call, script: Script) -> None:
+        if await call.ended(script.pause_s):
+            return
+        for sentence in script.says:
+            line = self._lines[sentence]
+            call.play(line)
+            if await call.ended(len(line) / RATE + THINKS_S):
+                return
+        await call.ended(STAYS_S)
+
+
+def replace_waits(script: Script) -> Script:
+    """The same citizen, who is patient the second time."""
+    return script.model_copy(update={"waits_s": 90.0, "redials": False})
+
+
+def _speech(heard: Samples) -> tuple[tuple[float, float], ...]:
+    """Where something is heard, in seconds: from, to; pauses of a second do not part it."""
+    block = round(_BLOCK_S * RATE)
+    spans: list[tuple[float, float]] = []
+    for index in range(len(heard) // block):
+        if audio.speech_s(heard[index * block:(index + 1) * block]) < _VOICED:
+            continue
+        begins, ends = round(index * _BLOCK_S, 1), round((index + 1) * _BLOCK_S, 1)
+        if spans and begins - spans[-1][1] <= 1.0:
+            spans[-1] = spans[-1][0], ends
+        else:
+            spans.append((begins, ends))
+    return tuple(spans)
