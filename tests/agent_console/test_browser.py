@@ -377,7 +377,8 @@ PAGES = {
         "/shifts/mine",
     ),
     "huy": (
-        "/supervisor", "/supervisor?tv=1", "/calls", "/recordings", "/recordings/th1.b1-1.9",
+        "/supervisor", "/supervisor?tv=1", "/training", "/calls", "/recordings",
+        "/recordings/th1.b1-1.9",
         "/quality", "/quality/cards/new",
         "/reports", "/reports/period", "/reports/service", "/agencies",
         "/controls", "/notices", "/tracing", "/privacy", "/breaches", "/broadcasts",

@@ -13,8 +13,9 @@ from crm.areas import all_areas
 from crm.cases.categories import category_named
 from crm.database import Database
 from crm.models import Call
-from crm.settings import SettingsError
+from crm.settings import Settings, SettingsError
 from crm.training import Played
+from tests.agent_console.conftest import Browser
 
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 
@@ -100,3 +101,37 @@ def test_a_call_stands_in_the_shift_once_with_the_latest_word(tmp_path: Path) ->
     assert training.played(tmp_path) == [played(), played(1)]
     lines = (tmp_path / training.SHIFT).read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["number"] for line in lines] == [0, 0, 1]
+
+
+class TestPages:
+    """Of a hotline that runs as a training."""
+
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> Settings:
+        own = {"HOTLINE_HOME": str(tmp_path), "HOTLINE_STAGE": "training"}
+        return configuration.load(own)
+
+    def test_the_trainer_sees_who_called_and_every_page_says_that_it_is_training(
+        self, sqlite: Database, settings: Settings, supervisor: Browser, agent: Browser
+    ) -> None:
+        training.begin(settings.home)
+        training.note(settings.home, played())
+        training.note(settings.home, replace(played(1), ended_at=None))
+        with sqlite.transaction() as session:
+            call(session)
+        page = supervisor.client.get("/training").get_data(as_text=True)
+        assert "Hỏi nơi tiêm cho trẻ" in page
+        assert "✗ Đã nhập kết quả" in page
+        assert "✓ Lời chào 2 s" in page
+        assert "đang diễn ra" in page
+        for reader, path in ((supervisor, "/calls"), (agent, "/agent"), (agent, "/report")):
+            assert "ĐÀO TẠO" in reader.client.get(path).get_data(as_text=True)
+        assert agent.client.get("/training").status_code == 403
+
+
+def test_the_real_hotline_says_where_the_training_is_and_that_it_is_in_trial(
+    supervisor: Browser
+) -> None:
+    page = supervisor.client.get("/training").get_data(as_text=True)
+    assert "hotline training start" in page
+    assert "vận hành thử nghiệm" in supervisor.client.get("/report").get_data(as_text=True)
