@@ -31,6 +31,7 @@ SHIFT = "shift.jsonl"
 GREETS_S = 5.0  # from the answer to the agent's first word
 CLOSES_S = 6.0  # from the agent's last word to the end
 LONGEST_HOLD_S = 60
+_MUSIC_S = 0.7  # may still be heard when somebody has answered
 
 
 class _Part(BaseModel):
@@ -65,8 +66,8 @@ class Script(_Part):
 
 @dataclass(frozen=True)
 class Played:
-    """A call as its citizen made it. `speech`: where the other side was heard, in seconds from
-    `sound_from`, the first packet."""
+    """A call as its citizen made it. `speech`: when the other side was heard, in seconds since
+    the call was placed."""
 
     number: int
     script: str
@@ -74,7 +75,6 @@ class Played:
     placed_at: datetime
     ended_at: datetime | None = None
     gave_up: bool = False  # before anybody answered
-    sound_from: datetime | None = None
     speech: tuple[tuple[float, float], ...] = ()
 
 
@@ -135,7 +135,7 @@ def played(home: Path) -> list[Played]:
 def _read(row: dict[str, Any]) -> Played:
     times = {
         name: datetime.fromisoformat(row[name]) if row[name] else None
-        for name in ("placed_at", "ended_at", "sound_from")
+        for name in ("placed_at", "ended_at")
     }
     speech = tuple((float(a), float(b)) for a, b in row["speech"])
     return Played(**{**row, **times, "speech": speech})
@@ -184,12 +184,12 @@ def _grade(session: Session, one: Played, script: Script, in_time_s: int) -> Gra
 
 def _spoken(one: Played, answered_at: datetime) -> Iterator[Mark]:
     """How soon the agent spoke, and whether the call was closed with a word."""
-    if one.ended_at is None or one.sound_from is None:
+    if one.ended_at is None:
         yield Mark("greeting", None)
         return
-    begins = (answered_at - one.sound_from).total_seconds()
-    ends = (one.ended_at - one.sound_from).total_seconds()
-    said = [(max(a, begins), b) for a, b in one.speech if b > begins]
+    begins = (answered_at - one.placed_at).total_seconds()
+    ends = (one.ended_at - one.placed_at).total_seconds()
+    said = [(max(a, begins), b) for a, b in one.speech if b > begins + _MUSIC_S]
     first = said[0][0] - begins if said else None
     yield Mark("greeting", first is not None and first <= GREETS_S, first)
     silence = ends - said[-1][1] if said else None

@@ -42,8 +42,9 @@ STOP_S = 60.0
 THINKS_S = 2.0  # between keys, and between sentences
 STAYS_S = 45.0  # with an agent, after the last sentence
 BACK_S = 5.0  # until somebody who has given up calls again
-_BLOCK_S = 0.1
-_VOICED = 0.04  # of a block, and the other side speaks
+LISTENS_S = 0.2
+PAUSE_S = 1.0
+_VOICED_S = 0.08  # within that, and the other side speaks
 
 
 class TrainingError(HotlineError):
@@ -194,21 +195,36 @@ class _Citizen:
         played = Played(number, script.id, self._caller, datetime.now(UTC))
         training.note(self._settings.home, played)
         call = await self._phone.call("1022", caller=self._caller, timeout_s=30)
+        listening = asyncio.create_task(self._listens(call))
         reached = await call.answered() and await self._gets_through(call, script)
         if reached:
             await self._speaks(call, script)
-        heard, first = call.heard, call.at("first_audio")
         gone = call.hung_up_by is not None
         await call.hang_up()
         over = call.at("ended") if gone else None
         ended = played.placed_at + timedelta(milliseconds=over) if over else datetime.now(UTC)
         training.note(self._settings.home, replace(
-            played, ended_at=ended, gave_up=not reached, speech=_speech(heard),
-            sound_from=None if first is None else (
-                played.placed_at + timedelta(milliseconds=first)
-            ),
+            played, ended_at=ended, gave_up=not reached, speech=await listening,
         ))
         return not reached
+
+    async def _listens(self, call: Call) -> tuple[tuple[float, float], ...]:
+        """When something is heard, in seconds: from, to; pauses of a second do not part it. By the
+        clock: the packets' own times jump where the sound comes from somebody else."""
+        began, heard = time.monotonic(), 0
+        spans: list[tuple[float, float]] = []
+        over = False
+        while not over:
+            over = await call.ended(LISTENS_S)
+            now, new = time.monotonic() - began, call.heard_since(heard)
+            heard += len(new)
+            if audio.speech_s(new) < _VOICED_S:
+                continue
+            if spans and now - spans[-1][1] <= PAUSE_S:
+                spans[-1] = spans[-1][0], round(now, 1)
+            else:
+                spans.append((round(max(0.0, now - LISTENS_S), 1), round(now, 1)))
+        return tuple(spans)
 
     async def _gets_through(self, call: Call, script: Script) -> bool:
         """Through the menus, and waits for somebody; False: it gave up, or was cut off."""
@@ -244,18 +260,3 @@ class _Citizen:
 def replace_waits(script: Script) -> Script:
     """The same citizen, who is patient the second time."""
     return script.model_copy(update={"waits_s": 90.0, "redials": False})
-
-
-def _speech(heard: Samples) -> tuple[tuple[float, float], ...]:
-    """Where something is heard, in seconds: from, to; pauses of a second do not part it."""
-    block = round(_BLOCK_S * RATE)
-    spans: list[tuple[float, float]] = []
-    for index in range(len(heard) // block):
-        if audio.speech_s(heard[index * block:(index + 1) * block]) < _VOICED:
-            continue
-        begins, ends = round(index * _BLOCK_S, 1), round((index + 1) * _BLOCK_S, 1)
-        if spans and begins - spans[-1][1] <= 1.0:
-            spans[-1] = spans[-1][0], ends
-        else:
-            spans.append((begins, ends))
-    return tuple(spans)

@@ -43,7 +43,7 @@ def test_a_training_refuses_whatever_leads_outside(tmp_path: Path, name: str, va
 def played(number: int = 0, **values: object) -> Played:
     return replace(
         Played(number, "vaccine_question", "01812340000", NOW, NOW + timedelta(seconds=40),
-               sound_from=NOW, speech=((0.0, 8.0), (21.5, 24.0), (36.0, 38.0))),
+               speech=((0.0, 8.0), (21.5, 24.0), (36.0, 38.0))),
         **values,  # type: ignore[arg-type]
     )
 
