@@ -22,13 +22,12 @@ settings.load_profile("hotline")
 # hotline come last in their line, so that it does not run beside another.
 CALLING = (
     ("test_callbacks", "test_faults", "test_surge", "test_many_callers", "test_languages",
-     "test_skills", "test_apply", "test_carriers", "test_rooms"),
+     "test_apply", "test_carriers", "test_rooms"),
     ("test_desks", "test_shift", "test_whole_way", "test_menus", "test_lookup", "test_walks",
-     "test_load",
-     "test_training"),
-    ("test_agent", "test_phone", "test_mobile", "test_recorded", "test_kept_calls",
-     "test_web_call", "test_network", "test_own_asterisk", "test_start", "test_doctor_faults",
-     "test_doctor", "test_rotation", "test_door"),
+     "test_load", "test_training"),
+    ("test_agent", "test_mobile", "test_kept_calls", "test_web_call", "test_network",
+     "test_own_asterisk", "test_start", "test_doctor_faults", "test_doctor", "test_door",
+     "test_recorded", "test_phone", "test_rotation", "test_skills"),
 )
 _CALLS_NOBODY = len(CALLING) - 1  # its place: before the last line
 

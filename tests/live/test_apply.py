@@ -71,6 +71,7 @@ def last(hotline: Hotline) -> dict[str, Any]:
     return newest
 
 
+@pytest.mark.full
 def test_who_waits_who_is_paused_and_who_wraps_up_stay_as_they_are(hotline: Hotline) -> None:
     async def asked(command: str) -> str:
         return await asyncio.to_thread(hotline.ask, command)
@@ -166,6 +167,7 @@ def test_what_does_not_work_is_taken_back_by_itself(hotline: Hotline) -> None:
     asyncio.run(presses_three(hotline, "0912000896", "vaccine_menu_intro"))
 
 
+@pytest.mark.full
 def test_the_history_brings_an_earlier_one_back_with_the_database_dead(hotline: Hotline) -> None:
     whole = last(hotline)
     number = max(one["number"] for one in hotline.json("history") if one["result"] == "in force")
@@ -181,6 +183,7 @@ def test_the_history_brings_an_earlier_one_back_with_the_database_dead(hotline: 
     assert planned(hotline) == {}
 
 
+@pytest.mark.full
 def test_a_port_that_is_taken_and_a_second_apply_are_refused(hotline: Hotline) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))

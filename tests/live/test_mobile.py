@@ -174,6 +174,7 @@ def test_with_everything_else_dead_an_agent_comes_in_by_telephone_and_takes_call
     hotline.assert_ledger_complete()
 
 
+@pytest.mark.full
 def test_three_wrong_pins_shut_the_number_and_the_telephone_for_a_quarter_of_an_hour(
     hotline: Hotline, carrier_port: int
 ) -> None:

@@ -3,7 +3,6 @@ a connection that broke comes back within the call, and all of it goes by keys."
 
 import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from crm.models import LineQuality
 from ivr.phone import Call
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
 from tests.live.people import called, citizen, until_heard
-from tests.live.running import Hotline, running_hotline, wait_for
+from tests.live.running import Hotline, wait_for
 
 CITIZEN_HZ = 440
 
@@ -35,12 +34,6 @@ BREAKABLE = """
     return stream;
   };
 """
-
-
-@pytest.fixture(scope="module")
-def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
-    with running_hotline(tmp_path_factory.mktemp("phone") / "home") as running:
-        yield running
 
 
 async def with_an_agent(call: Call, hotline: Hotline, agent: Page) -> None:
@@ -64,7 +57,7 @@ def test_everything_goes_by_keys_and_the_line_stands_in_the_list_of_calls(
     hotline: Hotline, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with chromium(tmp_path) as browser, citizen(hotline, "0912000701") as phone:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912000911") as phone:
             agent = await signed_in(browser, hotline, "agent1")
             key, body = agent.keyboard.press, agent.locator("body")
             await key("Shift+F2")
@@ -117,12 +110,12 @@ def test_everything_goes_by_keys_and_the_line_stands_in_the_list_of_calls(
             await expect(body).to_have_attribute("data-agent-state", "offline")
             supervisor = await signed_in(browser, hotline, "truongca")
             await supervisor.goto("/calls")
-            row = supervisor.locator("tr", has_text="0912000701")
+            row = supervisor.locator("tr", has_text="0912000911")
             await expect(row.locator(".line-good, .line-fair")).to_be_visible()
             await call.ended(30)
 
     asyncio.run(scenario())
-    call = hotline.call_of("0912000701")
+    call = hotline.call_of("0912000911")
     with hotline.database.reading() as session:
         line = session.scalars(select(LineQuality).where(LineQuality.call_id == call["id"])).one()
     assert (line.agent, line.samples > 0, 1 <= line.worst <= line.mean <= 4.5) == (
@@ -134,7 +127,7 @@ def test_a_connection_that_broke_tells_of_a_caller_who_hung_up_meanwhile_or_just
     hotline: Hotline, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with chromium(tmp_path) as browser, citizen(hotline, "0912000702") as phone:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912000912") as phone:
             agent = await breakable(browser, hotline)
             await take_calls(agent)
             for hung_up in ("just after", "later", "meanwhile"):
@@ -169,6 +162,7 @@ def test_a_connection_that_broke_tells_of_a_caller_who_hung_up_meanwhile_or_just
     asyncio.run(scenario())
 
 
+@pytest.mark.full
 def test_a_page_is_left_without_a_question_but_in_a_call(
     hotline: Hotline, tmp_path: Path
 ) -> None:
@@ -179,7 +173,7 @@ def test_a_page_is_left_without_a_question_but_in_a_call(
         await dialog.dismiss()
 
     async def scenario() -> None:
-        async with chromium(tmp_path) as browser, citizen(hotline, "0912000703") as phone:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912000913") as phone:
             agent = await signed_in(browser, hotline, "agent1")
             agent.on("dialog", lambda dialog: asyncio.ensure_future(stay(dialog)))
             await take_calls(agent)
@@ -201,11 +195,12 @@ def test_a_page_is_left_without_a_question_but_in_a_call(
     asyncio.run(scenario())
 
 
+@pytest.mark.full
 def test_a_microphone_that_is_silent_or_gone_is_told_and_taken_again(
     hotline: Hotline, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with chromium(tmp_path) as browser, citizen(hotline, "0912000704") as phone:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912000914") as phone:
             agent = await breakable(browser, hotline)
             await take_calls(agent)
             await agent.evaluate("window.silent = true")

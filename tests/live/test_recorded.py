@@ -4,7 +4,7 @@ the right, nobody while it is paused; and sealed after the call."""
 import asyncio
 import io
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,9 @@ from crm.recordings.models import Kind, Sound
 from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE, Samples, has_tone
 from tests.live.people import Console, called, citizen, desk_agent, until_heard
-from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
+from tests.live.running import PATIENCE_S, Hotline, wait_for
 
 CITIZEN_HZ, AGENT_HZ, OTHER_HZ = 440, 1000, 1500
-
-
-@pytest.fixture(scope="module")
-def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
-    with running_hotline(tmp_path_factory.mktemp("recorded") / "home") as running:
-        yield running
 
 
 async def answered(hotline: Hotline, call: Call, desk: Phone) -> tuple[Call, str]:
@@ -151,6 +145,7 @@ def test_a_discarded_recording_is_gone_after_the_call(hotline: Hotline) -> None:
     wait_for(lambda: not list((hotline.home / "recordings").glob(f"{id_}*")), "its file is gone")
 
 
+@pytest.mark.full
 def test_a_colleague_who_is_called_in_is_heard_on_the_right(hotline: Hotline) -> None:
     async def scenario() -> str:
         async with (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,13 +14,7 @@ from crm.agents import pauses
 from crm.models import LiveAgent
 from ivr.phone import Phone
 from tests.live.people import Console, called, citizen, desk_agent, until_heard
-from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
-
-
-@pytest.fixture(scope="module")
-def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
-    with running_hotline(tmp_path_factory.mktemp("skills") / "home") as running:
-        yield running
+from tests.live.running import PATIENCE_S, Hotline, wait_for
 
 
 def penalty(hotline: Hotline, phone: str, queue: str = "vaccine") -> int:
@@ -80,6 +73,7 @@ def test_the_first_level_rings_before_the_second_and_a_change_counts_at_once(
     asyncio.run(scenario())
 
 
+@pytest.mark.full
 def test_skill_and_pause_survive_the_death_of_listener_console_and_asterisk(
     hotline: Hotline,
 ) -> None:
