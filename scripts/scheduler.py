@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE = 4  # citizens who are rung in one round
 FOLLOWED_AT_ONCE = 200  # cases
+VERIFIED_FOR = timedelta(hours=2)  # of a night: what is left is read in the next ones
 
 
 def main(settings: Settings, stop: threading.Event) -> None:
@@ -68,6 +69,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
     scheduler.add_job(jobs.do_privacy_requests, "interval", minutes=1, id="personal data")
     scheduler.add_job(jobs.seal_sounds, "interval", seconds=20, id="recordings")
+    scheduler.add_job(jobs.verify_sounds, "cron", hour=1, minute=7, id="sealed recordings")
     scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
     scheduler.add_job(jobs.tidy, "cron", hour=2, minute=17, id="retention")
     scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
@@ -269,6 +271,27 @@ class Jobs:
     def seal_sounds(self) -> None:
         """Seal what was recorded of calls that are over, and delete what was discarded."""
         store.seal_ended(self._database, self._settings.home, self._clock())
+
+    def verify_sounds(self) -> None:
+        """Read sealed recordings and messages whole, from where the last night ended; what is not
+        as it was sealed alarms."""
+        began = self._clock()
+        with self._database.reading() as session:
+            last = store.verified_last(session)
+        broken = []
+        for found in store.verify(self._database, self._settings.home, began, last):
+            if found is not None:
+                log.error("%s: %s", found.name, found.what)
+                broken.append(found)
+            if self._stop.is_set() or self._clock() - began > VERIFIED_FOR:
+                break
+        if broken:
+            with self._database.transaction() as session:
+                outbox.alarm(
+                    session, self._settings, subject="recordings", now=self._clock(),
+                    body=f"{len(broken)} recordings or messages are not as they were sealed "
+                         f"({broken[0].name}), see hotline recordings verify",
+                )
 
     def seal_journal(self) -> None:
         """Seal the journal's old segments."""

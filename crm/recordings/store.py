@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from crm.calls.facts import CALL_ID
@@ -149,18 +149,37 @@ def rewrap(home: Path) -> int:
     return done
 
 
-def verify(database: Database, home: Path, now: datetime) -> Iterator[Broken | None]:
-    """Read every sealed sound whole, and compare it with its row: None for each that is as it was.
-    What is found stands in the row."""
+def verify(
+    database: Database, home: Path, now: datetime, after: str = ""
+) -> Iterator[Broken | None]:
+    """Read every sealed sound whole, those after a name first, and compare it with its row: None
+    for each that is as it was. What is found stands in the row."""
+    yield from _verify(database, home, now, Sound.name > after)
+    if after:
+        yield from _verify(database, home, now, Sound.name <= after)
+    yield from _strangers(database, home)
+
+
+def verified_last(session: Session) -> str:
+    """Up to which name sounds were read the last time."""
+    return session.scalar(
+        select(Sound.name).where(Sound.checked_at.is_not(None))
+        .order_by(Sound.checked_at.desc(), Sound.name.desc()).limit(1)
+    ) or ""
+
+
+def _verify(
+    database: Database, home: Path, now: datetime, which: ColumnElement[bool]
+) -> Iterator[Broken | None]:
     last = ""
     while True:
         with database.reading() as session:
             rows = session.scalars(
-                select(Sound).where(Sound.name > last, Sound.sealed_at.is_not(None))
+                select(Sound).where(which, Sound.name > last, Sound.sealed_at.is_not(None))
                 .order_by(Sound.name).limit(200)
             ).all()
         if not rows:
-            break
+            return
         last = rows[-1].name
         for row in rows:
             what = _trouble_of(home, row)
@@ -173,7 +192,6 @@ def verify(database: Database, home: Path, now: datetime) -> Iterator[Broken | N
                     continue
                 known.checked_at, known.trouble = now, what
             yield None if what is None else Broken(row.name, what)
-    yield from _strangers(database, home)
 
 
 def _is_named(session: Session, row: Sound) -> bool:

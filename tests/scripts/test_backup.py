@@ -5,23 +5,30 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from crm import secrets
 from crm import settings as configuration
 from crm.database import Database
 from crm.privacy import erasure, requests, sealing
 from crm.privacy.requests import Kind
+from crm.recordings import store
+from crm.recordings.models import Kind as Sounds
 from crm.settings import Settings
 from scripts import backup, privacy
 from scripts.backup import BackupError
+from scripts.commands.recordings import recordings
+from tests.agent_console.factories import add_call
 from tests.crm.privacy.test_erasure import NUMBER, OTHER, SAID, with_everything
+from tests.crm.recordings import sounds
 from tests.databases import BARE, KINDS, Databases
 
 NOW = datetime(2026, 11, 24, 3, 15, tzinfo=UTC)
+RAW, WAV = "th1.b1-7.1.raw", "th1.b1-7.2.wav"
 PASSPHRASE = "mười hai con giáp và một con mèo"
 TOLD = (NUMBER, NUMBER[1:], "Tám", "thôn Đông", "voice of Tam")
 
@@ -118,6 +125,38 @@ def test_a_backup_brings_everything_back(
     assert backup.restore(made, again, PASSPHRASE) == 0
     assert found_in(again) == set(TOLD)
     assert secrets.load(again.home) == secrets.load(hotline.home)
+
+
+def test_sealed_recordings_and_messages_come_back_as_they_were_sealed(
+    hotline: Settings, again: Settings, tmp_path: Path
+) -> None:
+    own = Database.of(hotline)
+    for call, column, name in (("th1.b1-7.1", "recording", RAW), ("th1.b1-7.2", "voicemail", WAV)):
+        add_call(own, id=call, started_at=NOW - timedelta(hours=5),
+                 ended_at=NOW - timedelta(hours=4), **{column: name})
+    sounds.put(hotline.home, RAW, sounds.tones(440, 1000, seconds=40))
+    with store.opened(hotline.home, Sounds.RECORDINGS, RAW) as plain:
+        said = plain.read()
+    sounds.put(hotline.home, WAV, said, folder="voicemail")
+    assert store.seal_ended(own, hotline.home, NOW) == 2
+    own.engine.dispose()
+    made = backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+    assert backup.restore(made, again, PASSPHRASE) == 0
+    for kind, name in ((Sounds.RECORDINGS, RAW), (Sounds.VOICEMAIL, WAV)):
+        assert not (again.home / kind / name).exists()
+        with store.opened(again.home, kind, name) as sound:
+            assert sound.read() == said
+    told = verified(again)
+    assert (told.exit_code, told.output) == (0, "2 are as they were sealed\n")
+    harmed = again.home / Sounds.VOICEMAIL / "th1.b1-7.2.sealed"
+    harmed.write_bytes(harmed.read_bytes()[:-1])
+    told = verified(again)
+    assert told.exit_code == 1
+    assert told.output.startswith(f"{WAV}: ")
+
+
+def verified(settings: Settings) -> Result:
+    return CliRunner().invoke(recordings, ["verify"], obj=settings)
 
 
 def sealed(hotline: Settings, tmp_path: Path) -> Path:

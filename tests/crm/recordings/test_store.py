@@ -9,6 +9,7 @@ import sys
 import wave
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,14 +18,18 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from crm import secrets
+from crm import settings as configuration
 from crm.database import Database
 from crm.field_keys import of_home
 from crm.models import Call
+from crm.notices.models import Notice
+from crm.notices.outbox import Purpose
 from crm.privacy import erasure, resealing
 from crm.recordings import sealed, store, waves
 from crm.recordings.models import Kind, Sound
 from crm.recordings.sealed import PIECE, SealedSound, SoundError
 from crm.recordings.waves import PlainSound
+from scripts.scheduler import Jobs
 from tests.agent_console.factories import add_call
 from tests.crm.recordings.sounds import (
     NOW,
@@ -225,6 +230,43 @@ def test_verify_names_what_is_broken_gone_or_unknown(own: Database, tmp_path: Pa
     assert "changed" in found[0].what
     with own.reading() as session:
         assert store.broken(session) == 2
+
+
+def test_each_night_goes_on_where_the_last_stopped_and_what_is_broken_alarms(
+    own: Database, tmp_path: Path
+) -> None:
+    for number in range(1, 6):
+        ended(own, f"th1.b1-1.{number}")
+        put(tmp_path, f"th1.b1-1.{number}.raw", tones(440, 1000))
+    store.seal_ended(own, tmp_path, NOW)
+    (tmp_path / "recordings/th1.b1-1.2.sealed").unlink()
+    night, stop = [NOW], Event()
+    jobs = Jobs(configuration.load({
+        "HOTLINE_HOME": str(tmp_path), "HOTLINE_ALARM_PHONES": "0912345678",
+    }), own, stop, lambda: night[0])
+    stop.set()  # a night that is over after one of them
+    for read, alarms in (("1", 0), ("2", 1)):
+        jobs.verify_sounds()
+        assert (last_read(own), alarms_of(own)) == (f"th1.b1-1.{read}.raw", alarms)
+        night[0] += timedelta(days=1)
+    stop.clear()  # and one that is long enough for all, with those at the beginning
+    jobs.verify_sounds()
+    with own.reading() as session:
+        assert set(session.scalars(select(Sound.checked_at))) == {night[0]}
+        assert session.scalars(select(Sound.name).where(Sound.trouble.is_not(None))).all() == [
+            "th1.b1-1.2.raw"]
+
+
+def last_read(database: Database) -> str:
+    with database.reading() as session:
+        return store.verified_last(session)
+
+
+def alarms_of(database: Database) -> int:
+    with database.reading() as session:
+        return len(session.scalars(
+            select(Notice).where(Notice.purpose == Purpose.ALARM.value)
+        ).all())
 
 
 def test_the_keys_are_changed_under_them_and_an_old_one_goes_only_when_nothing_needs_it(
