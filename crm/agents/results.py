@@ -122,6 +122,8 @@ def unfinished(session: Session, since: datetime, agent: str | None = None) -> l
         .join(User, User.login == Leg.agent)
         .where(
             Call.started_at >= since, Call.ended_at.is_not(None), Call.kind == "citizen",
+            # said twice: SQLite would look through the legs of all time
+            Leg.call_id.in_(select(Call.id).where(Call.started_at >= since)),
             Leg.kind == "agent", Leg.talk_ms > 0, ~done,
         )
         .order_by(Call.started_at).limit(LISTED)

@@ -1,20 +1,25 @@
-"""A hotline's history of any size, for measuring: python -m scripts.bench.generate URL [--calls N]
+"""A hotline's history of any size, for measuring:
 
-Calls over five years, a fifth as many cases with what happened to them, messages to citizens, the
-full-text index; the province's agencies, routes and communes. The same numbers make the same rows.
-The database must be empty. Nothing in it is of real people; the chain over what happened to cases
-is not made, which takes longer than all the rest.
+    python -m scripts.bench.generate URL [--calls N] [--days N]
+
+Calls over five years, unless other days are told, a fifth as many cases with what happened to them,
+messages to citizens, the full-text index; the province's agencies, routes and communes; what the
+agents' work left behind (scripts.bench.desks), and the counts that are kept of each day. The same
+numbers make the same rows. The database must be empty. Nothing in it is of real people; the chain
+over what happened to cases is not made, which takes longer than all the rest.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
 from crm import areas, search
 from crm.agencies import register
@@ -25,9 +30,12 @@ from crm.cases.codes import check_digit
 from crm.cases.models import Case
 from crm.clock import vietnam_day
 from crm.database import Database
-from crm.field_keys import Secret
+from crm.field_keys import FieldKeys, Secret
+from crm.models import Base
+from crm.reports import calls as counts
+from scripts.bench import desks
+from scripts.bench.desks import History
 
-YEARS = timedelta(days=5 * 365)
 CASES_OF_CALLS = 5  # one case for so many calls
 REPEATER = "0912345678"  # rings all the time
 OPEN_EVERY = 40  # one case in so many is not at its end
@@ -38,45 +46,97 @@ _TOLD = (
     "cán bộ trả hồ sơ chậm", "mất điện cả thôn từ đêm qua", "tin giả về dịch trên mạng",
     "đường sạt lở sau mưa lớn",
 )
-_PORTION = 20_000
+_SERVICE_LEVEL_S = 20
+_LARGE = (  # tables whose indexes are made when they are full
+    "call", "leg", "call_segment", "call_note", "callback", "line_quality", "sound", "sound_use",
+    "citizen_case", "case_event", "case_call", "notice",
+)
+_KEY = b64encode(b"nothing in it is of real people.").decode()  # of sealed fields
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("url", help="an empty database")
     options.add_argument("--calls", type=int, default=5_000_000)
+    options.add_argument("--days", type=int, default=5 * 365)
     given = options.parse_args()
-    fill(Database(given.url, patience_s=3600), given.calls, datetime.now(UTC), print)
+    history = History(given.calls, datetime.now(UTC), timedelta(days=given.days))
+    fill(opened(given.url, 3600), history, print)
 
 
-def fill(
-    database: Database, number: int, now: datetime, progress: Callable[[str], object]
-) -> None:
-    """`number` calls and what follows from them, the last ones just before `now`."""
+def opened(url: str, patience_s: float) -> Database:
+    """A database of this program, whose sealed fields open by a key that everybody may know."""
+    keys = FieldKeys(lambda: (_KEY,), lambda: 0)
+    return Database(url, keys=keys, patience_s=patience_s)
+
+
+def fill(database: Database, history: History, progress: Callable[[str], object]) -> None:
+    """The calls and what follows from them, the last ones just now."""
     database.migrate()
-    for name, step in (
-        ("agencies", _agencies), ("calls", _calls), ("cases", _cases),
-        ("what happened to cases", _events), ("messages", _notices), ("index", _index),
-    ):
+
+    def done(name: str, step: _Step) -> None:
         started = time.monotonic()
-        step(database, number, now)
+        step(database, history)
         progress(f"{name}: {time.monotonic() - started:.0f} s")
+
+    with _without_indexes(database, progress):
+        for name, step in (
+            ("agencies", _agencies), ("calls", _calls), ("agents' work", desks.fill),
+            ("cases", _cases), ("what happened to cases", _events), ("messages", _notices),
+            ("full-text index", _index),
+        ):
+            done(name, step)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
+    done("quality", desks.judge)
+    done("counts of the days", _count_days)
 
 
-def _agencies(database: Database, _number: int, now: datetime) -> None:
+_Step = Callable[[Database, History], None]
+
+
+@contextmanager
+def _without_indexes(
+    database: Database, progress: Callable[[str], object]
+) -> Iterator[None]:
+    """Make the indexes of large tables at the end, which takes a small part of the time."""
+    indexes = [one for name in _LARGE for one in sorted(
+        Base.metadata.tables[name].indexes, key=lambda one: str(one.name))]
+    with database.engine.begin() as connection:
+        for index in indexes:
+            index.drop(connection)
+    yield
+    started = time.monotonic()
+    with database.engine.begin() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
+        for index in indexes:
+            index.create(connection)
+    progress(f"indexes: {time.monotonic() - started:.0f} s")
+
+
+def _count_days(database: Database, history: History) -> None:
+    """As the scheduler does (scripts.reports.count_days)."""
+    with database.reading() as session:
+        days = counts.due(session, history.now, 10_000)
+    for day in days:
+        with database.transaction() as session:
+            counts.count(session, day, history.now, _SERVICE_LEVEL_S)
+
+
+def _agencies(database: Database, history: History) -> None:
     with database.transaction() as session:
         register.take_in(session, register.read(register.PROVINCE))
         session.flush()
-        routing.take_in(session, routing.read(routing.PROVINCE), now)
+        routing.take_in(session, routing.read(routing.PROVINCE), history.now)
 
 
 class _Words:
     """How this database says what the rows are made of."""
 
-    def __init__(self, database: Database, number: int, now: datetime) -> None:
-        step, first = YEARS.total_seconds() / number, now - YEARS
+    def __init__(self, database: Database, history: History) -> None:
+        number, first = history.calls, history.now - history.span
+        step = history.span.total_seconds() / number
         if database.is_sqlite:
             self.series = (
                 "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n < "  # noqa: S608
@@ -93,48 +153,52 @@ class _Words:
             self.yes, self.no = "true", "false"
 
 
-def _calls(database: Database, number: int, now: datetime) -> None:
-    said = _Words(database, number, now)
+def _calls(database: Database, history: History) -> None:
+    said, number = _Words(database, history), history.calls
     caller = f"CASE WHEN n % 1000 = 0 THEN '{REPEATER}' ELSE {said.number} END"
     with database.engine.begin() as connection:
         connection.execute(text(
             "INSERT INTO call (id, node, boot, direction, kind, caller, dialled, started_at, "  # noqa: S608
             "queued_at, answered_at, ended_at, outcome, branch, queue, agent, wait_ms, talk_ms, "
-            f"emergency, unreached, satisfaction, voicemail, message_done, path) {said.series} "
-            f"SELECT 'th1.b1-' || n, 'th1', 'b1', 'in', 'citizen', {caller}, '1022', {said.at}, "
+            "emergency, unreached, satisfaction, voicemail, message_done, recording_notice, "
+            f"recording, wait_from_s, wait_to_s, path) {said.series} "
+            f"SELECT 'th1.b1-' || n || '.1', 'th1', 'b1', 'in', 'citizen', {caller}, '1022', "
+            f"{said.at}, "
             f"{said.at}, CASE WHEN n % 3 = 0 THEN {said.at} END, {said.at}, "
             "CASE n % 6 WHEN 0 THEN 'answered' WHEN 3 THEN 'answered' WHEN 1 THEN "
             "'abandoned_queue' WHEN 2 THEN 'self_served' WHEN 4 THEN 'callback' ELSE 'voicemail' "
             "END, CASE n % 4 WHEN 0 THEN 'advice' WHEN 1 THEN 'vaccine' WHEN 2 THEN 'relief' ELSE "
             "'report' END, 'operator', CASE WHEN n % 3 = 0 THEN 'agent' || (1 + n % 40) END, "
             f"n % 120000, 60000, {said.no}, CASE WHEN n % 50000 = 0 THEN {said.yes} ELSE {said.no} "
-            "END, CASE WHEN n % 3 = 0 THEN 1 + n % 3 END, CASE WHEN n % 6 = 5 THEN 'x' || n || "
-            f"'.wav' END, CASE WHEN n < {number - number // 900} THEN {said.yes} ELSE {said.no} "
+            "END, CASE WHEN n % 9 = 0 THEN 1 + n % 2 END, CASE WHEN n % 6 = 5 THEN "
+            f"'th1.b1-' || n || '.1.wav' END, CASE WHEN n < {number - number // 900} THEN "
+            f"{said.yes} ELSE {said.no} END, CASE WHEN n % 3 = 0 THEN CASE WHEN n % 99 = 0 THEN "
+            "'refused' ELSE 'heard' END END, CASE WHEN n % 3 = 0 AND n % 99 <> 0 THEN 'th1.b1-' "
+            "|| n || '.1.raw' END, CASE WHEN n % 2 = 0 THEN 30 END, CASE WHEN n % 2 = 0 THEN 90 "
             "END, '[{\"menu\":\"main\",\"key\":\"3\",\"at\":\"\"}]' FROM s"
         ))
         connection.execute(text(  # voice messages have been dealt with, but for the last ones
             "INSERT INTO message_task (call_id, taken_by, taken_at, done_at) SELECT id, 'lan', "
             "started_at, started_at FROM call WHERE voicemail IS NOT NULL AND started_at < :late"
-        ), {"late": _stored(database, now - timedelta(days=2))})
+        ), {"late": _stored(database, history.now - timedelta(days=2))})
 
 
 def _stored(database: Database, at: datetime) -> object:
     return f"{at:%Y-%m-%d %H:%M:%S.%f}" if database.is_sqlite else at
 
 
-def _cases(database: Database, number: int, now: datetime) -> None:
-    for portion in _portions(case_rows(number, now)):
-        with database.engine.begin() as connection:
-            connection.execute(insert(Case), portion)
+def _cases(database: Database, history: History) -> None:
+    desks.put(database, Case, case_rows(history))
 
 
-def case_rows(number: int, now: datetime) -> Iterator[dict[str, Any]]:
+def case_rows(history: History) -> Iterator[dict[str, Any]]:
     """Columns of cases, those of the last days more often open."""
-    count = max(1, number // CASES_OF_CALLS)
+    now = history.now
+    count = max(1, history.calls // CASES_OF_CALLS)
     places = list(areas.standing(vietnam_day(now)))
-    step = YEARS / count
+    step = history.span / count
     for n in range(count):
-        at = now - YEARS + n * step
+        at = now - history.span + n * step
         is_open = n % OPEN_EVERY == 0 and now - at < timedelta(days=400)
         category = CATEGORIES[n % len(CATEGORIES)]
         kept = Secret if category.private or n % 100 == 0 else str
@@ -161,7 +225,7 @@ def case_rows(number: int, now: datetime) -> Iterator[dict[str, Any]]:
         }
 
 
-def _events(database: Database, _number: int, _now: datetime) -> None:
+def _events(database: Database, _history: History) -> None:
     columns = "case_id, at, by, what, before, after, note, salt, note_hash, digest"
     with database.engine.begin() as connection:
         for what, before, after, at in (
@@ -178,12 +242,12 @@ def _events(database: Database, _number: int, _now: datetime) -> None:
             ))
         connection.execute(text(
             "INSERT INTO case_call (case_id, call_id, at) SELECT id, 'th1.b1-' || "  # noqa: S608
-            f"((id - 1) * {CASES_OF_CALLS}), opened_at FROM citizen_case"
+            f"((id - 1) * {CASES_OF_CALLS}) || '.1', opened_at FROM citizen_case"
         ))
 
 
-def _notices(database: Database, number: int, now: datetime) -> None:
-    said = _Words(database, number, now)
+def _notices(database: Database, history: History) -> None:
+    said = _Words(database, history)
     with database.engine.begin() as connection:
         connection.execute(text(
             "INSERT INTO notice (channel, purpose, recipient, subject, body, key, case_id, urgent, "  # noqa: S608
@@ -194,9 +258,9 @@ def _notices(database: Database, number: int, now: datetime) -> None:
         ))
 
 
-def _index(database: Database, number: int, now: datetime) -> None:
+def _index(database: Database, history: History) -> None:
     """The words of each case, as crm.cases.words.index writes them."""
-    for portion in _portions(enumerate(case_rows(number, now), start=1)):
+    for portion in desks.portions(enumerate(case_rows(history), start=1)):
         with database.transaction() as session:
             search.put_all(session, search.Kind.CASE, [
                 (id_, row["code"], case_words.searched(
@@ -205,17 +269,6 @@ def _index(database: Database, number: int, now: datetime) -> None:
                 ))
                 for id_, row in portion
             ])
-
-
-def _portions(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    portion: list[Any] = []
-    for row in rows:
-        portion.append(row)
-        if len(portion) == _PORTION:
-            yield portion
-            portion = []
-    if portion:
-        yield portion
 
 
 if __name__ == "__main__":

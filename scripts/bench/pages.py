@@ -43,6 +43,7 @@ from crm.models import Call, Role, User
 from crm.reports import calls as counts
 from crm.rights import Right
 from ivr import commands
+from scripts.bench import generate
 from scripts.bench.generate import REPEATER
 
 Statement = tuple[float, str, Any]  # ms, SQL, parameters
@@ -78,7 +79,7 @@ def main() -> None:
     options.add_argument("--plans", action="store_true")
     given = options.parse_args()
     catalogues.compile_catalogues()
-    database = Database(given.url, patience_s=120)
+    database = generate.opened(given.url, 120)
     with tempfile.TemporaryDirectory() as home:
         found = measure(database, Path(home))
     over = report(database, found, plans=given.plans)
@@ -166,7 +167,7 @@ def prepare(session: Session) -> tuple[Mapping[str, list[str]], str]:
         "/knowledge/search": ["/knowledge/search?q=khau+trang"],
         "/o/<token>": [f"/o/{link}"],
         "/recordings": [
-            "/recordings", f"/recordings?since={month}&agent=bench.agent",
+            "/recordings", f"/recordings?since={month}&agent=agent7",
             f"/recordings?since={month}&number={REPEATER}", "/recordings?refused=yes&words=sot",
             f"/recordings?since={month}&branch=vaccine&code={handled.code}",
         ],

@@ -4,7 +4,7 @@ that grow from end to end, which is why they stay quick when there are millions 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,17 @@ from crm.database import Database
 from crm.models import Base
 from scripts.bench import generate
 from scripts.bench import pages as bench_pages
+from scripts.bench.desks import History
 from tests.accounts import hash_quickly
 
 CALLS = 6_000
-GROWING = ("call", "citizen_case", "case_event", "notice", "case_call", "message_task")
+SPAN = timedelta(days=40)  # each of its days is counted
+GROWING = (
+    "call", "citizen_case", "case_event", "notice", "case_call", "message_task", "leg",
+    "call_segment", "call_note", "callback", "line_quality", "sound", "sound_use", "sound_note",
+    "citizen", "citizen_event", "missed_caller", "agent_event", "pause_spell", "shift",
+    "measure_day", "half_hour", "call_day", "evaluation", "quality_pick",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +53,7 @@ def read_whole(database: Database, statement: str, given: Any) -> set[str]:
 def test_every_page_opens_and_none_reads_a_growing_table_whole(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generate.fill(database, CALLS, datetime.now(UTC), lambda _: None)
+    generate.fill(database, History(CALLS, datetime.now(UTC), SPAN), lambda _: None)
     monkeypatch.setattr(bench_pages, "TRIES", 1)
     pages = bench_pages.measure(database, tmp_path)
     assert len(pages) > 100
