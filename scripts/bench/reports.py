@@ -12,7 +12,7 @@ import argparse
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
 from sqlalchemy import func, select
 
@@ -45,21 +45,20 @@ def measure(database: Database) -> None:
             raise SystemExit("there are no calls: scripts.bench.generate makes some")
         now, last = datetime.now(UTC), vietnam_day(latest)
         print(f"target {target_ms(database)} ms")
-        report("the daily report", lambda: daily.gather(session, last, now))
-        report("the measures of a day that is not counted", lambda: measures.of_day(
-            session, begin(last), now, _SERVICE_LEVEL_S))
+        report("the daily report", partial(daily.gather, session, last, now))
+        report("the measures of a day that is not counted", partial(
+            measures.of_day, session, begin(last), now, _SERVICE_LEVEL_S))
         for name, back in SPANS.items():
-            span: Any = (last - timedelta(days=back), last)
+            first = last - timedelta(days=back)
             for kind in period.By:
-                report(f"cases and calls, {name} by {kind}", lambda kind=kind, span=span: (  # type: ignore[misc]
-                    period.document(session, kind, *span, now)))
+                report(f"cases and calls, {name} by {kind}", partial(
+                    period.document, session, kind, first, last, now))
             for by in measures.By:
-                report(f"the service, {name} by {by}", lambda by=by, span=span: (  # type: ignore[misc]
-                    service.document(session, by, *span, now, _SERVICE_LEVEL_S)))
-            report(f"half-hours, {name}", lambda span=span: (  # type: ignore[misc]
-                history.offered(session, history.ALL, *span)))
-            report(f"quality, {name}", lambda span=span: (  # type: ignore[misc]
-                evaluations.averages(session, begin(span[0]), now)))
+                report(f"the service, {name} by {by}", partial(
+                    service.document, session, by, first, last, now, _SERVICE_LEVEL_S))
+            report(f"half-hours, {name}", partial(
+                history.offered, session, history.ALL, first, last))
+            report(f"quality, {name}", partial(evaluations.averages, session, begin(first), now))
 
 
 def report(name: str, made: Callable[[], object]) -> None:
