@@ -13,6 +13,8 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from crm.clock import vietnam_day
+from crm.models import AgentEvent, Call
 from crm.reports.measures import MAXED, NAMES, NONE, By, Found, Measures, of_day
 from crm.reports.models import MEASURE_DAY, CountedDay
 from crm.reports.spans import begin, gaps
@@ -62,13 +64,22 @@ def of_days(
             ).group_by(_KEY)
         )
         found = {row[0]: Measures(*(int(one) for one in row[1:])) for row in rows}
-    for day in _days(gaps(counted, first, last)):
+    for day in _days(gaps(counted, max(first, _oldest(session, now)), last)):
         if begin(day) >= now:
             break
         for (kind, key), one in of_day(session, begin(day), now, service_level_s).items():
             if kind is by:
                 found[key] = found.get(key, NONE) + one
     return dict(sorted(found.items()))
+
+
+def _oldest(session: Session, now: datetime) -> date:
+    """The first day of which there is anything: those before were never counted either."""
+    known = (
+        session.scalar(select(func.min(Call.started_at))),
+        session.scalar(select(func.min(AgentEvent.at))),
+    )
+    return vietnam_day(min((at for at in known if at is not None), default=now))
 
 
 def _days(spans: list[tuple[date, date]]) -> Iterator[date]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from crm.reports.measures import By
 from crm.reports.spans import begin
 from ivr.journal import Tailer
 from tests import naive_count
+from tests.agent_console.factories import add_call
 from tests.calls_of_a_day import MIDNIGHT, a_day
 from tests.databases import KINDS, Databases
 from tests.journals import encode
@@ -68,3 +70,19 @@ def test_every_figure_of_a_random_day_is_what_a_naive_count_of_the_journal_says(
                 assert again == {key: one for (of, key), one in sorted(live.items()) if of is by}
     assert wanted["day", "2025-11-22"]["calls"] > CALLS * 0.9
     assert begin(DAY) == MIDNIGHT
+
+
+def test_a_period_from_before_the_first_call_looks_at_no_day_of_which_there_is_nothing(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_call(sqlite, started_at=MIDNIGHT + timedelta(hours=1))
+    looked_at = []
+
+    def of_day(*given: Any) -> measures.Found:
+        looked_at.append(given[1])
+        return measures.of_day(*given)
+
+    monkeypatch.setattr(kept, "of_day", of_day)
+    with sqlite.reading() as session:
+        found = kept.of_days(session, By.DAY, DAY - timedelta(days=300), DAY, LATER, 20)
+    assert (found["2025-11-22"].calls, looked_at) == (1, [MIDNIGHT])
