@@ -25,7 +25,8 @@ from crm.database import Database
 from crm.models import Role
 from crm.rights import Right, may
 from crm.secrets import Secrets
-from crm.settings import Address, Settings
+from crm.setting_values import Address
+from crm.settings import Settings
 from ivr.commands import RecordingAct, Result
 
 EVERYBODY, LOCAL = "everybody", "local"  # come without a right

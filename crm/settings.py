@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -19,15 +18,48 @@ from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm.branches import QUEUES, SERVICES
+from crm.branches import SERVICES
 from crm.carriers import Carrier, forms
 from crm.errors import HotlineError
+from crm.setting_values import (
+    CODEC,
+    DTMF,
+    EMAIL,
+    FORM,
+    PHONE,
+    PREFIX,
+    SERVER,
+    SIP_PASSWORD,
+    SIP_USER,
+    TIMERS,
+    TRANSPORT,
+    Address,
+    Checked,
+    Expert,
+    address,
+    any_network,
+    as_quiet_hours,
+    checked_number,
+    expert,
+    host,
+    identity,
+    issuer,
+    line,
+    listed,
+    matching,
+    network,
+    number,
+    optional,
+    outside_url,
+    place,
+    port_range,
+    portal_address,
+    queue_limit,
+    service_url,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent  # of an installed package: its site-packages
 SOURCE_DEFAULT = "default"
-DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
-DAYS = f"{DAY}(?:-{DAY})?"  # in Asterisk's words
-TIMES = r"[0-2]\d:[0-5]\d-[0-2]\d:[0-5]\d"
 
 
 class SettingsError(HotlineError):
@@ -37,749 +69,530 @@ class SettingsError(HotlineError):
 _NOT_SETTINGS = {"HOTLINE_CONFIG", "HOTLINE_PYTHON"}  # where settings are; what runs ./scripts/run
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where a server listens or is reached: an IP address and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        return ipaddress.ip_address(self.host).is_loopback
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or re.search(r"[\x00-\x1f\x7f]", value):
-        raise ValueError("must be a text of one line")
-    return value
-
-
-def _path(value: Any) -> Path:
-    if value == "":
-        raise ValueError("must be a path")
-    return Path(_text(value)).expanduser().absolute()
-
-
-def _address(value: Any) -> Address:
-    host, _, port = _text(value).rpartition(":")
-    try:
-        return Address(str(ipaddress.IPv4Address(host)), _number(1, 65535)(port))
-    except ValueError as error:
-        raise ValueError("must be IPV4ADDRESS:PORT, as in 127.0.0.1:5060") from error
-
-
-def _number(low: int, high: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", str(value)):
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        if not low <= int(value) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(value)
-
-    return parse
-
-
-def _list(item: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
-    def parse(value: Any) -> tuple[Any, ...]:
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
-        if not isinstance(value, list):
-            raise ValueError("must be a list")
-        return tuple(item(part) for part in value)
-
-    return parse
-
-
-def _matching(pattern: str, meaning: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if not re.fullmatch(pattern, _text(value)):
-            raise ValueError(f"must be {meaning}")
-        return str(value)
-
-    return parse
-
-
-def _host(value: Any) -> str:
-    try:
-        return str(ipaddress.IPv4Address(_text(value)))
-    except ValueError as error:
-        raise ValueError("must be an IPv4 address") from error
-
-
-def _network(value: Any) -> str:
-    try:
-        return str(ipaddress.IPv4Network(_text(value)))
-    except ValueError as error:
-        raise ValueError("must be IPv4 addresses or networks, as in 203.0.113.7") from error
-
-
-def _any_network(value: Any) -> str:
-    try:
-        return str(ipaddress.ip_network(_text(value)))
-    except ValueError as error:
-        raise ValueError("must be addresses or networks, as in 10.1.0.0/16") from error
-
-
-def _port_range(value: Any) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{4,5})-(\d{4,5})", _text(value))
-    if not match or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
-        raise ValueError("must be FIRST-LAST, as in 10000-20000")
-    return int(match[1]), int(match[2])
-
-
-def _service_url(value: Any) -> str:
-    """https, or http where nobody is between: this machine and private networks."""
-    match = re.fullmatch(r"(https?)://([A-Za-z0-9.-]{1,253})(:\d{1,5})?(/[!-~]*)?", _text(value))
-    if not match:
-        raise ValueError("must be a URL, as in https://sms.example.vn/send")
-    try:
-        near = ipaddress.ip_address(match[2]).is_private
-    except ValueError:
-        near = match[2] == "localhost"
-    if match[1] == "http" and not near:
-        raise ValueError("must begin with https:// unless it is an address of a private network")
-    return str(value).rstrip("/")
-
-
-def _issuer(value: Any) -> str:
-    _service_url(value)
-    return str(value)  # to the letter: it is compared
-
-
-def _outside_url(value: Any) -> str:
-    """Short enough for a link of 25 letters more in one SMS."""
-    url = _service_url(value)
-    if len(url) > 44:
-        raise ValueError("is written into SMS and has 44 letters at most")
-    return url
-
-
-def _quiet_hours(value: Any) -> tuple[time, time] | None:
-    if _text(value) == "off":
-        return None
-    first, _, last = value.partition("-")
-    try:
-        begin, end = time.fromisoformat(first), time.fromisoformat(last)
-    except ValueError as error:
-        raise ValueError("must be HH:MM-HH:MM, as in 21:00-07:00, or off") from error
-    if begin == end or begin.tzinfo or end.tzinfo:
-        raise ValueError("must be HH:MM-HH:MM, as in 21:00-07:00, or off")
-    return begin, end
-
-
-def _optional(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value == "" else parse(value)
-
-
-_EMAIL = _matching(
-    r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", "an e-mail address"
-)
-_PREFIX = _matching(r"[0-9]{1,8}", "the first digits of a number")
-_PHONE = _matching(r"\+?[0-9]{3,15}", "a phone number of digits, with or without a leading +")
-
-
-def _host_and_port(value: Any) -> str:
-    match = re.fullmatch(r"[A-Za-z0-9.-]{1,253}(?::(\d{1,5}))?", _text(value))
-    if not match or not 1 <= int(match[1] or 1) <= 65535:
-        raise ValueError("must be HOST or HOST:PORT")
-    return str(value)
-
-
-_SERVER = _optional(_host_and_port)
-_SIP_USER = _optional(_matching(r"[A-Za-z0-9._+-]{1,64}", "a SIP user name"))
-_SIP_PASSWORD = _optional(_matching(r"[!-:<-~]{1,128}", "a password without blanks or ;"))
-_TRANSPORT = _matching(r"udp|tcp|tls|tls\+srtp", "udp, tcp, tls or tls+srtp")
-_FORM = _matching(r"0|84|\+84", "0, 84 or +84")
-_DTMF = _matching("rfc4733|info|inband|auto", "rfc4733, info, inband or auto")
-_CODEC = _matching("alaw|ulaw", "alaw or ulaw")
-_TIMERS = _matching("yes|no|required|always", "yes, no, required or always")
-
-
-def _identity(value: Any) -> str:
-    known = {"yes": "pai", "no": "none"}.get(_text(value), value)
-    if known not in ("pai", "rpid", "none"):
-        raise ValueError("must be pai, rpid or none")
-    return str(known)
-
-
 def _setting(default: Any, parse: Callable[[Any], Any], doc: str, *, secret: bool = False) -> Any:
     return field(metadata={"default": default, "parse": parse, "doc": doc, "secret": secret})
-
-
-@dataclass(frozen=True)
-class Expert:
-    """A doctor on a telephone of their own; `days` and `times` empty: always on duty."""
-
-    id: str
-    number: str
-    days: str
-    times: str
-
-
-def _expert(value: Any) -> Expert:
-    match = re.fullmatch(
-        rf"([a-z][a-z0-9.]{{0,19}}) (0[0-9]{{9,10}})(?: ({DAYS}) ({TIMES}))?", _text(value)
-    )
-    if not match:
-        raise ValueError("must be NAME NUMBER or NAME NUMBER mon-fri 07:00-17:00")
-    return Expert(match[1], match[2], match[3] or "", match[4] or "")
-
-
-@dataclass(frozen=True)
-class Checked:
-    """That an emergency number leads where it should: who answers for it, and on which day that was
-    made sure. `number`: 115, 111, 19009095, …"""
-
-    number: str
-    on: date
-    owner: str
-
-
-def _checked_number(value: Any) -> Checked:
-    match = re.fullmatch(r"([0-9]{3,11}) (\d{4}-\d\d-\d\d) (\S.{1,79})", _text(value))
-    if not match:
-        raise ValueError("must be NUMBER DAY OWNER, as in 115 2026-11-02 Trung tâm Cấp cứu")
-    return Checked(match[1], date.fromisoformat(match[2]), match[3])
-
-
-def _portal_address(value: Any) -> str:
-    portal, _, address = _text(value).partition(" ")
-    if portal not in ("phanhoi", "dichvucong"):
-        raise ValueError("must be PORTAL ADDRESS; portals are phanhoi, dichvucong")
-    return f"{portal} {_EMAIL(address.strip().lower())}"
-
-
-def _queue_limit(value: Any) -> tuple[str, int]:
-    match = re.fullmatch(r"(?:([a-z]+) )?([0-9]{1,5})", str(value))
-    if not match or (match[1] and match[1] not in QUEUES):
-        raise ValueError(f"must be a number, or QUEUE NUMBER; queues are {', '.join(QUEUES)}")
-    return match[1] or "", int(match[2])
 
 
 @dataclass(frozen=True)
 class Settings:
     """All settings, parsed. `sources[name]` says where each came from."""
 
-    home: Path = _setting("", _path, "State folder: database, journal, recordings, configuration")
-    cache: Path = _setting("", _path, "What can be fetched or built again (default: home/cache)")
-    database_url: str = _setting("", _text, "SQLAlchemy URL (default: SQLite in home)", secret=True)
+    home: Path = _setting("", place, "State folder: database, journal, recordings, configuration")
+    cache: Path = _setting("", place, "What can be fetched or built again (default: home/cache)")
+    database_url: str = _setting("", line, "SQLAlchemy URL (default: SQLite in home)", secret=True)
     node: str = _setting(
-        "th1", _matching(r"[a-z][a-z0-9]{0,11}", "a short name such as th1"), "Name of this node"
+        "th1", matching(r"[a-z][a-z0-9]{0,11}", "a short name such as th1"), "Name of this node"
     )
-    console_bind: Address = _setting("127.0.0.1:8022", _address, "Web console")
-    sip_bind: Address = _setting("127.0.0.1:5060", _address, "SIP over UDP: trunk and desk phones")
-    ws_bind: Address = _setting("127.0.0.1:8088", _address, "SIP over WebSocket: agents' browsers")
-    ami_bind: Address = _setting("127.0.0.1:5038", _address, "Asterisk Manager Interface")
+    console_bind: Address = _setting("127.0.0.1:8022", address, "Web console")
+    sip_bind: Address = _setting("127.0.0.1:5060", address, "SIP over UDP: trunk and desk phones")
+    ws_bind: Address = _setting("127.0.0.1:8088", address, "SIP over WebSocket: agents' browsers")
+    ami_bind: Address = _setting("127.0.0.1:5038", address, "Asterisk Manager Interface")
     media_address: str | None = _setting(
-        "", _optional(_host), "Address told to browsers and trunk for audio, if not sip_bind's"
+        "", optional(host), "Address told to browsers and trunk for audio, if not sip_bind's"
     )
-    rtp_ports: tuple[int, int] = _setting("10000-20000", _port_range, "UDP ports for audio")
-    asterisk: Path | None = _setting("", _optional(_path), "A system Asterisk, version 20 or newer")
+    rtp_ports: tuple[int, int] = _setting("10000-20000", port_range, "UDP ports for audio")
+    asterisk: Path | None = _setting("", optional(place), "A system Asterisk, version 20 or newer")
     debian_mirror: str | None = _setting(
-        "", _optional(_matching(r"https?://[!-~]+", "a URL")), "Where Asterisk may be fetched from"
+        "", optional(matching(r"https?://[!-~]+", "a URL")), "Where Asterisk may be fetched from"
     )
-    tls_certificate: Path | None = _setting("", _optional(_path), "Operator's certificate (PEM)")
-    tls_key: Path | None = _setting("", _optional(_path), "Operator's private key (PEM)")
+    tls_certificate: Path | None = _setting("", optional(place), "Operator's certificate (PEM)")
+    tls_key: Path | None = _setting("", optional(place), "Operator's private key (PEM)")
     numbers: tuple[str, ...] = _setting(
-        "1022,02371022,842371022,+842371022,00842371022", _list(_PHONE), "Dialled forms answered"
+        "1022,02371022,842371022,+842371022,00842371022", listed(PHONE), "Dialled forms answered"
     )
     trunk_match: tuple[str, ...] = _setting(
-        "127.0.0.2", _list(_network), "Addresses calls may come from (carriers, local test trunk)"
+        "127.0.0.2", listed(network), "Addresses calls may come from (carriers, local test trunk)"
     )
     trunk_server: str | None = _setting(
-        "", _SERVER, "Carrier's SIP server for registration and outgoing calls"
+        "", SERVER, "Carrier's SIP server for registration and outgoing calls"
     )
-    trunk_user: str | None = _setting("", _SIP_USER, "Registering: user")
+    trunk_user: str | None = _setting("", SIP_USER, "Registering: user")
     trunk_password: str | None = _setting(
-        "", _SIP_PASSWORD, "Registering: password", secret=True
+        "", SIP_PASSWORD, "Registering: password", secret=True
     )
     trunk_transport: str = _setting(
-        "udp", _TRANSPORT, "How the carrier is reached: udp, tcp, tls or tls+srtp"
+        "udp", TRANSPORT, "How the carrier is reached: udp, tcp, tls or tls+srtp"
     )
     trunk_form: str = _setting(
-        "0", _FORM, "How the carrier writes numbers: 0, 84 or +84"
+        "0", FORM, "How the carrier writes numbers: 0, 84 or +84"
     )
     trunk_identity: str = _setting(
-        "pai", _identity,
+        "pai", identity,
         "The carrier shows emergency services the caller's number by this header: pai, rpid, or "
         "none (it is whispered to them)",
     )
     trunk_dtmf: str = _setting(
-        "rfc4733", _DTMF,
+        "rfc4733", DTMF,
         "Keys on calls going out: rfc4733, info, inband or auto"
     )
     trunk_codecs: tuple[str, ...] = _setting(
-        "alaw,ulaw", _list(_CODEC),
+        "alaw,ulaw", listed(CODEC),
         "Codecs on calls going out, the best first: alaw, ulaw"
     )
     trunk_timers: str = _setting(
-        "yes", _TIMERS, "Session timers (RFC 4028): yes, no, required or always"
+        "yes", TIMERS, "Session timers (RFC 4028): yes, no, required or always"
     )
     trunk_options_s: int = _setting(
-        30, _number(0, 3600),
+        30, number(0, 3600),
         "Seconds from one OPTIONS to the next; without an answer calls go by the other "
         "carrier (0: never asked)",
     )
     trunk_channels: int | None = _setting(
-        "", _optional(_number(8, 20000)),
+        "", optional(number(8, 20000)),
         "Channels the carrier gives: a tenth, at least 4, is kept free for calls going out",
     )
     trunk2_match: tuple[str, ...] = _setting(
-        "", _list(_network), "Second carrier or SBC: addresses its calls may come from"
+        "", listed(network), "Second carrier or SBC: addresses its calls may come from"
     )
     trunk2_server: str | None = _setting(
-        "", _SERVER,
+        "", SERVER,
         "Second carrier: SIP server; calls go out by it when the first does not answer"
     )
-    trunk2_user: str | None = _setting("", _SIP_USER, "Second carrier, registering: user")
+    trunk2_user: str | None = _setting("", SIP_USER, "Second carrier, registering: user")
     trunk2_password: str | None = _setting(
-        "", _SIP_PASSWORD, "Second carrier, registering: password", secret=True
+        "", SIP_PASSWORD, "Second carrier, registering: password", secret=True
     )
     trunk2_transport: str = _setting(
-        "udp", _TRANSPORT, "Second carrier: how it is reached: udp, tcp, tls or tls+srtp"
+        "udp", TRANSPORT, "Second carrier: how it is reached: udp, tcp, tls or tls+srtp"
     )
     trunk2_form: str = _setting(
-        "0", _FORM, "Second carrier: how it writes numbers: 0, 84 or +84"
+        "0", FORM, "Second carrier: how it writes numbers: 0, 84 or +84"
     )
     trunk2_identity: str = _setting(
-        "pai", _identity,
+        "pai", identity,
         "Second carrier: shows emergency services the caller's number by this header: pai, rpid, "
         "or none (it is whispered to them)",
     )
     trunk2_dtmf: str = _setting(
-        "rfc4733", _DTMF,
+        "rfc4733", DTMF,
         "Second carrier: keys on calls going out: rfc4733, info, inband or auto"
     )
     trunk2_codecs: tuple[str, ...] = _setting(
-        "alaw,ulaw", _list(_CODEC),
+        "alaw,ulaw", listed(CODEC),
         "Second carrier: codecs on calls going out: alaw, ulaw"
     )
     trunk2_timers: str = _setting(
-        "yes", _TIMERS, "Second carrier: session timers (RFC 4028): yes, no, required or always"
+        "yes", TIMERS, "Second carrier: session timers (RFC 4028): yes, no, required or always"
     )
     trunk2_options_s: int = _setting(
-        30, _number(0, 3600),
+        30, number(0, 3600),
         "Second carrier: seconds from one OPTIONS to the next; without an answer calls go by the "
         "other carrier (0: never asked)",
     )
     trunk2_channels: int | None = _setting(
-        "", _optional(_number(8, 20000)),
+        "", optional(number(8, 20000)),
         "Second carrier: channels it gives: a tenth, at least 4, is kept free for calls going out",
     )
     trunk_ca: Path | None = _setting(
-        "", _optional(_path), "Authority of carriers' certificates (PEM), if not a public one"
+        "", optional(place), "Authority of carriers' certificates (PEM), if not a public one"
     )
     sip_tls_bind: Address | None = _setting(
-        "", _optional(_address), "SIP over TLS, where a carrier wants it (default: port 5061)"
+        "", optional(address), "SIP over TLS, where a carrier wants it (default: port 5061)"
     )
     emergency_medical: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Rung in turn on key 4 (115, then the provincial hospital)"
+        "", listed(PHONE), "Rung in turn on key 4 (115, then the provincial hospital)"
     )
     emergency_fire: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Rung in turn on key 4 and 2 (114)"
+        "", listed(PHONE), "Rung in turn on key 4 and 2 (114)"
     )
     emergency_police: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Rung in turn on key 4 and 3 (113)"
+        "", listed(PHONE), "Rung in turn on key 4 and 3 (113)"
     )
     emergency_rescue: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Rung in turn on key 4 and 5 (112)"
+        "", listed(PHONE), "Rung in turn on key 4 and 5 (112)"
     )
-    capacity: int = _setting(1000, _number(1, 20000), "Calls at once; more hear overload_reject")
-    seats: int = _setting(60, _number(1, 999), "Browser phones that may be logged in at once")
-    desk_phones: int = _setting(10, _number(0, 999), "SIP desk phones that may be registered")
-    ring_s: int = _setting(20, _number(5, 120), "Seconds an agent's phone rings")
+    capacity: int = _setting(1000, number(1, 20000), "Calls at once; more hear overload_reject")
+    seats: int = _setting(60, number(1, 999), "Browser phones that may be logged in at once")
+    desk_phones: int = _setting(10, number(0, 999), "SIP desk phones that may be registered")
+    ring_s: int = _setting(20, number(5, 120), "Seconds an agent's phone rings")
     transfer_prefixes: tuple[str, ...] = _setting(
-        "02, 03, 05, 07, 08, 09", _list(_PREFIX),
+        "02, 03, 05, 07, 08, 09", listed(PREFIX),
         "Beginnings of the numbers outside that agents may ring and lead callers to",
     )
     staff_number: str | None = _setting(
-        "", _optional(_PHONE),
+        "", optional(PHONE),
         "Number of the carrier's at which agents sign in from a telephone, by number and PIN"
     )
     help_lines: tuple[str, ...] = _setting(
-        "111, 19009095", _list(_PHONE),
+        "111, 19009095", listed(PHONE),
         "Lines that agents may call in besides the emergency services (children, health)",
     )
     emergency_checked: tuple[Checked, ...] = _setting(
-        "", _list(_checked_number),
+        "", listed(checked_number),
         "Emergency numbers and help lines with the day on which they were tried and who answers for"
         " them: 115 2026-11-02 Trung tâm Cấp cứu, 111 2026-11-02 Tổng đài 111"
     )
     emergency_check_days: int = _setting(
-        180, _number(1, 1000), "Days after which such a number is to be tried again"
+        180, number(1, 1000), "Days after which such a number is to be tried again"
     )
     missed_for_h: int = _setting(
-        48, _number(1, 720), "Hours for which a caller who reached nobody is to be rung back"
+        48, number(1, 720), "Hours for which a caller who reached nobody is to be rung back"
     )
     calls_out: int = _setting(
-        100, _number(1, 1000), "Numbers outside that an agent may ring a day; emergencies always"
+        100, number(1, 1000), "Numbers outside that an agent may ring a day; emergencies always"
     )
     calls_out_together: int = _setting(
-        2000, _number(1, 100_000), "The same in a day, of all agents together"
+        2000, number(1, 100_000), "The same in a day, of all agents together"
     )
-    calls_out_hour: int = _setting(30, _number(1, 1000), "The same in an hour")
+    calls_out_hour: int = _setting(30, number(1, 1000), "The same in an hour")
     phone_silent_s: int = _setting(
-        10, _number(5, 120), "Seconds without sound after which an agent's phone counts as gone"
+        10, number(5, 120), "Seconds without sound after which an agent's phone counts as gone"
     )
-    wrapup_s: int = _setting(20, _number(0, 600), "Seconds of wrap-up after a call")
+    wrapup_s: int = _setting(20, number(0, 600), "Seconds of wrap-up after a call")
     queue_timeout_s: int = _setting(
-        900, _number(30, 7200), "Longest wait before a message is offered"
+        900, number(30, 7200), "Longest wait before a message is offered"
     )
     queue_limits: tuple[tuple[str, int], ...] = _setting(
-        "300", _list(_queue_limit),
+        "300", listed(queue_limit),
         "How many may wait in a queue, of all or of one: 300, vaccine 40; more are offered a call "
         "back or a message"
     )
     duty_phones: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Rung in turn where no agent can be reached; they take a call by key 1"
+        "", listed(PHONE), "Rung in turn where no agent can be reached; they take a call by key 1"
     )
     experts: tuple[Expert, ...] = _setting(
-        "", _list(_expert),
+        "", listed(expert),
         "Doctors on their own telephones, rung in turn: bs.an 0912345678 mon-fri 07:00-17:00"
     )
     callback_offer_s: int = _setting(
-        60, _number(15, 3600), "Seconds of waiting before a call back is offered, and again after"
+        60, number(15, 3600), "Seconds of waiting before a call back is offered, and again after"
     )
     callback_again_s: tuple[int, ...] = _setting(
-        "300,900", _list(_number(1, 86_400)), "Seconds from one try to call back to the next"
+        "300,900", listed(number(1, 86_400)), "Seconds from one try to call back to the next"
     )
     general_days: str = _setting(
-        "calendar", _matching("calendar|working", "calendar or working"),
+        "calendar", matching("calendar|working", "calendar or working"),
         "What the 17 days of a general case count: calendar or working days"
     )
     rest_between_shifts_h: int = _setting(
-        12, _number(0, 48),
+        12, number(0, 48),
         "Hours of rest between two shifts of a person; the Labour Code (Art. 110) wants 12"
     )
     shift_late_min: int = _setting(
-        10, _number(0, 240), "Minutes after which who is rostered and in no queue is missing"
+        10, number(0, 240), "Minutes after which who is rostered and in no queue is missing"
     )
     handover_within_min: int = _setting(
-        30, _number(5, 720), "Minutes within which a shift is handed over and taken over"
+        30, number(5, 720), "Minutes within which a shift is handed over and taken over"
     )
     service_level_percent: int = _setting(
-        80, _number(1, 100), "Share of callers, in percent, that is answered in time, as agreed"
+        80, number(1, 100), "Share of callers, in percent, that is answered in time, as agreed"
     )
-    service_level_s: int = _setting(20, _number(1, 600), "Answered within this counts as in time")
+    service_level_s: int = _setting(20, number(1, 600), "Answered within this counts as in time")
     report_recipients: tuple[str, ...] = _setting(
-        "", _list(_EMAIL), "E-mail addresses the daily report goes to at 17:00 (empty: not sent)"
+        "", listed(EMAIL), "E-mail addresses the daily report goes to at 17:00 (empty: not sent)"
     )
     service_daily_recipients: tuple[str, ...] = _setting(
-        "", _list(_EMAIL), "E-mail addresses that get the service of the day before, at 07:00"
+        "", listed(EMAIL), "E-mail addresses that get the service of the day before, at 07:00"
     )
     service_weekly_recipients: tuple[str, ...] = _setting(
-        "", _list(_EMAIL), "E-mail addresses that get the service of the week before, on Mondays"
+        "", listed(EMAIL), "E-mail addresses that get the service of the week before, on Mondays"
     )
     report_officer_email: str | None = _setting(
-        "", _optional(_EMAIL), "Reminded at 16:00 and 16:30 of the figures of the day"
+        "", optional(EMAIL), "Reminded at 16:00 and 16:30 of the figures of the day"
     )
     report_officer_phone: str | None = _setting(
-        "", _optional(_PHONE), "The same by SMS"
+        "", optional(PHONE), "The same by SMS"
     )
     report_deputy_email: str | None = _setting(
-        "", _optional(_EMAIL), "Told at 17:00 that the report is not approved"
+        "", optional(EMAIL), "Told at 17:00 that the report is not approved"
     )
-    report_deputy_phone: str | None = _setting("", _optional(_PHONE), "The same by SMS")
+    report_deputy_phone: str | None = _setting("", optional(PHONE), "The same by SMS")
     voice: str = _setting(
-        "espeak", _matching("espeak|gtts|piper", "espeak, gtts or piper"), "Voice of the prompts"
+        "espeak", matching("espeak|gtts|piper", "espeak, gtts or piper"), "Voice of the prompts"
     )
     stage: str = _setting(
-        "trial", _matching("trial|production|training", "trial, production or training"),
+        "trial", matching("trial|production|training", "trial, production or training"),
         "In production the doctor fails where prompts are unapproved or by the embedded voice; "
         "training reaches nobody outside, and its calls are no citizens'"
     )
     second_factor: str = _setting(
         "by_stage",
-        _matching("by_stage|required|offered|off", "by_stage, required, offered or off"),
+        matching("by_stage|required|offered|off", "by_stage, required, offered or off"),
         "Second factor of privileged roles; by_stage: required in production"
     )
     oidc_issuer: str | None = _setting(
-        "", _optional(_issuer), "Identity provider (OpenID Connect) to sign in with: issuer"
+        "", optional(issuer), "Identity provider (OpenID Connect) to sign in with: issuer"
     )
     oidc_client_id: str | None = _setting(
-        "", _optional(_matching("[!-~]{1,200}", "a client id")), "Identity provider: our client id"
+        "", optional(matching("[!-~]{1,200}", "a client id")), "Identity provider: our client id"
     )
     oidc_client_secret: str | None = _setting(
-        "", _optional(_text), "Identity provider: our secret", secret=True
+        "", optional(line), "Identity provider: our secret", secret=True
     )
     oidc_name: str = _setting(
-        "SSO", _matching(".{1,40}", "1 to 40 letters"), "Identity provider: its name on the button"
+        "SSO", matching(".{1,40}", "1 to 40 letters"), "Identity provider: its name on the button"
     )
     oidc_login_claim: str = _setting(
-        "preferred_username", _matching(r"[A-Za-z0-9_.:/-]{1,80}", "the name of a claim"),
+        "preferred_username", matching(r"[A-Za-z0-9_.:/-]{1,80}", "the name of a claim"),
         "Identity provider: the claim that is the login of our account"
     )
     oidc_strong: tuple[str, ...] = _setting(
-        "", _list(_matching("[!-~]{1,200}", "a value of acr or amr")),
+        "", listed(matching("[!-~]{1,200}", "a value of acr or amr")),
         "Identity provider: values of acr or amr that stand for our second factor"
     )
-    piper_voice: Path | None = _setting("", _optional(_path), "Voice file (.onnx) for piper")
-    menus: Path = _setting("", _path, "Menus, as YAML (default: those that come with this)")
+    piper_voice: Path | None = _setting("", optional(place), "Voice file (.onnx) for piper")
+    menus: Path = _setting("", place, "Menus, as YAML (default: those that come with this)")
     recordings: Path = _setting(
-        "", _path, "Human recordings of prompts (default: home/recordings-vi)"
+        "", place, "Human recordings of prompts (default: home/recordings-vi)"
     )
     dispatch_phones: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Dispatchers told by SMS of cases that no agency has"
+        "", listed(PHONE), "Dispatchers told by SMS of cases that no agency has"
     )
     deputy_phones: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Told by SMS of what is still late when it is reminded of again"
+        "", listed(PHONE), "Told by SMS of what is still late when it is reminded of again"
     )
     close_after_days: int = _setting(
-        7, _number(1, 365), "A case is closed so long after its result, if nobody objects"
+        7, number(1, 365), "A case is closed so long after its result, if nobody objects"
     )
     webhook_networks: tuple[str, ...] = _setting(
-        "", _list(_any_network), "Networks that are not public and that webhooks may go to"
+        "", listed(any_network), "Networks that are not public and that webhooks may go to"
     )
     open311_jurisdiction: str = _setting(
-        "thanhhoa.gov.vn", _matching(r"[a-z0-9.-]{1,80}", "a domain name"),
+        "thanhhoa.gov.vn", matching(r"[a-z0-9.-]{1,80}", "a domain name"),
         "Open311: jurisdiction_id of this hotline"
     )
     recording_discard: str = _setting(
-        "yes", _matching("yes|no", "yes or no"),
+        "yes", matching("yes|no", "yes or no"),
         "Agents may have the recording of a call deleted, for a reason"
     )
     keep_recordings_days: int = _setting(
-        365, _number(1, 3650), "Recordings of calls: kept so long"
+        365, number(1, 3650), "Recordings of calls: kept so long"
     )
     keep_messages_days: int = _setting(
-        365, _number(1, 3650), "Voice messages: kept so long"
+        365, number(1, 3650), "Voice messages: kept so long"
     )
     keep_callers_days: int = _setting(
-        1825, _number(1, 3650), "Numbers of callers, notes on calls: kept so long"
+        1825, number(1, 3650), "Numbers of callers, notes on calls: kept so long"
     )
     keep_cases_days: int = _setting(
-        1825, _number(1, 3650), "What citizens said in cases, after their end: kept so long"
+        1825, number(1, 3650), "What citizens said in cases, after their end: kept so long"
     )
     keep_notices_days: int = _setting(
-        365, _number(1, 3650), "Messages that were sent: kept so long"
+        365, number(1, 3650), "Messages that were sent: kept so long"
     )
     keep_tracing_days: int = _setting(
-        90, _number(1, 3650), "Requests to trace a number, and looks: kept so long"
+        90, number(1, 3650), "Requests to trace a number, and looks: kept so long"
     )
     keep_journal_days: int = _setting(
-        90, _number(1, 3650), "Segments of the journal: kept so long"
+        90, number(1, 3650), "Segments of the journal: kept so long"
     )
     web_calls: int = _setting(
-        0, _number(0, 500), "Calls from the citizens' page at once (0: the page is closed)"
+        0, number(0, 500), "Calls from the citizens' page at once (0: the page is closed)"
     )
     web_call_origins: tuple[str, ...] = _setting(
-        "", _list(_matching(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?", "https://HOST")),
+        "", listed(matching(r"https://[a-z0-9.-]{1,253}(:\d{1,5})?", "https://HOST")),
         "Sites that may show the page for calls inside theirs"
     )
     web_call_socket: str | None = _setting(
-        "", _optional(_matching(r"wss://[A-Za-z0-9.-]{1,253}(:\d{1,5})?(/[!-~]*)?", "wss://HOST")),
+        "", optional(matching(r"wss://[A-Za-z0-9.-]{1,253}(:\d{1,5})?(/[!-~]*)?", "wss://HOST")),
         "Address of the SIP WebSocket as citizens' browsers reach it, if not ws_bind"
     )
     health_app_url: str | None = _setting(
-        "", _optional(_service_url),
+        "", optional(service_url),
         "Address at which citizens report errors in their vaccination record to its owner"
     )
     imap_server: str | None = _setting(
-        "", _optional(_matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")),
+        "", optional(matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")),
         "Citizens' e-mail: IMAP server"
     )
     imap_security: str = _setting(
-        "tls", _matching("tls|starttls|none", "tls, starttls or none"),
+        "tls", matching("tls|starttls|none", "tls, starttls or none"),
         "Citizens' e-mail: encryption; none only on this machine"
     )
-    imap_user: str | None = _setting("", _optional(_text), "Citizens' e-mail: user")
+    imap_user: str | None = _setting("", optional(line), "Citizens' e-mail: user")
     imap_password: str | None = _setting(
-        "", _optional(_text), "Citizens' e-mail: password", secret=True
+        "", optional(line), "Citizens' e-mail: password", secret=True
     )
     imap_folder: str = _setting(
-        "INBOX", _matching("[!-~ ]{1,100}", "a name of a folder"), "Citizens' e-mail: folder"
+        "INBOX", matching("[!-~ ]{1,100}", "a name of a folder"), "Citizens' e-mail: folder"
     )
     portal_mail: tuple[str, ...] = _setting(
-        "", _list(_portal_address),
+        "", listed(portal_address),
         "Who mails tables of a portal's cases: phanhoi cong@example.vn, dichvucong ..."
     )
     zalo_media_hosts: tuple[str, ...] = _setting(
-        "zadn.vn,zaloapp.com,zalo.me", _list(_matching(r"[a-z0-9.-]{1,253}(:\d{1,5})?", "a host")),
+        "zadn.vn,zaloapp.com,zalo.me", listed(matching(r"[a-z0-9.-]{1,253}(:\d{1,5})?", "a host")),
         "Zalo: hosts that citizens' pictures are fetched from, with those under them"
     )
     backup_key: Path | None = _setting(
-        "", _optional(_path), "File with the passphrase of backups; keep a copy of it elsewhere"
+        "", optional(place), "File with the passphrase of backups; keep a copy of it elsewhere"
     )
     phone_networks: tuple[str, ...] = _setting(
-        "", _list(_network), "Networks of SIP desk phones: let in by the firewall besides carriers"
+        "", listed(network), "Networks of SIP desk phones: let in by the firewall besides carriers"
     )
     console_networks: tuple[str, ...] = _setting(
-        "", _list(_network),
+        "", listed(network),
         "Networks from which console and WebSocket are reached (empty: all), for the firewall"
     )
     backup_days: int = _setting(
-        2, _number(1, 365), "Days after which the doctor finds the last backup too old"
+        2, number(1, 365), "Days after which the doctor finds the last backup too old"
     )
     privacy_phones: tuple[str, ...] = _setting(
-        "", _list(_PHONE), "Told by SMS of requests about personal data that are nearly due"
+        "", listed(PHONE), "Told by SMS of requests about personal data that are nearly due"
     )
-    alarm_phones: tuple[str, ...] = _setting("", _list(_PHONE), "Engineers told by SMS of a fault")
+    alarm_phones: tuple[str, ...] = _setting("", listed(PHONE), "Engineers told by SMS of a fault")
     alarm_emails: tuple[str, ...] = _setting(
-        "", _list(_EMAIL), "Engineers told by e-mail of a fault"
+        "", listed(EMAIL), "Engineers told by e-mail of a fault"
     )
     alarm_url: str | None = _setting(
-        "", _optional(_service_url),
+        "", optional(service_url),
         "Where alarms of the doctor and the probe are posted as JSON (webhook_networks holds)",
     )
     public_url: str | None = _setting(
-        "", _optional(_outside_url), "The console's address as people outside reach it"
+        "", optional(outside_url), "The console's address as people outside reach it"
     )
     proxies: int = _setting(
-        0, _number(0, 5),
+        0, number(0, 5),
         "Reverse proxies in front of the console, whose X-Forwarded headers are believed"
     )
     quiet_hours: tuple[time, time] | None = _setting(
-        "21:00-07:00", _quiet_hours,
+        "21:00-07:00", as_quiet_hours,
         "No messages by phone in these hours but urgent ones: 21:00-07:00, or off"
     )
     sms_provider: str = _setting(
-        "none", _matching("none|twilio|gateway|smpp", "none, twilio, gateway or smpp"),
+        "none", matching("none|twilio|gateway|smpp", "none, twilio, gateway or smpp"),
         "Who takes SMS"
     )
     sms_sender: str | None = _setting(
-        "", _optional(_matching("(?=.*[A-Za-z0-9])[A-Za-z0-9 ._-]{1,11}",
+        "", optional(matching("(?=.*[A-Za-z0-9])[A-Za-z0-9 ._-]{1,11}",
                                 "a brandname of at most 11 letters, digits, blanks, . _ -")),
         "Brandname that SMS come from"
     )
     sms_accents: str = _setting(
-        "strip", _matching("strip|keep", "strip or keep"),
+        "strip", matching("strip|keep", "strip or keep"),
         "Vietnamese accents in SMS: stripped (160 letters in one) or kept (70)"
     )
-    sms_segments: int = _setting(3, _number(1, 10), "Longest SMS, in parts")
+    sms_segments: int = _setting(3, number(1, 10), "Longest SMS, in parts")
     sms_gateway_url: str | None = _setting(
-        "", _optional(_service_url), "Brandname gateway by HTTP: address"
+        "", optional(service_url), "Brandname gateway by HTTP: address"
     )
     sms_gateway_method: str = _setting(
-        "POST", _matching("POST|PUT|GET", "POST, PUT or GET"), "Brandname gateway: method"
+        "POST", matching("POST|PUT|GET", "POST, PUT or GET"), "Brandname gateway: method"
     )
     sms_gateway_format: str = _setting(
-        "json", _matching("json|form", "json or form"),
+        "json", matching("json|form", "json or form"),
         "Brandname gateway: what is sent, JSON or a form (GET: the query)"
     )
     sms_gateway_body: str = _setting(
-        '{"from": "{sender}", "to": "{to}", "text": "{text}", "id": "{id}"}', _text,
+        '{"from": "{sender}", "to": "{to}", "text": "{text}", "id": "{id}"}', line,
         "Brandname gateway: what is sent; {sender} {to} {text} {id} {coding} are filled in"
     )
     sms_gateway_numbers: str = _setting(
-        "84", _matching(r"0|84|\+84", "0, 84 or +84"), "Brandname gateway: how numbers begin"
+        "84", matching(r"0|84|\+84", "0, 84 or +84"), "Brandname gateway: how numbers begin"
     )
     sms_gateway_auth: str | None = _setting(
-        "", _optional(_matching(r"[A-Za-z-]{1,40}: [!-~ ]{1,2000}", "HEADER: VALUE")),
+        "", optional(matching(r"[A-Za-z-]{1,40}: [!-~ ]{1,2000}", "HEADER: VALUE")),
         "Brandname gateway: header that signs in, as in Authorization: Bearer ...", secret=True
     )
     sms_gateway_success: str | None = _setting(
-        "", _optional(_matching(r"[A-Za-z0-9_.]{1,80}=[A-Za-z0-9_.|-]{1,80}", "FIELD=VALUE|VALUE")),
+        "", optional(matching(r"[A-Za-z0-9_.]{1,80}=[A-Za-z0-9_.|-]{1,80}", "FIELD=VALUE|VALUE")),
         "Brandname gateway: what in the answer says taken, as in result.code=0|00 (empty: 2xx does)"
     )
     sms_gateway_id: str = _setting(
-        "id", _matching(r"[A-Za-z0-9_.]{1,80}", "a FIELD, as in data.id"),
+        "id", matching(r"[A-Za-z0-9_.]{1,80}", "a FIELD, as in data.id"),
         "Brandname gateway: field of the answer with the message's id"
     )
     sms_gateway_secret: str | None = _setting(
-        "", _optional(_matching("[!-~]{16,200}", "at least 16 characters without blanks")),
+        "", optional(matching("[!-~]{16,200}", "at least 16 characters without blanks")),
         "Brandname gateway: key that signs its reports", secret=True
     )
     smpp_server: str | None = _setting(
-        "", _optional(_matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")), "SMPP: server"
+        "", optional(matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")), "SMPP: server"
     )
-    smpp_tls: str = _setting("no", _matching("yes|no", "yes or no"), "SMPP: over TLS")
+    smpp_tls: str = _setting("no", matching("yes|no", "yes or no"), "SMPP: over TLS")
     smpp_user: str | None = _setting(
-        "", _optional(_matching("[!-~]{1,15}", "at most 15 characters")), "SMPP: system_id"
+        "", optional(matching("[!-~]{1,15}", "at most 15 characters")), "SMPP: system_id"
     )
     smpp_password: str | None = _setting(
-        "", _optional(_matching("[!-~]{1,8}", "at most 8 characters")), "SMPP: password",
+        "", optional(matching("[!-~]{1,8}", "at most 8 characters")), "SMPP: password",
         secret=True
     )
     smpp_system_type: str = _setting(
-        "", _matching("[!-~]{0,12}", "at most 12 characters"), "SMPP: system_type"
+        "", matching("[!-~]{0,12}", "at most 12 characters"), "SMPP: system_type"
     )
     smpp_long: str = _setting(
-        "udh", _matching("udh|payload", "udh or payload"),
+        "udh", matching("udh|payload", "udh or payload"),
         "SMPP: long messages as parts (udh) or whole (payload)"
     )
     mail_server: str | None = _setting(
-        "", _optional(_matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")),
+        "", optional(matching(r"[A-Za-z0-9.-]{1,253}:\d{1,5}", "HOST:PORT")),
         "E-mail: SMTP server"
     )
     mail_security: str = _setting(
-        "starttls", _matching("starttls|tls|none", "starttls, tls or none"),
+        "starttls", matching("starttls|tls|none", "starttls, tls or none"),
         "E-mail: encryption; none only on this machine"
     )
-    mail_user: str | None = _setting("", _optional(_text), "E-mail: user")
-    mail_password: str | None = _setting("", _optional(_text), "E-mail: password", secret=True)
+    mail_user: str | None = _setting("", optional(line), "E-mail: user")
+    mail_password: str | None = _setting("", optional(line), "E-mail: password", secret=True)
     mail_from: str | None = _setting(
-        "", _optional(_matching(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,189}", "an address")),
+        "", optional(matching(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,189}", "an address")),
         "E-mail: sender"
     )
     zalo_app: str | None = _setting(
-        "", _optional(_matching("[0-9]{1,30}", "digits")), "Zalo: id of the app"
+        "", optional(matching("[0-9]{1,30}", "digits")), "Zalo: id of the app"
     )
     zalo_app_secret: str | None = _setting(
-        "", _optional(_matching("[!-~]{1,200}", "a key")), "Zalo: secret key of the app",
+        "", optional(matching("[!-~]{1,200}", "a key")), "Zalo: secret key of the app",
         secret=True
     )
     zalo_oa_secret: str | None = _setting(
-        "", _optional(_matching("[!-~]{1,200}", "a key")),
+        "", optional(matching("[!-~]{1,200}", "a key")),
         "Zalo: key of the official account that signs its reports", secret=True
     )
     zalo_refresh_token: str | None = _setting(
-        "", _optional(_matching("[!-~]{1,2000}", "a token")),
+        "", optional(matching("[!-~]{1,2000}", "a token")),
         "Zalo: the first refresh token; later ones are kept in the database", secret=True
     )
     zalo_mode: str = _setting(
-        "development", _matching("development|production", "development or production"),
+        "development", matching("development|production", "development or production"),
         "Zalo: development reaches the account's own admins only"
     )
     zalo_url: str = _setting(
-        "https://business.openapi.zalo.me", _service_url, "Zalo: address of ZNS"
+        "https://business.openapi.zalo.me", service_url, "Zalo: address of ZNS"
     )
     zalo_login_url: str = _setting(
-        "https://oauth.zaloapp.com", _service_url, "Zalo: address where tokens are renewed"
+        "https://oauth.zaloapp.com", service_url, "Zalo: address where tokens are renewed"
     )
     foreign_personal: str = _setting(
-        "no", _matching("no|twilio", "no or twilio"),
+        "no", matching("no|twilio", "no or twilio"),
         "Foreign service that may get texts about people; needs foreign_basis"
     )
     foreign_basis: str | None = _setting(
-        "", _optional(_matching(".{10,300}", "at least 10 characters")),
+        "", optional(matching(".{10,300}", "at least 10 characters")),
         "Legal basis on which texts about people go abroad (decision, number, day)"
     )
     twilio_account: str | None = _setting(
-        "", _optional(_text), "Twilio account (sms_provider twilio)"
+        "", optional(line), "Twilio account (sms_provider twilio)"
     )
-    twilio_token: str | None = _setting("", _optional(_text), "Twilio token", secret=True)
-    twilio_from: str | None = _setting("", _optional(_text), "Twilio sender")
-    twilio_url: str | None = _setting("", _optional(_text), "Another address for Twilio's API")
+    twilio_token: str | None = _setting("", optional(line), "Twilio token", secret=True)
+    twilio_from: str | None = _setting("", optional(line), "Twilio sender")
+    twilio_url: str | None = _setting("", optional(line), "Another address for Twilio's API")
     broadcast_workers: int = _setting(
-        2, _number(1, 16), "Jobs that send broadcasts at the same time on this node"
+        2, number(1, 16), "Jobs that send broadcasts at the same time on this node"
     )
     broadcast_per_minute: int = _setting(
-        600, _number(1, 100_000), "Most messages of broadcasts a minute, of all nodes together"
+        600, number(1, 100_000), "Most messages of broadcasts a minute, of all nodes together"
     )
     broadcast_back_percent: int = _setting(
-        5, _number(1, 100),
+        5, number(1, 100),
         "How many of 100 recipients call back, until broadcasts of the past tell it"
     )
     broadcast_share_percent: int = _setting(
-        50, _number(1, 100),
+        50, number(1, 100),
         "How much of the agents' and lines' time calls caused by broadcasts may take"
     )
     broadcast_channels: int = _setting(
-        4, _number(1, 1000),
+        4, number(1, 1000),
         "Calls of broadcasts at once; never more than half of the channels for calls back"
     )
     broadcast_tries: int = _setting(
-        2, _number(1, 5), "How often a broadcast rings somebody who does not listen"
+        2, number(1, 5), "How often a broadcast rings somebody who does not listen"
     )
     sms_price: int | None = _setting(
-        "", _optional(_number(0, 100_000)), "Price of one part of an SMS in dong, for estimates"
+        "", optional(number(0, 100_000)), "Price of one part of an SMS in dong, for estimates"
     )
     voice_price: int | None = _setting(
-        "", _optional(_number(0, 100_000)), "Price of a minute of a call in dong, for estimates"
+        "", optional(number(0, 100_000)), "Price of a minute of a call in dong, for estimates"
     )
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -942,7 +755,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     Raises SettingsError with one sentence that names the entry, its source and what is wrong.
     """
     try:
-        home = _path(environ.get("HOTLINE_HOME", str(_usual_home(PROJECT))))
+        home = place(environ.get("HOTLINE_HOME", str(_usual_home(PROJECT))))
     except ValueError as error:
         raise SettingsError(f"HOTLINE_HOME: {error}") from error
     file = Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml")

@@ -20,7 +20,7 @@ from panoramisk.ami_protocol import AMIProtocol  # type: ignore[import-untyped]
 from panoramisk.manager import Manager  # type: ignore[import-untyped]
 from panoramisk.message import Message  # type: ignore[import-untyped]
 
-from crm.settings import Address
+from crm.setting_values import Address
 
 log = logging.getLogger(__name__)
 

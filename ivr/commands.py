@@ -26,7 +26,8 @@ from crm.errors import HotlineError
 from crm.models import Callback
 from crm.secrets import Secrets
 from crm.secrets import load as load_secrets
-from crm.settings import Address, Settings
+from crm.setting_values import Address
+from crm.settings import Settings
 from crm.users import LEVELS
 from ivr.ami import UnsafeValueError, checked
 from ivr.live_agents import WRAPUP

@@ -17,7 +17,7 @@ from crm.carriers import Carrier
 from crm.cases.life import SCORES as CASE_SCORES
 from crm.cases.working_days import holidays_of
 from crm.privacy import consents
-from crm.settings import Expert
+from crm.setting_values import Expert
 from ivr.menu import Hours, Menus
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "dialplans" / "asterisk"

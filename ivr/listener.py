@@ -24,7 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from crm import secrets
 from crm.branches import ALL_QUEUES, EMERGENCY
 from crm.database import Database
-from crm.settings import Address, Settings
+from crm.setting_values import Address
+from crm.settings import Settings
 from ivr.ami import Link, LinkError
 from ivr.answers import Answers
 from ivr.commands import Commands

@@ -17,7 +17,8 @@ from crm.branches import ALL_QUEUES, LANGUAGES, NAMING, QUEUES, Language
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import Seat
-from crm.settings import PROJECT, Address, Settings
+from crm.setting_values import Address
+from crm.settings import PROJECT, Settings
 from ivr import menu
 from ivr.dialplan import compile_dialplan, render
 

@@ -27,7 +27,8 @@ from crm import training
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import LiveCall, LiveState
-from crm.settings import PROJECT, Address, Settings
+from crm.setting_values import Address
+from crm.settings import PROJECT, Settings
 from crm.training import Played, Script
 from ivr.phone import Phone, audio
 from ivr.phone.audio import RATE, Samples

@@ -31,7 +31,8 @@ from crm import first_accounts
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.notices import outbox
-from crm.settings import Address, Settings
+from crm.setting_values import Address
+from crm.settings import Settings
 from ivr import history, provision, recordings, runtime, tls
 from scripts import PROCESSES, apply, setup
 

@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crm.settings import (
-    PROJECT,
-    Address,
-    Settings,
-    SettingsError,
-    described,
-    load,
-    unknown_variables,
-)
+from crm.setting_values import Address
+from crm.settings import PROJECT, Settings, SettingsError, described, load, unknown_variables
 
 
 def written(home: Path, text: str) -> dict[str, str]:

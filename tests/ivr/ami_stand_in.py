@@ -14,7 +14,7 @@ from typing import Self
 
 from panoramisk.message import Message  # type: ignore[import-untyped]
 
-from crm.settings import Address
+from crm.setting_values import Address
 
 STREAMS = Path(__file__).parent / "ami"
 GREETING = "Asterisk Call Manager/11.0.0\r\n"

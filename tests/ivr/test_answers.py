@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from crm.settings import Address
+from crm.setting_values import Address
 from ivr.answers import FAILED, Answers
 from ivr.commands import Commands, Outcome, Result
 from ivr.live_events import BadEventError, parse_question

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from crm.branches import ALL_QUEUES
-from crm.settings import Address
+from crm.setting_values import Address
 from ivr.commands import Commands, Outcome, RecordingAct, Result
 from tests.ivr.ami_stand_in import AmiStandIn
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from crm import packs, switches
 from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES
 from crm.carriers import Carrier
-from crm.settings import Expert
+from crm.setting_values import Expert
 from ivr import menu
 from ivr.dialplan import compile_dialplan
 from ivr.provision import FROM_PATTERN, MENUS

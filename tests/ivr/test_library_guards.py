@@ -12,7 +12,7 @@ from importlib.metadata import version
 import pytest
 from asterisk.ami import Action, Event  # type: ignore[import-untyped]
 
-from crm.settings import Address
+from crm.setting_values import Address
 from ivr.ami import Link, LinkError, UnsafeValueError, checked
 from ivr.commands import Commands, Outcome, Result
 from ivr.commands import _Client as Client
