@@ -8,9 +8,10 @@ each hour it lasts. Only citizens' inbound calls count. What the rates mean: crm
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import and_, case, exists, func, literal, or_, select
@@ -94,15 +95,15 @@ class Measures:
     busy_ms: int = 0
 
     def __add__(self, more: Measures) -> Measures:
-        ours, theirs = asdict(self), asdict(more)
-        return Measures(**{
-            name: max(ours[name], theirs[name]) if name in MAXED else ours[name] + theirs[name]
-            for name in NAMES
-        })
+        return Measures(*(
+            max(ours, theirs) if name in MAXED else ours + theirs
+            for name, ours, theirs in zip(NAMES, _values(self), _values(more), strict=True)
+        ))
 
 
 MAXED = frozenset({"longest_wait_ms"})
 NAMES = tuple(one.name for one in fields(Measures))
+_values = attrgetter(*NAMES)  # `asdict` takes ten times as long, which a report would wait for
 NONE = Measures()
 Found = dict[tuple[By, str], Measures]
 
