@@ -16,7 +16,7 @@ from crm.clock import vietnam_day
 from crm.reports import kept, pdf, schedule, service, xlsx
 from crm.reports.document import shown
 from crm.reports.glossary import RATES
-from crm.reports.measures import NONE, WITHIN_S, By, Measures
+from crm.reports.measures import NONE, WITHIN_S, By, Found, Measures
 from crm.reports.period import PeriodError
 from crm.rights import Right
 
@@ -47,11 +47,12 @@ def _made(kind: str) -> Answer:
     except ValueError as error:
         raise BadRequest() from error
     problem, paper, found, norm = None, None, {}, None
+    read: dict[date, Found] = {}
     with console().database.reading() as session:
         try:
-            paper = service.document(session, by, first, last, now, settings.service_level_s)
-            found = kept.of_days(session, by, first, last, now, settings.service_level_s)
-            norm = service.norm(session, last, now, settings.service_level_s)
+            paper = service.document(session, by, first, last, now, settings.service_level_s, read)
+            found = kept.of_days(session, by, first, last, now, settings.service_level_s, read)
+            norm = service.norm(session, last, now, settings.service_level_s, read)
         except PeriodError:
             problem = _("A period ends by today, begins before it ends, and has a year at most.")
     if paper is not None and kind != "html":

@@ -50,9 +50,12 @@ def of_kept(session: Session, day: date) -> Found:
 
 
 def of_days(
-    session: Session, by: By, first: date, last: date, now: datetime, service_level_s: int
+    session: Session, by: By, first: date, last: date, now: datetime, service_level_s: int,
+    read: dict[date, Found] | None = None,
 ) -> dict[str, Measures]:
-    """The measures from one day to another (both included), by key."""
+    """The measures from one day to another (both included), by key. Days that are not counted are
+    kept in `read`: whoever asks again with it does not read them again."""
+    read = {} if read is None else read
     counted = set(session.scalars(
         select(CountedDay.day).where(CountedDay.day >= first, CountedDay.day <= last)
     ))
@@ -67,7 +70,9 @@ def of_days(
     for day in _days(gaps(counted, max(first, _oldest(session, now)), last)):
         if begin(day) >= now:
             break
-        for (kind, key), one in of_day(session, begin(day), now, service_level_s).items():
+        if day not in read:
+            read[day] = of_day(session, begin(day), now, service_level_s)
+        for (kind, key), one in read[day].items():
             if kind is by:
                 found[key] = found.get(key, NONE) + one
     return dict(sorted(found.items()))

@@ -20,7 +20,7 @@ from crm.reports import kept
 from crm.reports.daily import BRANCH_NAMES, NO_BRANCH
 from crm.reports.document import Cell, Column, Document, Kind, Section, Table, moment
 from crm.reports.glossary import NORM, NORM_DAYS, NORM_TRIALS, RATE, RATES, Rate
-from crm.reports.measures import NONE, NORM_MS, WITHIN_S, By, Measures
+from crm.reports.measures import NONE, NORM_MS, WITHIN_S, By, Found, Measures
 from crm.reports.period import LONGEST, PeriodError
 from crm.reports.spans import begin
 from crm.users import names_of
@@ -58,19 +58,22 @@ class Norm:
 
 
 def document(
-    session: Session, by: By, first: date, last: date, now: datetime, service_level_s: int
+    session: Session, by: By, first: date, last: date, now: datetime, service_level_s: int,
+    read: dict[date, Found] | None = None,
 ) -> Document:
-    """What began from one day to another (both included). Raises PeriodError."""
+    """What began from one day to another (both included); `read` as in crm.reports.kept. Raises
+    PeriodError."""
+    read = {} if read is None else read
     if first > last or last - first > LONGEST or last > vietnam_day(now):
         raise PeriodError("a period begins before it ends, ends by today, and has a year at most")
-    found = kept.of_days(session, by, first, last, now, service_level_s)
+    found = kept.of_days(session, by, first, last, now, service_level_s, read)
     names = _names(session, by, found)
     sections = [
         _section(name, title, by, columns, names, found)
         for name, (title, columns) in _sections(by, service_level_s).items()
     ]
     if by is By.DAY:
-        sections += [_waits(found), _norm(norm(session, last, now, service_level_s))]
+        sections += [_waits(found), _norm(norm(session, last, now, service_level_s, read))]
     title = f"Chất lượng phục vụ · {TITLES[by]}"
     return Document(
         heading=("TỔNG ĐÀI (0237) 1022 THANH HÓA",), number="", dated="", title=title.upper(),
@@ -80,12 +83,15 @@ def document(
     )
 
 
-def norm(session: Session, last: date, now: datetime, service_level_s: int) -> Norm:
+def norm(
+    session: Session, last: date, now: datetime, service_level_s: int,
+    read: dict[date, Found] | None = None,
+) -> Norm:
     """The norm over the seven whole days that end with `last`, or with yesterday if that is today:
     all citizens' calls, and test calls apart."""
     last = min(last, vietnam_day(now) - timedelta(days=1))
     first = last - timedelta(days=NORM_DAYS - 1)
-    days = kept.of_days(session, By.DAY, first, last, now, service_level_s)
+    days = kept.of_days(session, By.DAY, first, last, now, service_level_s, read)
     total = sum(days.values(), NONE)
     trials = (
         Call.kind == "test", Call.direction == "in", Call.queued_at.is_not(None),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crm.database import Database
-from crm.reports import kept, measures
+from crm.reports import kept, measures, service
 from crm.reports.measures import By
 from crm.reports.spans import begin
 from ivr.journal import Tailer
@@ -83,6 +83,8 @@ def test_a_period_from_before_the_first_call_looks_at_no_day_of_which_there_is_n
         return measures.of_day(*given)
 
     monkeypatch.setattr(kept, "of_day", of_day)
+    read: dict[date, measures.Found] = {}
     with sqlite.reading() as session:
-        found = kept.of_days(session, By.DAY, DAY - timedelta(days=300), DAY, LATER, 20)
+        found = kept.of_days(session, By.DAY, DAY - timedelta(days=300), DAY, LATER, 20, read)
+        service.document(session, By.DAY, DAY, DAY, LATER, 20, read)  # nor at any twice
     assert (found["2025-11-22"].calls, looked_at) == (1, [MIDNIGHT])
