@@ -83,16 +83,19 @@ def _token(page: str, pattern: str) -> str:
 @asynccontextmanager
 async def desk_agent(
     hotline: Hotline, login: str = "agent1", *, phone_name: str = "desk-01", sparse: bool = False,
-    queue: str = "operator",
+    queue: str = "operator", console: Console | None = None,
 ) -> AsyncIterator[Phone]:
-    """An agent at a SIP desk phone, ready for calls; the phone's `incoming()` gives them."""
+    """An agent at a SIP desk phone, ready for calls; the phone's `incoming()` gives them. A test
+    that acts as this agent brings the console: signed in again, one who is in no call has no
+    phone any more."""
     seat = Phone(
         "127.0.0.1", server=hotline.sip, user=phone_name,
         password=hotline.secrets.phones[phone_name], sparse=sparse,
     )
     async with seat:
         await seat.register()
-        console = await asyncio.to_thread(Console, hotline, login)
+        if console is None:
+            console = await asyncio.to_thread(Console, hotline, login)
         await asyncio.to_thread(
             console.ask, "POST", "/agent/phone", {"kind": "desk", "wanted": phone_name}
         )

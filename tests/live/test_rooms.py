@@ -228,11 +228,11 @@ def test_a_caller_is_led_on_to_a_branch_an_agent_and_a_number(hotline: Hotline) 
 
 def test_nobody_touches_the_call_of_another_agent(hotline: Hotline) -> None:
     async def scenario() -> None:
+        other = await asyncio.to_thread(Console, hotline, "agent2")
         async with (
             talking(hotline, "0912000705") as talk,
-            desk_agent(hotline, "agent2", phone_name="desk-02"),
+            desk_agent(hotline, "agent2", phone_name="desk-02", console=other),
         ):
-            other = await asyncio.to_thread(Console, hotline, "agent2")
             refused = await asyncio.to_thread(
                 other.ask, "POST", f"/agent/calls/{talk.id}/with",
                 {"act": "transfer", "kind": "outside", "to": LINE},
@@ -346,8 +346,8 @@ def test_a_caller_who_reached_nobody_is_rung_back_by_a_click(hotline: Hotline) -
             await call.hang_up()
 
     async def rung_back(call: str) -> None:
-        async with desk_agent(hotline, "agent1") as desk:
-            console = await asyncio.to_thread(Console, hotline, "agent1")
+        console = await asyncio.to_thread(Console, hotline, "agent1")
+        async with desk_agent(hotline, "agent1", console=console) as desk:
             assert number in await asyncio.to_thread(console.page, "/work")
             await asyncio.to_thread(console.submit, "/work/ring", number=number, call=call)
             rung = await desk.incoming(PATIENCE_S)

@@ -83,9 +83,11 @@ def test_skill_and_pause_survive_the_death_of_listener_console_and_asterisk(
             return bool(row and row.reason == reason and row.queues)
 
     async def scenario() -> None:
-        async with desk_agent(hotline, "agent1", phone_name="desk-01", queue="vaccine"):
+        agent = await asyncio.to_thread(Console, hotline, "agent1")
+        async with desk_agent(
+            hotline, "agent1", phone_name="desk-01", queue="vaccine", console=agent
+        ):
             await asyncio.to_thread(set_skills, hotline, "agent1", vaccine=2, relief=1)
-            agent = await asyncio.to_thread(Console, hotline, "agent1")
             await asyncio.to_thread(agent.ask, "POST", "/agent/state", {"reason": "lunch"})
             await asyncio.to_thread(wait_for, lambda: paused("lunch"), "the pause is seen")
             with hotline.database.reading() as session:
