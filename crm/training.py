@@ -9,7 +9,7 @@ what is entered late counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -163,11 +163,14 @@ def _grade(session: Session, one: Played, script: Script, in_time_s: int) -> Gra
         wait = (call.wait_ms or 0) / 1000
         return Graded(one, script, None, (Mark("answered", missed, wait),))
     wait = (call.wait_ms or 0) / 1000
-    marks = [Mark("answered", wait <= in_time_s, wait), *_spoken(one, call.answered_at)]
-    holds = session.scalars(
-        select(CallSegment.ms).where(CallSegment.call_id == call.id, CallSegment.what == "hold")
-    )
-    hold = sum(holds) / 1000
+    parts = session.scalars(
+        select(CallSegment).where(CallSegment.call_id == call.id).order_by(CallSegment.number)
+    ).all()
+    marks = [
+        Mark("answered", wait <= in_time_s, wait),
+        *_spoken(one, [part for part in parts if part.what == "talk"]),
+    ]
+    hold = sum(part.ms for part in parts if part.what == "hold") / 1000
     marks.append(Mark("hold", hold <= LONGEST_HOLD_S, hold))
     entered = session.scalar(
         select(CallNote.id).where(
@@ -182,14 +185,19 @@ def _grade(session: Session, one: Played, script: Script, in_time_s: int) -> Gra
     return Graded(one, script, call.agent, tuple(marks))
 
 
-def _spoken(one: Played, answered_at: datetime) -> Iterator[Mark]:
-    """How soon the agent spoke, and whether the call was closed with a word."""
-    if one.ended_at is None:
+def _spoken(one: Played, talks: Sequence[CallSegment]) -> Iterator[Mark]:
+    """How soon the agent spoke, and whether the talk was closed with a word. What is heard before
+    it is music, what is heard after it the hotline's question of how it was."""
+    if one.ended_at is None or not talks:
         yield Mark("greeting", None)
         return
-    begins = (answered_at - one.placed_at).total_seconds()
-    ends = (one.ended_at - one.placed_at).total_seconds()
-    said = [(max(a, begins), b) for a, b in one.speech if b > begins + _MUSIC_S]
+    last = talks[-1]
+    begins = (talks[0].started_at - one.placed_at).total_seconds()
+    ends = (last.started_at + timedelta(milliseconds=last.ms) - one.placed_at).total_seconds()
+    said = [
+        (max(a, begins), min(b, ends)) for a, b in one.speech
+        if b > begins + _MUSIC_S and a < ends
+    ]
     first = said[0][0] - begins if said else None
     yield Mark("greeting", first is not None and first <= GREETS_S, first)
     silence = ends - said[-1][1] if said else None

@@ -12,7 +12,7 @@ from crm import training
 from crm.areas import all_areas
 from crm.cases.categories import category_named
 from crm.database import Database
-from crm.models import Call
+from crm.models import Call, CallSegment
 from crm.settings import Settings, SettingsError
 from crm.training import Played
 from tests.agent_console.conftest import Browser
@@ -43,7 +43,7 @@ def test_a_training_refuses_whatever_leads_outside(tmp_path: Path, name: str, va
 def played(number: int = 0, **values: object) -> Played:
     return replace(
         Played(number, "vaccine_question", "01812340000", NOW, NOW + timedelta(seconds=40),
-               speech=((0.0, 8.0), (21.5, 24.0), (36.0, 38.0))),
+               speech=((0.0, 8.0), (21.5, 24.0), (35.0, 37.0), (38.6, 39.5))),
         **values,  # type: ignore[arg-type]
     )
 
@@ -56,6 +56,10 @@ def call(session: object, **values: object) -> None:
         "outcome": "answered", "path": [], **values,
     })
     session.add(row)  # type: ignore[attr-defined]
+    if row.answered_at is not None:
+        session.add(CallSegment(  # type: ignore[attr-defined]
+            call_id=row.id, number=1, what="talk", started_at=row.answered_at, ms=18_000,
+        ))
 
 
 def marks(database: Database, home: Path) -> dict[str, bool | None]:
@@ -74,7 +78,7 @@ def test_what_was_heard_and_what_was_entered_are_graded(sqlite: Database, tmp_pa
         "answered": True, "greeting": True, "closing": True, "hold": True, "result": False,
     }
     training.begin(tmp_path)  # who says nothing for long, and hangs up without a word
-    training.note(tmp_path, played(speech=((0.0, 8.0), (29.0, 31.0))))
+    training.note(tmp_path, played(speech=((0.0, 8.0), (29.0, 31.0), (38.6, 39.5))))
     assert {k: v for k, v in marks(sqlite, tmp_path).items() if v is False} == {
         "greeting": False, "closing": False, "result": False,
     }

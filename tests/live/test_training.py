@@ -154,7 +154,9 @@ def test_a_shift_of_three_calls_is_graded(real: Hotline, taught: Hotline) -> Non
     assert found["chest_pain"]["marks"]["address"] is True
     bad = found["vaccine_question"]
     assert bad["passed"] is False
-    assert bad["marks"]["result"] is False
+    assert {what for what, ok in bad["marks"].items() if ok is False} == {
+        "greeting", "closing", "result"
+    }, calls
     assert {call["kind"] for call in taught.calls()} == {"training"}
     page = Console(taught, "truongca").page("/training")
     assert "hungry_family" not in page  # its title is shown
