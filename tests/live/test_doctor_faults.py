@@ -96,7 +96,7 @@ def test_every_check_has_a_fault_that_it_names() -> None:
     assert {name.partition(":")[0] for name in FAULTS} == doctor.EXAMINATIONS.keys()
 
 
-@pytest.mark.parametrize("name", doctor.EXAMINATIONS.keys() - ELSEWHERE)
+@pytest.mark.parametrize("name", sorted(doctor.EXAMINATIONS.keys() - ELSEWHERE))
 def test_a_sound_hotline_is_found_sound(hotline: Hotline, name: str) -> None:
     def is_sound() -> bool:
         found = examine(hotline, name, SOUND.get(name, {}))
