@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, and_, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from crm.calls import record
 from crm.calls.rows import iso
@@ -58,7 +58,9 @@ def cases_page(
     sensitive: bool,
 ) -> Page[Case]:
     """Cases that were opened in that time; sensitive ones too where that is said."""
-    wanted = _between(select(Case), Case.opened_at, since, until)
+    wanted = _between(
+        select(Case).options(selectinload(Case.agency)), Case.opened_at, since, until
+    )
     for column, value in (
         (Case.status, status), (Case.category, category), (Case.area, area),
     ):

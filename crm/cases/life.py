@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from crm import audit
 from crm.agencies.register import agency_named
@@ -364,7 +364,9 @@ def handled(session: Session, limit: int) -> list[Case]:
     """Cases that an agency has and that are not at their end, by when they are due."""
     found = select(Case).where(
         Case.status.in_(AT_AGENCY)
-    ).order_by(Case.due_at, Case.id).limit(limit)
+    ).order_by(Case.due_at, Case.id).limit(limit).options(
+        selectinload(Case.agency)
+    )
     return list(session.scalars(found))
 
 

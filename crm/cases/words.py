@@ -10,7 +10,7 @@ search would read without a reason. Who reads them says why (crm.reading).
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Text, not_, or_, select, type_coerce
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from crm import search
 from crm.agencies.models import Draft
@@ -83,5 +83,6 @@ def searched(summary: str, category: str | None, answer: str | None) -> str:
 def found_by(session: Session, query: str, limit: int) -> list[Case]:
     """Cases by the words of code, summary, category and answer, accents or not."""
     ids = search.find(session, search.Kind.CASE, query, limit)
-    known = {one.id: one for one in session.scalars(select(Case).where(Case.id.in_(ids)))}
+    found = select(Case).where(Case.id.in_(ids)).options(selectinload(Case.agency))
+    known = {one.id: one for one in session.scalars(found)}
     return [known[id_] for id_ in ids if id_ in known]

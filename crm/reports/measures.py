@@ -7,9 +7,10 @@ each hour it lasts. Only citizens' inbound calls count. What the rates mean: crm
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any
@@ -27,6 +28,7 @@ NORM_MS = 60_000  # the norm: a person within a minute
 WITHIN_S = (5, 10, 20, 30, 60, 120, 300)  # waits stand in classes up to these, and longer
 AGAIN = timedelta(days=7)  # whoever calls again until the end of this was not served at once
 SLOT = timedelta(minutes=30)
+_HOUR, _MS = timedelta(hours=1), timedelta(milliseconds=1)
 
 
 class By(StrEnum):
@@ -320,14 +322,15 @@ def _shifts(
     for agent, shift in told.items():
         work = busy.get(agent, [])
         staffed = _minus(shift.signed_in, shift.paused)
-        for hour in range(24):
-            within = since + timedelta(hours=hour), since + timedelta(hours=hour + 1)
-            one = Measures(
-                signed_ms=_length(shift.signed_in, within), paused_ms=_length(shift.paused, within),
-                staffed_ms=_length([*staffed, *work], within), busy_ms=_length(work, within),
+        signed, paused, there, at_them = (
+            _hours(spans, since) for spans in (shift.signed_in, shift.paused, [*staffed, *work],
+                                               work)
+        )
+        for hour in sorted({*signed, *paused, *there, *at_them}):
+            found.setdefault(agent, {})[hour] = Measures(
+                signed_ms=signed[hour], paused_ms=paused[hour], staffed_ms=there[hour],
+                busy_ms=at_them[hour],
             )
-            if one != NONE:
-                found.setdefault(agent, {})[hour] = one
     return found
 
 
@@ -338,13 +341,15 @@ def _minus(
     return [span for span in spans if span not in set(taken)]
 
 
-def _length(spans: Iterable[shifts.Span], within: shifts.Span) -> int:
-    """Milliseconds that the spans cover together."""
-    total, covered = timedelta(), within[0]
+def _hours(spans: Iterable[shifts.Span], since: datetime) -> Counter[int]:
+    """Milliseconds that the spans cover together, by hour of the day that begins at `since`."""
+    covered = begins = since.astimezone(UTC)
+    times: defaultdict[int, timedelta] = defaultdict(timedelta)
     for start, end in sorted(spans):
-        since, until = max(start, covered), min(end, within[1])
-        if until > since:
-            total += until - since
-            covered = until
-    return total // timedelta(milliseconds=1)
-
+        at = max(start, covered)
+        while at < end and (hour := (at - begins) // _HOUR) < 24:
+            over = min(end, begins + (hour + 1) * _HOUR)
+            times[hour] += over - at
+            at = over
+        covered = max(covered, end)
+    return Counter({hour: time // _MS for hour, time in times.items() if time >= _MS})

@@ -113,7 +113,7 @@ def _callers(
             longer = float(chance.exponential(patience_s)) if patience_s else math.inf
             talk, patience = one.handled_ms / 1000, waited + longer
         else:
-            talk, patience = float(chance.choice(talks)), waited
+            talk, patience = talks[chance.integers(len(talks))], waited
         found.append(Caller((one.at - midnight).total_seconds(), talk, patience))
     return found
 
