@@ -138,7 +138,7 @@ def test_the_script_for_vaccination_records_leads_to_the_page_of_its_owner(
 
 
 def test_what_an_agent_pastes_is_kept_in_one_form(agent: Browser, sqlite: Database) -> None:
-    opened(agent, summary=unicodedata.normalize("NFD", "Nhà hết\0 gạo\u200b"))
+    opened(agent, summary=unicodedata.normalize("NFD", "Nhà hết\x07 gạo\u200b"))
     assert the_case(sqlite).summary == "Nhà hết gạo"
 
 

@@ -56,7 +56,7 @@ BOARDS = {
     "/broadcasts/<number>/files/<carrier>",
     "/supervisor", "/supervisor/waiting", "/supervisor/agents/<login>/skills",
     "/desk-rules",
-    "/shifts", "/shifts/roster.csv", "/handovers", "/staffing",
+    "/shifts", "/shifts/roster.csv", "/handovers", "/staffing", "/training",
     "/handovers/<int:handover_id>", "/handovers/<int:handover_id>.pdf", "/instructions",
     "/calls", "/calls/<call_id>/recording", "/controls", "/notices",
     "/recordings", "/recordings/<call_id>", "/quality", "/quality/averages.<kind>",

@@ -46,8 +46,9 @@ export async function ask(method, path, body) {
   } catch {
     throw new RequestError(0, t("The console server does not answer."));
   }
-  const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new RequestError(answer.status, said.error ?? t("The server refused."));
+  const said = await answer.json().catch(() => null); // cut off, when the page is left
+  if (!answer.ok) throw new RequestError(answer.status, said?.error ?? t("The server refused."));
+  if (said === null) throw new RequestError(0, t("The console server does not answer."));
   return said;
 }
 
