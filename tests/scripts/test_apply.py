@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crm import secrets
 from crm.settings import load
 from ivr import history, provision, runtime
 from scripts import apply
@@ -28,6 +29,7 @@ def files(home: Path) -> dict[str, str]:
 def home(tmp_path: Path) -> Path:
     """A hotline that runs with BEFORE since a second start, in the history since the first."""
     provision.etc(tmp_path).mkdir(parents=True)
+    secrets.ensure(tmp_path, ["seat-001"])
     keep(tmp_path, BEFORE, history.IN_FORCE)
     provision.write(tmp_path, BEFORE | {"asterisk.conf": "systemname = th1.boot2\n"})
     return tmp_path
