@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import requests
 
+from crm import desk
 from crm.recordings import store
 from crm.recordings.models import Kind
 from ivr.phone import Call, Dtmf, Phone, audio
@@ -94,6 +95,7 @@ async def desk_agent(
     )
     async with seat:
         await seat.register()
+        await asyncio.to_thread(_out_of_calls, hotline, login)
         if console is None:
             console = await asyncio.to_thread(Console, hotline, login)
         await asyncio.to_thread(
@@ -108,8 +110,18 @@ async def desk_agent(
         try:
             yield seat
         finally:  # signed in anew: by what the test did as this agent, this console was signed out
+            await asyncio.to_thread(_out_of_calls, hotline, login)
             last = await asyncio.to_thread(Console, hotline, login)
             await asyncio.to_thread(last.ask, "DELETE", "/agent/phone")
+
+
+def _out_of_calls(hotline: Hotline, login: str) -> None:
+    """A phone in a call stays with the sign-in it began in, until the console knows its end."""
+    def is_out() -> bool:
+        with hotline.database.reading() as session:
+            return not desk.is_in_a_call(session, login)
+
+    wait_for(is_out, f"{login} is in no call")
 
 
 @asynccontextmanager

@@ -296,7 +296,7 @@ function toNote() {
   note.focus();
   note.setSelectionRange(note.value.length, note.value.length);
 }
-element("case-dialog").addEventListener("close", toNote);
+caseForm.addEventListener("closed", toNote);
 
 const KEYS = {
   F2: () => phone.answer(),

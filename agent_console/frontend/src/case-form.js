@@ -3,7 +3,8 @@
 
 import { element, make, given, t } from "./page.js";
 
-/** Event "opened": a case is there; `detail` is its code. `callOf()` is the call on the screen. */
+/** Events: "opened": a case is there, `detail` is its code; "closed", in the same breath as the key that
+ * closes, so that the next one already goes where the focus is then. `callOf()` is the call on the screen. */
 export class CaseForm extends EventTarget {
   #callOf;
   #key = null; // where the draft is kept
@@ -22,7 +23,12 @@ export class CaseForm extends EventTarget {
       event.preventDefault();
       this.#send(event.target);
     });
-    element("case-close").addEventListener("click", () => element("case-dialog").close());
+    element("case-close").addEventListener("click", () => this.#close());
+    element("case-dialog").addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault(); // else the browser closes it a little later
+      this.#close();
+    });
   }
 
   async open() {
@@ -37,6 +43,11 @@ export class CaseForm extends EventTarget {
     if (!answer?.ok || answer.redirected) return this.#say(t("The console server does not answer."));
     this.#draw(await answer.text());
     this.#say("");
+  }
+
+  #close() {
+    element("case-dialog").close();
+    this.dispatchEvent(new Event("closed"));
   }
 
   /** The form is made and escaped by the server's template. */
