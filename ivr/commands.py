@@ -21,7 +21,7 @@ from enum import StrEnum
 from asterisk.ami import Action, AMIClient, Event, Response  # type: ignore[import-untyped]
 
 from crm.branches import ALL_QUEUES, BY_ID, EMERGENCY
-from crm.calls.facts import CALL_ID
+from crm.calls.facts import CALL_ID, LEG_ID
 from crm.errors import HotlineError
 from crm.models import Callback
 from crm.secrets import Secrets
@@ -32,7 +32,7 @@ from crm.users import LEVELS
 from ivr.ami import UnsafeValueError, checked
 from ivr.live_agents import WRAPUP
 from ivr.live_events import INTERFACE, LOGIN
-from ivr.live_facts import is_telephone
+from ivr.live_facts import Held, is_telephone
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ _CHANNEL = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}")
 # app_queue keeps members in AstDB as text with ; and | between
 _REASON = re.compile(r"[^;|^,]{0,40}")
 _REASON_ID = re.compile(r"[a-z_]{1,16}")
+_ON_HOLD = "CHANNEL(rtp,hold)"
 _ABSENT = ("Not there", "No such queue", "Interface not found")
 
 
@@ -282,6 +283,21 @@ class Commands:
             }))
 
         return self._in_session(act_on)
+
+    def note_hold(self, held: Held) -> Result:
+        """Let the journal know that a phone of ours keeps its call waiting, or goes on with it."""
+        return self._run(lambda: [_hold(held)])
+
+    def note_holds(self, legs: Mapping[str, Held]) -> Result:
+        """Let the journal know how it stands with these legs (by their channels' names) now."""
+        def act(session: _Session) -> None:
+            for channel, leg in legs.items():
+                asked = {"Channel": _formed(_CHANNEL, channel, "channel"), "Variable": _ON_HOLD}
+                answer = session.ask("Getvar", asked)
+                if not answer.is_error():  # else it is over, and its end stands in the journal
+                    session.act(_hold(replace(leg, on=answer.keys.get("Value") == "1")))
+
+        return self._in_session(act)
 
     def ring_out(self, interface: str, number: str, call: str = "") -> Result:
         """The agent's phone is rung, and from it the number, as long as agents may ring it. `call`
@@ -668,6 +684,18 @@ def _note(interface: str, state: str, reason: str = "", login: str = "") -> _Act
     }
     return _Act("Originate", {
         "Channel": f"Local/{seat}@hl-state/n", "Application": "NoOp", "Async": "true",
+        "Variable": ",".join(f"{key}={value}" for key, value in values.items()),
+    })
+
+
+def _hold(held: Held) -> _Act:
+    values = {
+        "HL_LEG": _formed(LEG_ID, held.leg, "leg"), "HL_SEAT": held.phone,
+        "HL_CALL": _formed(CALL_ID, held.call, "call") if held.call else "",
+        "HL_ON": str(int(held.on)),
+    }
+    return _Act("Originate", {
+        "Channel": "Local/hold@hl-hold/n", "Application": "NoOp", "Async": "true",
         "Variable": ",".join(f"{key}={value}" for key, value in values.items()),
     })
 

@@ -28,12 +28,12 @@ from crm.setting_values import Address
 from crm.settings import Settings
 from ivr.ami import Link, LinkError
 from ivr.answers import Answers
-from ivr.commands import Commands
+from ivr.commands import Commands, Result
 from ivr.journal_reader import Segment, segments
 from ivr.live import CallRow, Changes, LiveMirror
 from ivr.live_agents import AgentRow
 from ivr.live_events import BadEventError, Headers, parse, parse_question, parse_snapshot
-from ivr.live_facts import Asked, OnTelephone, Snapshot, is_telephone
+from ivr.live_facts import Asked, Held, OnTelephone, Snapshot, is_telephone
 from ivr.live_store import Connection, LiveStore
 from ivr.repair import carry_out, plan
 
@@ -109,6 +109,7 @@ class Listener:
         self._pace = pace or Pace()
         self._writing = ThreadPoolExecutor(1, "write")
         self._commanding = ThreadPoolExecutor(1, "command")
+        self._noting = ThreadPoolExecutor(1, "note")  # in order, and behind no repair
         self._connection = Connection(False, _now(), _now())
         self._last_connected: datetime | None = None
         self._changed = asyncio.Event()
@@ -118,6 +119,7 @@ class Listener:
         self._pauses: dict[str, str] = {}
         self._resync_due = 0.0  # by time.monotonic()
         self._repair_due = False
+        self._holds_due = False  # some may not stand in the journal as they are
         self._repair_delay_s = self._pace.repair_again_s
         self._repair: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -144,6 +146,7 @@ class Listener:
             )
         self._writing.shutdown()
         self._commanding.shutdown()
+        self._noting.shutdown()
         self._answers.close()
 
     async def _load_then_work(self) -> None:
@@ -187,7 +190,7 @@ class Listener:
         """Follow one connection to its end, which raises LinkError."""
         uptime = await self._booted(link)
         self._note_pauses(uptime)
-        self._repair_due = True
+        self._repair_due = self._holds_due = True
         await self._resync(link)
         self._set_connected(True)
         log.info("Connected to Asterisk at %s, which runs for %d s", self._address, uptime)
@@ -240,6 +243,11 @@ class Listener:
         if self._repair_due:
             self._repair_due = False
             self._repair = asyncio.create_task(self._repair_from(link, snapshot))
+        if self._holds_due:
+            self._holds_due = False
+            legs = dict(one.leg for one in snapshot.channels if one.leg and one.bridge)
+            if legs:
+                self._note(self._commands.note_holds, legs)
         if until and (self._keeping is None or self._keeping.done()):
             self._keeping = asyncio.create_task(self._keep_places(snapshot, until))
 
@@ -256,8 +264,20 @@ class Listener:
             else:
                 if isinstance(event, OnTelephone):
                     self._repair_due, self._resync_due = True, time.monotonic()
+                elif isinstance(event, Held):
+                    self._note(self._commands.note_hold, event)
                 elif event:
                     self.mirror.apply(event)
+
+    def _note(self, note: Callable[[_T], Result], what: _T) -> None:
+        """Note something in the journal. What fails is compared anew with the next snapshot."""
+        def work() -> None:
+            result = note(what)
+            if not result.done:
+                log.warning("A hold is not in the journal: %s %s", result.outcome, result.message)
+                self._holds_due = True
+
+        self._noting.submit(work)
 
     def _complain(self, error: BadEventError) -> None:
         self.dropped += 1

@@ -22,6 +22,7 @@ from ivr.live_facts import (
     Channel,
     Ended,
     Event,
+    Held,
     Joined,
     Left,
     Member,
@@ -133,8 +134,8 @@ class LiveMirror:
             case MemberGone():
                 self.agents.remove_member(event)
                 return
-            case OnTelephone():
-                return  # the memberships themselves tell it
+            case OnTelephone() | Held():
+                return  # the memberships themselves tell the one, the journal has the other
             case CallStarted() | CallNamed() | Joined() if event.call not in self.calls:
                 self._begin(CallRow(event.call, LiveState.MENU, event.at, event.at))
         call = self.calls.get(event.call)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from crm.branches import ALL_QUEUES, BY_ID
+from crm.calls.facts import LEG_ID
 from crm.models import RecordingState
 from ivr.live_facts import (
     Asked,
@@ -21,6 +22,7 @@ from ivr.live_facts import (
     Channel,
     Ended,
     Event,
+    Held,
     Joined,
     Left,
     Member,
@@ -46,6 +48,7 @@ _PLACE = re.compile(r"Local/(0[0-9]{9,10})@hl-callback-place-[0-9a-f]{1,8};2")
 _OF_PHONE = re.compile(
     r"(PJSIP/(?:seat|desk)-\d{1,4})-|(Local/0\d{9,10}@hl-mobile)-[0-9a-f]{1,8};1"
 )
+_SEATS_CHANNEL = re.compile(r"PJSIP/((?:seat|desk)-\d{1,4})-[0-9a-f]{8,16}")
 _CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -246,6 +249,21 @@ def _hangup(reader: _Reader) -> Event | None:
     return Ended(reader.call(), reader.at()) if reader.from_trunk else None
 
 
+def _held(on: bool) -> Callable[[_Reader], Event | None]:
+    return lambda reader: _leg_of(reader, on)
+
+
+def _leg_of(reader: _Reader, on: bool) -> Held | None:
+    """A channel of a phone of ours; None: it is something else's."""
+    channel = _SEATS_CHANNEL.fullmatch(reader.text("Channel"))
+    if channel is None:
+        return None
+    call = reader.text("Linkedid")
+    return Held(
+        reader.form("Uniqueid", LEG_ID), channel[1], call if CALL_ID.fullmatch(call) else "", on
+    )
+
+
 def _offer(act: str) -> Callable[[_Reader], Event | None]:
     def read(reader: _Reader) -> Event | None:
         if not reader.from_trunk:
@@ -289,6 +307,7 @@ def _channel(reader: _Reader) -> Channel:
         "Duration", re.compile(r"\d{1,5}:\d\d:\d\d")).split(":"))
     phone = _OF_PHONE.match(reader.text("Channel"))
     place = _PLACE.fullmatch(reader.text("Channel"))
+    leg = _leg_of(reader, on=False)
     return Channel(
         call=reader.call() if reader.from_trunk else None,
         interface=(phone[1] or f"{phone[2]}/n") if phone else None,
@@ -297,6 +316,7 @@ def _channel(reader: _Reader) -> Channel:
         age=timedelta(hours=hours, minutes=minutes, seconds=seconds),
         caller=reader.number("CallerIDNum"),
         place=place[1] if place else None,
+        leg=(reader.text("Channel"), leg) if leg else None,
     )
 
 
@@ -316,6 +336,8 @@ _READERS: dict[str, Callable[[_Reader], Event | None]] = {
     "BridgeEnter": _bridge(inside=True),
     "BridgeLeave": _bridge(inside=False),
     "Hangup": _hangup,
+    "Hold": _held(on=True),
+    "Unhold": _held(on=False),
     "AgentCalled": _offer("called"),
     "AgentConnect": _offer("connected"),
     "AgentComplete": _offer("completed"),

@@ -126,6 +126,17 @@ class OnTelephone:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A phone of ours keeps whom it speaks with waiting, or (`on` false) does so no longer. `leg`
+    is its channel's uniqueid, `call` the call that it belongs to, "" where that is not known."""
+
+    leg: str
+    phone: str
+    call: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A call asks something of the database and waits at most ivr.answers.PATIENCE_S for it.
 
@@ -146,7 +157,7 @@ class Asked:
 Event = (
     CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged
     | RecordingChanged | Member | MemberGone
-    | OnTelephone
+    | OnTelephone | Held
 )
 
 
@@ -159,7 +170,8 @@ def is_telephone(interface: str | None) -> bool:
 class Channel:
     """A channel of the snapshot. `call` is set for a caller's channel, `interface` for an
     agent's, `place` is the number that one is to be called back at whose place in a queue it
-    keeps; `bridge` is empty outside of bridges."""
+    keeps; `bridge` is empty outside of bridges. `leg` is set for a phone of ours: its channel's
+    name, and that it holds nobody."""
 
     call: str | None
     interface: str | None
@@ -167,6 +179,7 @@ class Channel:
     age: timedelta
     caller: str | None
     place: str | None = None
+    leg: tuple[str, Held] | None = None
 
 
 @dataclass(frozen=True, slots=True)

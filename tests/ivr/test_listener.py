@@ -112,6 +112,70 @@ def states(database: Database) -> dict[str, str]:
     return {call: row.state for call, row in calls(database).items()}
 
 
+LEG = """Event: {event}
+Channel: PJSIP/seat-001-0000000a
+CallerIDNum: seat-001
+Uniqueid: th1.b-1795383584.9
+Linkedid: th1.b-1795383584.8
+Duration: 00:00:05
+BridgeId: {bridge}
+
+"""
+
+
+def holds(asterisk: AmiStandIn) -> list[str]:
+    """What is noted of legs that hold, as the dialplan gets it."""
+    return [
+        one["Variable"].rpartition(",")[2] for one in asterisk.asked("Originate")
+        if one["Channel"] == "Local/hold@hl-hold/n" and one["Variable"].startswith(
+            "HL_LEG=th1.b-1795383584.9,HL_SEAT=seat-001,HL_CALL=th1.b-1795383584.8,"
+        )
+    ]
+
+
+def test_what_a_phone_holds_is_noted_in_the_journal(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    with listening(asterisk, database):
+        until(lambda: connected(database))
+        asterisk.say(LEG.format(event="Hold", bridge=""))
+        asterisk.say(LEG.format(event="Unhold", bridge=""))
+        asterisk.say(LEG.format(event="Hold", bridge="").replace("seat-001-", "trunk-in-"))
+        asterisk.say(STARTED.format(n=77))
+        until(lambda: appeared(database, "77") and len(holds(asterisk)) == 2)
+    assert holds(asterisk) == ["HL_ON=1", "HL_ON=0"]
+
+
+def test_after_a_gap_the_journal_gets_to_know_what_is_held_by_then(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    asterisk.lists["CoreShowChannels"] = (
+        LEG.format(event="CoreShowChannel", bridge="b1")
+        # it still rings
+        + LEG.format(event="CoreShowChannel", bridge="").replace("584.9", "584.10")
+    )
+    asterisk.values["CHANNEL(rtp,hold)"] = "1"
+    with listening(asterisk, database):
+        until(lambda: holds(asterisk) == ["HL_ON=1"])
+        asterisk.values["CHANNEL(rtp,hold)"] = "0"
+        asterisk.drop()
+        until(lambda: holds(asterisk) == ["HL_ON=1", "HL_ON=0"])
+    assert len(asterisk.asked("Getvar")) == 2
+
+
+def test_a_hold_that_could_not_be_noted_is_looked_at_again(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    asterisk.lists["CoreShowChannels"] = LEG.format(event="CoreShowChannel", bridge="b1")
+    asterisk.values["CHANNEL(rtp,hold)"] = "1"
+    asterisk.refused["Originate"] = "no"
+    with listening(asterisk, database, replace(QUICK, resync_s=0.1)):
+        until(lambda: len(holds(asterisk)) >= 2)
+        asterisk.refused.clear()
+        seen = len(holds(asterisk))
+        until(lambda: len(holds(asterisk)) > seen)
+
+
 def test_what_asterisk_says_becomes_live_rows(asterisk: AmiStandIn, database: Database) -> None:
     with listening(asterisk, database):
         until(lambda: connected(database))

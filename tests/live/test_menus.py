@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import select
 
 from crm import switches
 from crm.imports import files
 from crm.knowledge import points
 from crm.models import Call as CallRow
+from crm.models import CallSegment
 from crm.recordings.models import Kind
 from ivr import menu, provision, simulate
 from ivr.phone import Call, Dtmf
@@ -338,6 +340,16 @@ def test_four_helps_a_caller_whom_an_agent_holds(hotline: Hotline) -> None:
     assert (keys(call), call["branch"], call["outcome"]) == (
         ["main.0", "hold.4"], "emergency", "answered"
     )
+    with hotline.database.reading() as session:
+        parts = session.scalars(
+            select(CallSegment).where(CallSegment.call_id == call["id"]).order_by(
+                CallSegment.number)
+        ).all()
+    # what the desk phone held counts as such, up to where the caller left
+    assert [one.what for one in parts if one.agent and one.what in ("talk", "hold")] == [
+        "talk", "hold"
+    ]
+    assert next(one.ms for one in parts if one.what == "hold") >= 1900
 
 
 @pytest.mark.full
