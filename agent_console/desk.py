@@ -52,7 +52,7 @@ def page() -> Answer:
         offered = [_result(one) for one in call_results.offered(session, None)]
         coming = roster.of_user(session, person().id, now, now + SHIFTS_AHEAD)
     next_shift = coming[0] if coming else None
-    return render_template("agent.html", next_shift=next_shift, said=shifts_words, given={
+    given = {
         "offered": offered, "scenes": words.scenes(), "canRing": True,
         "login": person().login, "queues": list(person().skills), "phone": _phone(),
         "elsewhere": telephone.is_elsewhere(console(), person()),
@@ -61,11 +61,16 @@ def page() -> Answer:
         "queue_names": words.queues(), "states": words.agent_states(),
         "reasons": words.pause_reasons(), "results": words.results(), "outcomes": words.outcomes(),
         "services": words.services(), "help_lines": words.help_lines(),
+        "direct": [
+            {"digit": one.digit, "kind": one.kind, "to": one.to, "ready": one.ready,
+             "name": words.direct(one)} for one in rescue.direct(console().settings)
+        ],
         "desk_phones": telephone.free_desk_phones(console()),
         "recording_pauses": words.recording_pauses(),
         "recording_discards": words.recording_discards(),
         "may_discard": console().settings.recording_discard == "yes",
-    })
+    }
+    return render_template("agent.html", next_shift=next_shift, said=shifts_words, given=given)
 
 
 @blueprint.get("/phone")

@@ -13,8 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent_console.door import console
+from crm.agents import rescue
 from crm.agents import results as call_results
-from crm.branches import BRANCHES, BY_ID, SERVICES
+from crm.branches import BRANCHES, BY_ID, HELP_LINES, SERVICES
 from crm.calls import lines as line_quality
 from crm.cases.categories import CATEGORIES
 from crm.cases.dispatch import Why
@@ -87,7 +88,14 @@ def services() -> dict[str, str]:
 
 def help_lines() -> dict[str, str]:
     """What help lines are for, by number, where it is known."""
-    return {"111": _("Child protection"), "19009095": _("Health ministry's line")}
+    vietnamese = str(get_locale()) == "vi"
+    return {number: one.vi if vietnamese else one.en for number, one in HELP_LINES.items()}
+
+
+def direct(one: rescue.Direct) -> str:
+    """A service or help line that one key calls in, such as "115 Medical emergency"."""
+    name = services().get(one.to) if one.kind == "service" else help_lines().get(one.to)
+    return " ".join(part for part in (one.number, name) if part)
 
 
 def agent_states() -> dict[str, str]:

@@ -67,3 +67,17 @@ SERVICES = (
     Service("police", "113", "Công an", "3"),
     Service("rescue", "112", "Thiên tai, cứu nạn", "5"),
 )
+
+
+@dataclass(frozen=True)
+class HelpLine:
+    """A line that agents call in as they do an emergency service, and whose it is."""
+
+    vi: str
+    en: str
+
+
+HELP_LINES = {
+    "111": HelpLine("Bảo vệ trẻ em", "Child protection"),
+    "19009095": HelpLine("Đường dây nóng Bộ Y tế", "Health ministry's line"),
+}

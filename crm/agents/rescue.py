@@ -6,6 +6,7 @@ its place; pressed twice, or for a second service, it stays one case for one cal
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -16,10 +17,38 @@ from crm.agents.models import RescueCall
 from crm.branches import SERVICES
 from crm.cases import life
 from crm.cases.models import Case
+from crm.settings import Settings
 
 CATEGORY = "danger"
 LONGEST_ADDRESS = 300
+_KEYS_LEFT = "9876"  # for whom another has the last digit of the number
 _NUMBERS = {f"service-{one.id}": one.number for one in SERVICES}
+
+
+@dataclass(frozen=True)
+class Direct:
+    """Whom one digit, with Alt, calls into a call. `kind` service (`to` its id) or outside;
+    `ready`: it can be rung."""
+
+    digit: str
+    kind: str
+    to: str
+    number: str
+    ready: bool
+
+
+def direct(settings: Settings) -> list[Direct]:
+    """One key for each service and help line: the last digit of its number, where that is free."""
+    targets, taken = settings.emergency_targets, dict[str, Direct]()
+    wanted = [
+        *(("service", one.id, one.number, bool(targets[one.id])) for one in SERVICES),
+        *(("outside", one, one, bool(settings.outbound)) for one in settings.help_lines),
+    ]
+    for kind, to, number, ready in wanted:
+        free = (one for one in (number[-1], *_KEYS_LEFT) if one != "0" and one not in taken)
+        if digit := next(free, ""):
+            taken[digit] = Direct(digit, kind, to, number, ready)
+    return list(taken.values())
 
 
 def number_of(to: str) -> str:

@@ -7,6 +7,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -62,9 +63,10 @@ def chromium() -> Iterator[Chromium]:
 def address(
     settings: Settings, sqlite: Database, phones: ObedientPhones, people: None
 ) -> Iterator[str]:
-    """A console that is served."""
+    """A console that is served; of the emergency services 115 alone can be rung."""
     put_listener(sqlite, 1)
-    app: Flask = create_app(settings, sqlite, phones, SECRETS)
+    rung = replace(settings, trunk_server="127.0.0.9", emergency_medical=("0900000115",))
+    app: Flask = create_app(rung, sqlite, phones, SECRETS)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -380,7 +382,7 @@ PAGES = {
         "/supervisor", "/supervisor?tv=1", "/training", "/calls", "/recordings",
         "/recordings/th1.b1-1.9",
         "/quality", "/quality/cards/new",
-        "/reports", "/reports/period", "/reports/service", "/agencies",
+        "/reports", "/reports/period", "/reports/service", "/reports/by-mail", "/agencies",
         "/controls", "/notices", "/tracing", "/privacy", "/breaches", "/broadcasts",
         "/broadcasts/new", "/knowledge/new", "/points/new", "/desk-rules", "/shifts",
         "/handovers", "/instructions", "/staffing",
@@ -455,6 +457,42 @@ def test_script_help_and_a_call_for_life_by_keys_alone(
     alarm.get_by_text("Đã xong").click()
     expect(page.locator("body")).to_have_attribute("data-help", "none")
     other.context.close()
+
+
+def test_one_key_calls_a_service_in_and_a_slip_is_taken_back(page: Page, sqlite: Database) -> None:
+    """Alt and the last digit of the number; nothing is asked, three seconds are left to undo."""
+    sign_in(page, "lan")
+    told = page.locator("#direct-state")
+    expect(page.locator("#state-name")).to_have_text("Ngoài hàng đợi")
+    page.keyboard.press("Alt+4")
+    expect(told).to_contain_text("114 Cháy nổ")
+    expect(told).to_contain_text("chưa đặt số")
+    page.keyboard.press("Alt+5")
+    expect(told).to_contain_text("chỉ mời được khi đang nói chuyện")
+
+    call = put_live_call(sqlite, 2, state="talking", agent="lan", branch="vaccine")
+    put_live_agent(sqlite, 3, state="talking", call_id=call)
+    expect(page.locator("#guests-toggle")).to_be_visible()
+    page.locator("#note").focus()
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url))
+    page.keyboard.press("Alt+5")
+    expect(told).to_contain_text("115 Cấp cứu y tế được gọi sau 3 giây")
+    page.keyboard.press("Escape")
+    expect(told).to_have_text("Không gọi 115 Cấp cứu y tế.")
+    page.keyboard.press("Alt+9")  # a help line, whose own last digit 115 has
+    expect(told).to_contain_text("19009095")
+    page.keyboard.press("Alt+5")  # another key: another service instead
+    expect(told).to_contain_text("115")
+    assert not [one for one in asked if one.endswith("/with")]
+    with page.expect_request("**/with") as sent:
+        page.keyboard.press("Alt+5")  # again: at once
+    assert sent.value.post_data_json == {"act": "invite", "kind": "service", "to": "medical"}
+    with page.expect_request("**/with") as sent:
+        page.keyboard.press("Alt+5")  # or by itself
+    assert sent.value.post_data_json == {"act": "invite", "kind": "service", "to": "medical"}
+    expect(page.locator("#note")).to_be_focused()
+    expect(page.locator("#note")).to_have_value("")
 
 
 def test_a_note_says_what_its_result_lacks_and_a_pause_counts_down(

@@ -323,7 +323,13 @@ const press = (id) => element(id).checkVisibility() && element(id).click();
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.ctrlKey && event.target.matches("#note-form *")) press("finish");
+  if (event.altKey && !event.ctrlKey && !event.shiftKey && !event.metaKey) {
+    // by its place: with Alt some layouts make another sign of it. The keypad's digits write signs with Alt.
+    const digit = /^Digit([1-9])$/.exec(event.code)?.[1];
+    if (digit && guests.direct(digit, event.repeat)) event.preventDefault();
+  }
   if (event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.key === "Escape" && guests.takeBack()) return event.preventDefault();
   const act = KEYS[(event.shiftKey ? "Shift+" : "") + event.key];
   if (act) {
     event.preventDefault();

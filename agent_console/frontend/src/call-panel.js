@@ -38,7 +38,7 @@ export class CallPanel extends EventTarget {
     element("keypad").addEventListener("click", ({ target }) => target.dataset.key && this.#press(target.dataset.key));
     element("keypad").addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.toggleKeypad();
-      else if (/^[0-9*#]$/.test(event.key)) this.#press(event.key);
+      else if (/^[0-9*#]$/.test(event.key) && !event.altKey) this.#press(event.key);
     });
     element("note").addEventListener("input", ({ target }) => this.#edit({ text: target.value }));
     element("results").addEventListener("change", ({ target }) => {
@@ -181,7 +181,9 @@ export class CallPanel extends EventTarget {
     element("caller").textContent = call.caller ?? t("Number withheld");
     element("call-branch").textContent = given.branches[call.branch] ?? call.branch ?? "";
     element("call-path").textContent = pathInWords(call.path);
-    element("call-buttons").hidden = !phone;
+    // at a phone on the desk or outside only others are called in from here
+    element("call-buttons").hidden = !phone && call.phase !== "talking";
+    element("hangup").hidden = !phone;
     element("answer").hidden = phone?.state !== "ringing" && phone?.state !== "answering";
     element("answer").disabled = phone?.state === "answering";
     for (const name of ["mute", "hold", "keypad-toggle"]) element(name).hidden = phone?.state !== "talking";

@@ -3,6 +3,9 @@
 import { documents } from "./feed.js";
 import { ask, element, given, make, RequestError, t } from "./page.js";
 
+const UNDO_MS = 3000;
+const TOLD_MS = 6000;
+
 const ownCall = () =>
   [...documents].find(([key, one]) => key.startsWith("call:") && one.agent === given.login)?.[1];
 
@@ -11,7 +14,9 @@ export class Guests extends EventTarget {
   #phone;
   #found = null; // whom the server knows: agents, branches, services, help lines
   #failed = "";
+  #told = null; // hides what came of such a key
   #helpAlone = false; // only services and help lines are listed
+  #wanted = null; // who is called in by one key unless that is taken back: {digit, kind, to, name, at}
 
   constructor(phone) {
     super();
@@ -32,9 +37,73 @@ export class Guests extends EventTarget {
       event.preventDefault();
       this.#do(form.dataset.first);
     });
+    element("direct-now").addEventListener("click", () => this.#wanted && this.#ringNow());
+    element("direct-not").addEventListener("click", () => this.takeBack());
+    setInterval(() => this.#countDown(), 100);
     for (const act of ["together", "back", "leave"]) {
       element(`guest-${act}`).addEventListener("click", () => this.#say({ act }));
     }
+  }
+
+  /** One key for each service and help line. It is rung in a moment, in which Escape takes the slip of
+   * a finger back; who presses again, or the button, does not wait. */
+  direct(digit, repeated) {
+    const wanted = given.direct.find((one) => one.digit === digit);
+    if (!wanted || repeated) return Boolean(wanted); // a key that is held down is pressed once
+    if (this.#wanted?.digit === digit) {
+      this.#ringNow();
+      return true;
+    }
+    const { name } = wanted;
+    const problem = !wanted.ready
+      ? t("{name} cannot be rung from here: its number is not set.", { name })
+      : !this.#talks()
+        ? t("{name} can be called in once you speak with a caller.", { name })
+        : ownCall()?.guest
+          ? t("Somebody is in the call already. Let them leave first, then call {name}.", { name })
+          : "";
+    this.#wanted = problem ? null : { ...wanted, at: Date.now() + UNDO_MS };
+    this.#showDirect(problem || t("{name} is rung in 3 seconds. Esc: do not ring.", { name }));
+    return true;
+  }
+
+  /** Whether something was taken back. */
+  takeBack() {
+    if (!this.#wanted) return false;
+    const { name } = this.#wanted;
+    this.#wanted = null;
+    this.#showDirect(t("{name} is not rung.", { name }));
+    return true;
+  }
+
+  #ringNow() {
+    const { kind, to } = this.#wanted;
+    this.#wanted = null;
+    this.#hideDirect();
+    this.#say({ act: "invite", kind, to });
+  }
+
+  #countDown() {
+    if (!this.#wanted) return;
+    const left = Math.max(this.#wanted.at - Date.now(), 0);
+    element("direct-left").textContent = String(Math.ceil(left / 1000));
+    if (!this.#talks()) this.takeBack(); // the caller has gone meanwhile
+    else if (left === 0) this.#ringNow();
+  }
+
+  #showDirect(text) {
+    element("direct-row").hidden = false;
+    element("direct-state").textContent = text;
+    for (const id of ["direct-now", "direct-not", "direct-left"]) element(id).hidden = !this.#wanted;
+    clearTimeout(this.#told);
+    if (!this.#wanted) this.#told = setTimeout(() => this.#hideDirect(), TOLD_MS);
+    this.#countDown();
+  }
+
+  #hideDirect() {
+    clearTimeout(this.#told);
+    element("direct-row").hidden = true;
+    element("direct-state").textContent = "";
   }
 
   /** Open or close; `helpAlone`: with emergency services and help lines only. */
@@ -98,9 +167,10 @@ export class Guests extends EventTarget {
     if (!found) return [];
     const trust = (number) =>
       [found.checked[number], found.unchecked.includes(number) && t("not tried for long")].filter(Boolean).map((one) => ` · ${one}`).join("");
+    const keyOf = (to) => given.direct.filter((one) => one.to === to).map((one) => ` · Alt+${one.digit}`).join("");
     return [
-      ...found.services.map((one) => ({ kind: "service", to: one.id, text: `${one.number} ${given.services[one.id] ?? ""}${trust(one.number)}`, group: t("Emergency") })),
-      ...found.help_lines.map((to) => ({ kind: "outside", to, text: `${to} ${given.help_lines[to] ?? ""}${trust(to)}`, group: t("Emergency"), needs: true })),
+      ...found.services.map((one) => ({ kind: "service", to: one.id, text: `${one.number} ${given.services[one.id] ?? ""}${trust(one.number)}${keyOf(one.id)}`, group: t("Emergency") })),
+      ...found.help_lines.map((to) => ({ kind: "outside", to, text: `${to} ${given.help_lines[to] ?? ""}${trust(to)}${keyOf(to)}`, group: t("Emergency"), needs: true })),
       ...found.agents.map((one) => ({
         kind: "agent", to: one.login, text: `${one.name} · ${given.states[one.state] ?? one.state}`, group: t("Agents"),
       })),
@@ -151,7 +221,9 @@ export class Guests extends EventTarget {
 
   async #say(what) {
     const id = ownCall()?.id ?? this.#phone.call?.id;
-    const problem = element("guest-row").hidden ? element("guest-problem") : element("guest-row-problem");
+    const problem = !element("guest-row").hidden
+      ? element("guest-row-problem")
+      : element("guests").hidden ? element("command") : element("guest-problem");
     problem.textContent = t("Sending…");
     try {
       const { outcome } = await ask("POST", `/agent/calls/${encodeURIComponent(id)}/with`, what);
