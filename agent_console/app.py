@@ -45,6 +45,7 @@ from agent_console import (
     quality,
     receipts,
     recordings,
+    report_mail,
     reports,
     second_factor,
     service_reports,
@@ -116,7 +117,7 @@ def create_app(
         supervision, work, messages, recordings, quality, case_desk, case_intake, knowledge,
         points, controls, machines, bulletin, agency_people, officer_desk, citizens, tracing,
         training, privacy, breaches, shifts, shifts_handovers, shifts_instructions, staffing,
-        notice_desk, broadcast_desk, receipts, reports, service_reports, manuals,
+        notice_desk, broadcast_desk, receipts, reports, report_mail, service_reports, manuals,
         api_keys, expert_desk, description, report, lookup, results, call,
     ):
         app.register_blueprint(room.blueprint)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from flask_babel import get_locale  # type: ignore[import-untyped]
 
-from crm.branches import BRANCHES, SERVICES
+from crm.branches import BRANCHES, HELP_LINES, SERVICES
+from crm.cases.categories import CATEGORIES
+from crm.reports import period
 from crm.reports.glossary import NORM, NORM_DAYS, NORM_TRIALS, RATES
 from crm.reports.measures import NORM_MS
 from crm.reports.service import Norm
+from crm.reports.work import SMALL
 
 _COLUMNS = {
     "Ngày": "Day", "Giờ": "Hour", "Nhánh": "Branch", "Điện thoại viên": "Agent",
@@ -35,8 +40,84 @@ _TITLES = {
     "Không có gì trong thời gian này.": "Nothing in this time.",
     "Không ai bỏ máy khi chờ.": "Nobody gave up waiting.",
 }
-WORDS = {one.vi: one.en for one in RATES} | _COLUMNS | _TITLES
-_NAMES = {one.vi: one.en for one in BRANCHES}
+_PERIOD = {
+    "Cuộc gọi theo nhánh": "Calls by branch",
+    "Phản ánh theo kênh tiếp nhận": "Cases by channel",
+    "Phản ánh theo lĩnh vực": "Cases by field", "Phản ánh theo cơ quan xử lý": "Cases by agency",
+    "Phản ánh theo địa bàn": "Cases by area", "Gặp người": "Spoke with a person",
+    "Không được trả lời": "Not answered", "Tỷ lệ trong 60 giây": "Share within 60 s",
+    "Cấp cứu không gặp ai": "Emergencies that reached nobody", "Kênh": "Channel",
+    "Lĩnh vực": "Field", "Cơ quan": "Agency", "Địa bàn": "Area", "Tiếp nhận": "Received",
+    "Trả lời đúng hạn": "Answered in time", "Trả lời trễ hạn": "Answered late",
+    "Đang quá hạn": "Overdue", "Đang xử lý": "Being handled", "Từ chối, trùng": "Refused, doubles",
+    "Tỷ lệ đúng hạn": "Share in time", "Chưa phân loại": "Not classified",
+    "Chưa chuyển cơ quan nào": "Sent to no agency", "Chưa rõ địa bàn": "Area not known",
+    "Điện thoại": "Telephone", "Lời nhắn thoại": "Voice message",
+    "Điện thoại viên nhập": "Entered by an agent", "Trang web": "Web page",
+    "Thư điện tử": "E-mail", "Hệ thống khác": "Other systems", "Tại quầy": "At the counter",
+    "Thư, công văn": "Letter", "Báo, đài": "Press", "Cổng thông tin": "Portal",
+    period.FEW: f"Areas with fewer than {SMALL} cases",
+}
+_DAILY = {
+    "Ca mắc mới": "New cases", "Khỏi bệnh": "Recovered",
+    "Tử vong (cộng dồn)": "Deaths (all so far)",
+    "Đang điều trị (cuối ngày)": "Under treatment (end of the day)",
+    "Đang điều trị": "Under treatment", "Mẫu xét nghiệm": "Tests",
+    "Mũi vắc xin đã tiêm": "Vaccine doses", "Mũi tiêm": "Doses", "Chỉ tiêu": "Figure",
+    "Hôm nay": "Today", "Hôm qua": "Yesterday", "So với hôm qua": "Against yesterday",
+    "Hôm qua (trọn ngày)": "Yesterday (whole day)", "Xã, phường": "Commune", "Tổng": "All",
+    "Chuyển ngoài": "Put through outside", "Để lời nhắn": "Left a message", "Đang gọi": "Go on",
+    "Cuộc gọi đến": "Calls in",
+    "Không được trả lời (bỏ khi chờ, từ chối, sự cố)":
+        "Not answered (gave up waiting, rejected, lost)",
+    "Cấp cứu không gặp được ai": "Emergencies that reached nobody",
+    "Chờ lâu nhất (phút:giây)": "Longest wait (min:s)",
+    "Cuộc gọi chờ gặp người": "Calls that waited for a person",
+    "– gặp người trong 60 giây": "– reached one within 60 s",
+    "– tỷ lệ trong 60 giây": "– share within 60 s",
+    "– định mức trên 80% trong 60 giây": "– norm: more than 80% within 60 s",
+    "Cuộc gọi có đánh giá": "Rated calls",
+    "– hài lòng và rất hài lòng": "– content or very content",
+    "Cuộc gọi đi": "Calls out", "đạt": "kept", "chưa đạt": "not kept",
+    "Đã trả lời": "Answered", "Phản ánh": "Cases",
+    "Trung bình 7 ngày trước": "Mean of the 7 days before", "Mọi lĩnh vực": "All fields",
+    "Toàn tỉnh": "Whole province",
+}
+WORDS = {one.vi: one.en for one in RATES} | _COLUMNS | _TITLES | _PERIOD | _DAILY
+_NAMES = (
+    {one.vi: one.en for one in CATEGORIES} | {one.vi: one.en for one in BRANCHES}
+    | {one.vi: one.en for one in HELP_LINES.values()}
+)
+# sentences of papers, with what stands in them; those that the operator's own template has instead
+# stay as they were written
+_SENTENCES = {
+    "Số liệu y tế trong ngày": "Health figures of the day",
+    "Nguồn: {source}. Nhập lúc {entered}; duyệt lúc {approved}.":
+        "Source: {source}. Entered {entered}; approved {approved}.",
+    "Số liệu y tế theo địa bàn": "Health figures by area",
+    "Tử vong là số cộng dồn đến hết ngày; đang điều trị là số cuối ngày.":
+        "Deaths are all until the end of the day; under treatment are those at its end.",
+    "Số liệu không chia theo xã, phường.": "The figures are not divided by commune.",
+    "Cuộc gọi đến theo nhánh và kết quả": "Calls in, by branch and outcome",
+    "Tính từ {since} đến {until}. Mỗi cuộc gọi có đúng một kết quả.":
+        "Counted from {since} to {until}. Each call has exactly one outcome.",
+    "Không có cuộc gọi đến.": "No calls came in.",
+    "Chất lượng phục vụ": "Quality of service",
+    "Tính từ {since} đến {until}; cột hôm qua tính trọn ngày.":
+        "Counted from {since} to {until}; yesterday is the whole day.",
+    "Phản ánh theo cơ quan xử lý": "Cases by agency",
+    "Tính từ {since} đến {until}; quá hạn tính tại thời điểm {until}.":
+        "Counted from {since} to {until}; overdue at {until}.",
+    "Không có phản ánh nào.": "No cases.",
+    "Vấn đề và địa bàn tăng nhanh": "Subjects and areas that rise fast",
+    "So với trung bình 7 ngày trước đến cùng giờ; không nêu khi dưới 5 phản ánh.":
+        "Against the mean of the 7 days before until the same hour; not told below 5 cases.",
+    "Không có vấn đề nào tăng nhanh.": "Nothing rises fast.",
+    "Từ ngày {first} đến ngày {last}": "From {first} to {last}",
+    "Tổng đài (0237) 1022 · Số liệu lúc {at}": "Hotline (0237) 1022 · figures of {at}",
+    "chưa có số liệu được duyệt": "no figures are approved yet",
+    "{clock} ngày {day}": "{clock} on {day}",
+}
 _BEGINNINGS = {
     "Trong ": "Within ", "đến ": "up to ", "hơn ": "more than ", "Bác sĩ ": "Doctor ",
     "Điện thoại trực ": "Duty telephone ", "Số ": "Number ", "Điện thoại di động ": "Mobile ",
@@ -45,7 +126,35 @@ _BEGINNINGS = {
         SERVICES, ("Medical emergency", "Fire", "Police", "Disaster, rescue"), strict=True
     )},
 }
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    """What fits a sentence with anything in its places, in the same place the same."""
+    seen: set[str] = set()
+    parts = []
+    for place, part in enumerate(re.split(r"\{(\w+)\}", sentence)):
+        if place % 2 == 0:
+            parts.append(re.escape(part))
+        else:
+            parts.append(f"(?P={part})" if part in seen else f"(?P<{part}>.+?)")
+            seen.add(part)
+    return re.compile("".join(parts))
+
+
+_PATTERNS = [(_pattern(sentence), english) for sentence, english in _SENTENCES.items()]
+_LINES = {f"{one.vi} (": f"{one.en} (" for one in HELP_LINES.values()}
 _ENDS = {" giây": " s", " ngày": " days"}
+
+
+def said(text: str) -> str:
+    """A sentence of a paper in the reader's language; one that is not known stays as it is."""
+    if str(get_locale()) == "vi":
+        return text
+    for pattern, english in _PATTERNS:
+        if match := pattern.fullmatch(text):
+            parts = {name: said(part) for name, part in match.groupdict().items()}
+            return str(english.format(**parts))
+    return told(text)
 
 
 def told(text: str, *, name: bool = False) -> str:
@@ -56,7 +165,7 @@ def told(text: str, *, name: bool = False) -> str:
     known = _NAMES | WORDS if not name else WORDS | _NAMES
     if text in known:
         return known[text]
-    for begins, english in _BEGINNINGS.items():
+    for begins, english in {**_BEGINNINGS, **_LINES}.items():
         if text.startswith(begins):
             rest = text.removeprefix(begins)
             for end, unit in _ENDS.items():

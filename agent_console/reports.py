@@ -10,7 +10,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, NotFound
 
-from agent_console import words
+from agent_console import report_words, words
 from agent_console.door import Answer, console, long_body, needs, person, utc_now
 from crm import areas
 from crm.clock import vietnam_day
@@ -200,7 +200,8 @@ def _period(kind: str) -> Answer:
         return _file(xlsx.render(paper), schedule.XLSX_TYPE, name)
     return render_template(
         "reports_period.html", paper=paper, problem=problem, by=by, first=first, last=last,
-        today=today, kinds=period.TITLES, shown=shown,
+        today=today, kinds=period.TITLES, shown=shown, told=report_words.told,
+        said=report_words.said,
     ), 400 if problem else 200
 
 
@@ -216,7 +217,7 @@ def _one_day(day: date, problem: str | None = None) -> Answer:
     newest = versions[0] if versions else None
     return render_template(
         "reports_daily.html", day=day, versions=versions, newest=newest, sent=sent, paper=paper,
-        problem=problem, shown=shown,
+        problem=problem, shown=shown, told=report_words.told, said=report_words.said,
         own=newest is not None and newest.entered_by == person().login,
     ), 400 if problem else 200
 

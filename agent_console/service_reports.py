@@ -72,8 +72,6 @@ def _made(kind: str) -> Answer:
         today=today, now=now, kinds=_kinds(), shown=shown, told=report_words.told, norm=norm,
         in_words=report_words.norm, rates=RATES,
         drawn=_charts(by, found) if paper else [],
-        recipients={"daily": settings.service_daily_recipients,
-                    "weekly": settings.service_weekly_recipients},
     ), 400 if problem else 200
 
 

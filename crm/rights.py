@@ -85,6 +85,7 @@ class Right(Enum):
 
     REPORTS_SEE = "daily reports, and reports over a period", *_FLOOR, Role.AUDITOR
     REPORTS_APPROVE = "approve figures, send a report again", *_HEADS
+    REPORTS_MAIL = "say who gets which report by e-mail, and send it at once", *_HEADS
     FIGURES_SEE = "see the figures of the day", Role.HEALTH, *_HEADS, Role.AUDITOR
     FIGURES_ENTER = "enter the figures of the day", Role.HEALTH, *_HEADS
     NOTICES_SEE = "what the hotline wrote to people", *_DISPATCH, Role.AUDITOR

@@ -281,12 +281,6 @@ class Settings:
     report_recipients: tuple[str, ...] = _setting(
         "", listed(EMAIL), "E-mail addresses the daily report goes to at 17:00 (empty: not sent)"
     )
-    service_daily_recipients: tuple[str, ...] = _setting(
-        "", listed(EMAIL), "E-mail addresses that get the service of the day before, at 07:00"
-    )
-    service_weekly_recipients: tuple[str, ...] = _setting(
-        "", listed(EMAIL), "E-mail addresses that get the service of the week before, on Mondays"
-    )
     report_officer_email: str | None = _setting(
         "", optional(EMAIL), "Reminded at 16:00 and 16:30 of the figures of the day"
     )

@@ -10,10 +10,12 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    Index,
     LargeBinary,
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -42,6 +44,30 @@ class HealthReport(Base):
     )
 
     __table_args__ = (UniqueConstraint("day", "version"),)
+
+
+class ReportSubscription(Base):
+    """Who gets a report (crm.reports.subscriptions.Report) how often; once ended it stays as a note
+    of who did that."""
+
+    __tablename__ = "report_subscription"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    report: Mapped[str] = mapped_column(String(16))
+    every: Mapped[str] = mapped_column(String(8))
+    recipient: Mapped[str] = mapped_column(String(120))
+    added_by: Mapped[str] = mapped_column(String(32))  # login
+    added_at: Mapped[datetime]
+    ended_by: Mapped[str | None] = mapped_column(String(32))
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "report_subscription_stands", "report", "every", "recipient", unique=True,
+            sqlite_where=text("ended_at IS NULL"), postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("report_subscription_ended", "ended_at"),
+    )
 
 
 class HealthFigure(Base):

@@ -13,10 +13,9 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm.branches import SERVICES
 from crm.clock import vietnam_day
 from crm.models import Call
-from crm.reports import kept
+from crm.reports import kept, parties
 from crm.reports.daily import BRANCH_NAMES, NO_BRANCH
 from crm.reports.document import Cell, Column, Document, Kind, Section, Table, moment
 from crm.reports.glossary import NORM, NORM_DAYS, NORM_TRIALS, RATE, RATES, Rate
@@ -67,9 +66,9 @@ def document(
     if first > last or last - first > LONGEST or last > vietnam_day(now):
         raise PeriodError("a period begins before it ends, ends by today, and has a year at most")
     found = kept.of_days(session, by, first, last, now, service_level_s, read)
-    names = _names(session, by, found)
+    called = _names(session, by, found, last)
     sections = [
-        _section(name, title, by, columns, names, found)
+        _section(name, title, by, columns, called, found)
         for name, (title, columns) in _sections(by, service_level_s).items()
     ]
     if by is By.DAY:
@@ -241,8 +240,10 @@ def _glossary() -> Section:
     ), rows))
 
 
-def _names(session: Session, by: By, found: Mapping[str, Measures]) -> dict[str, str]:
-    """The keys in the order in which they stand, and how they are called."""
+def _names(
+    session: Session, by: By, found: Mapping[str, Measures], day: date
+) -> dict[str, str]:
+    """The keys in the order in which they stand, and how they are called on that day."""
     match by:
         case By.DAY:
             return {key: f"{date.fromisoformat(key):%d/%m/%Y}" for key in sorted(found)}
@@ -257,15 +258,4 @@ def _names(session: Session, by: By, found: Mapping[str, Measures]) -> dict[str,
             named = {key: f"{people[key]} ({key})" if key in people else key for key in found}
             return dict(sorted(named.items(), key=lambda one: one[1]))
         case _:
-            return {key: _line(key) for key in sorted(found)}
-
-
-def _line(party: str) -> str:
-    kind, _, which = party.partition(":")
-    for service in SERVICES:
-        if (kind, which) == ("service", service.id):
-            return f"{service.vi} ({service.number})"
-    names = {"expert": "Bác sĩ", "duty": "Điện thoại trực", "service": "Cơ quan cấp cứu",
-             "line": "Số", "mobile": "Điện thoại di động"}
-    return f"{names.get(kind, kind)} {which}".strip()
-
+            return parties.names(session, found, day)

@@ -63,6 +63,7 @@ BOARDS = {
     "/quality/cards/new", "/quality/cards/<int:version_id>", "/quality/picks/<int:pick_id>",
     "/reports", "/reports/daily/<day>", "/reports/daily/<day>/report.<kind>", "/reports/period",
     "/reports/period.<kind>", "/reports/service", "/reports/service/file.<kind>",
+    "/reports/by-mail",
     "/agencies", "/agencies/<code>", "/tracing", "/privacy", "/breaches",
     "/breaches/<int:breach_id>/notification.pdf",
     "/privacy/<int:request_id>/export",

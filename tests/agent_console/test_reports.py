@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,19 +11,24 @@ from typing import Any
 import openpyxl
 import pytest
 from flask import Flask
+from flask_babel import force_locale  # type: ignore[import-untyped]
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from agent_console import report_words
 from agent_console.app import create_app, feed_of
+from crm import areas
 from crm import settings as settings_room
+from crm.cases.models import Agency
 from crm.clock import vietnam_day
 from crm.database import Database
 from crm.models import Call
 from crm.notices.models import Notice
-from crm.reports import daily, health, schedule, upload
+from crm.reports import daily, health, period, schedule, template, upload
 from crm.reports.models import HealthReport
 from crm.settings import Settings
 from tests.agent_console.conftest import Browser, people  # noqa: F401 - the fixture
+from tests.crm.reports import seeded
 
 TODAY = vietnam_day(datetime.now(UTC))
 YESTERDAY = TODAY - timedelta(days=1)
@@ -267,3 +273,31 @@ def test_without_recipients_the_page_says_so(
     browser.sign_in("huy")
     assert "Chưa đặt nơi nhận" in page(browser.client.get("/reports"))
     feed_of(app).close()
+
+
+def test_on_the_english_pages_papers_are_told_in_english(
+    supervisor: Browser, sqlite: Database
+) -> None:
+    """All but the names of agencies and places, and who wrote the figures."""
+    with sqlite.transaction() as session:
+        seeded.seed(session)
+        names = {*session.scalars(select(Agency.name)), "Sở Y tế Thanh Hóa"}
+    names |= {area.name for area in areas.standing(seeded.DAY).values()}
+    assert supervisor.submit("/account/language", language="en").status_code == 302
+    days = f"from={seeded.BEFORE}&to={seeded.DAY}"
+    for path in (f"/reports/daily/{seeded.DAY}", f"/reports/daily/{TODAY}", "/reports/by-mail",
+                 *(f"/reports/period?by={by.value}&{days}" for by in period.By)):
+        shown = page(supervisor.client.get(path))
+        main = shown[shown.index("<main"):shown.index("</main>")]
+        for name in sorted(names, key=len, reverse=True):
+            main = main.replace(name, "")
+        assert re.findall(r"[^<>]*[À-ÖØ-öø-ỹ][^<>]*", main) == [], path
+
+
+def test_every_text_of_the_shipped_template_has_an_english_one(app: Flask) -> None:
+    shipped = template.read(template.SHIPPED)
+    with app.test_request_context(), force_locale("en"):
+        for texts in shipped.sections.values():
+            for text in filter(None, (texts.title, texts.note, texts.empty)):
+                assert not re.search(r"[À-ÖØ-öø-ỹ]", report_words.said(text)), text
+        assert report_words.said("Ghi chú riêng của tổng đài.") == "Ghi chú riêng của tổng đài."

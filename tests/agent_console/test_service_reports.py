@@ -15,17 +15,22 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 
 from agent_console import charts
+from crm import users
 from crm.calls import record, shifts
 from crm.clock import VIETNAM, vietnam_day
 from crm.database import Database
-from crm.models import Call
+from crm.models import Call, Role
 from crm.notices.models import Notice
-from crm.reports import glossary, service, subscriptions
+from crm.reports import glossary, parties, service, subscriptions
 from crm.reports.measures import By
 from crm.reports.spans import begin
+from crm.reports.subscriptions import Every, Report
 from crm.settings import PROJECT, Settings
+from tests.accounts import PASSWORD
 from tests.agent_console.conftest import Browser
 from tests.calls_of_a_day import MIDNIGHT, a_day
+from tests.crm.cases.factory import officer, with_agencies
+from tests.crm.knowledge.factory import point
 
 DAY = "from=2025-11-22&to=2025-11-22"
 
@@ -61,6 +66,26 @@ def test_on_the_english_page_every_word_of_the_paper_is_english(
     shown = text[text.index("<main"):text.index("</main>")]
     assert re.findall(r"[^<>]*[À-ÖØ-öø-ỹ][^<>]*", shown) == []
     assert "Medical emergency (115)" in shown or by is not By.PARTY
+
+
+def test_lines_outside_stand_under_the_names_of_whose_they_are(sqlite: Database) -> None:
+    now = datetime.now(UTC)
+    with sqlite.transaction() as session:
+        with_agencies(session)
+        officer(session, phone="02373852246")
+        officer(session, phone="02373852999", valid_to="2025-01-01")  # no longer theirs
+        point(session, name="Trạm Y tế Hàm Rồng", phones="02373852247")
+        users.create_user(session, login="bs.an", name="Nguyễn An", role=Role.EXPERT,
+                          password=PASSWORD, now=now)
+        found = parties.names(session, {
+            "line:02373852246", "line:02373852247", "line:02373852999", "line:111", "mobile",
+            "expert:bs.an", "expert:bs.binh", "service:medical", "duty:1",
+        }, vietnam_day(now))
+    assert set(found.values()) == {
+        "Sở Y tế (02373852246)", "Trạm Y tế Hàm Rồng (02373852247)", "Số 02373852999",
+        "Bảo vệ trẻ em (111)", "Điện thoại di động", "Bác sĩ Nguyễn An (bs.an)", "Bác sĩ bs.binh",
+        "Cấp cứu y tế (115)", "Điện thoại trực 1",
+    }
 
 
 @pytest.mark.usefixtures("a_full_day")
@@ -123,24 +148,31 @@ def test_the_norm_counts_all_calls_of_seven_days_and_test_calls_apart(sqlite: Da
 def test_reports_go_out_once_in_each_period_whatever_is_restarted(
     sqlite: Database, settings: Settings
 ) -> None:
-    given = replace(settings, service_daily_recipients=("a@example.vn", "b@example.vn"),
-                    service_weekly_recipients=("c@example.vn",))
     monday = datetime(2025, 11, 24, 6, 59, tzinfo=VIETNAM)
+    with sqlite.transaction() as session:
+        for report, every, who in (
+            (Report.SERVICE, Every.DAY, "a@example.vn"),
+            (Report.SERVICE, Every.DAY, "B@example.vn"),
+            (Report.LINES, Every.WEEK, "c@example.vn"),
+            (Report.WORK, Every.MONTH, "d@example.vn"),
+        ):
+            subscriptions.add(session, report, every, who, by="huy",
+                              now=(monday - timedelta(days=40)).astimezone(UTC))
 
     def sent(at: datetime) -> list[tuple[str, str]]:
-        subscriptions.step(sqlite, given, at.astimezone(UTC))
+        subscriptions.step(sqlite, settings, at.astimezone(UTC))
         with sqlite.transaction() as session:
             found = [(one.recipient, one.subject.partition("· ")[2]) for one in
-                     session.scalars(select(Notice).order_by(Notice.id)) if not one.sent_at]
+                     session.scalars(select(Notice).order_by(Notice.recipient)) if not one.sent_at]
             for one in session.scalars(select(Notice)):
                 one.sent_at = at
         return found
 
-    first = sent(monday)
-    assert first == [
+    assert sent(monday) == [
         ("a@example.vn", "Từ ngày 22/11/2025 đến ngày 22/11/2025"),
         ("b@example.vn", "Từ ngày 22/11/2025 đến ngày 22/11/2025"),
         ("c@example.vn", "Từ ngày 10/11/2025 đến ngày 16/11/2025"),
+        ("d@example.vn", "Từ ngày 01/10/2025 đến ngày 31/10/2025"),
     ]
     assert sent(monday) == []
     assert sent(monday + timedelta(minutes=1)) == [
@@ -153,10 +185,57 @@ def test_reports_go_out_once_in_each_period_whatever_is_restarted(
         "a@example.vn", "b@example.vn",
     ]
     with sqlite.reading() as session:
-        files = [one.name for one in session.scalars(select(Notice)).first().files]  # type: ignore[union-attr]
-    assert files == [f"1022-phuc-vu-{by}.{kind}" for by in ("hour", "branch", "agent")
-                     for kind in ("pdf", "xlsx")]
-    assert vietnam_day(monday) == date(2025, 11, 24)
+        names = {one.recipient: [file.name for file in one.files]
+                 for one in session.scalars(select(Notice))}
+    wanted = {"a@example.vn": ("phuc-vu-hour", "phuc-vu-branch", "phuc-vu-agent"),
+              "c@example.vn": ("phuc-vu-party",),
+              "d@example.vn": ("ky-branch", "ky-category", "ky-agency")}
+    assert {who: names[who] for who in wanted} == {
+        who: [f"1022-{name}.{kind}" for name in of for kind in ("pdf", "xlsx")]
+        for who, of in wanted.items()
+    }
+
+
+def test_who_is_added_gets_no_report_that_was_due_before(
+    sqlite: Database, settings: Settings
+) -> None:
+    noon = datetime(2025, 11, 24, 12, tzinfo=VIETNAM).astimezone(UTC)
+    with sqlite.transaction() as session:
+        subscriptions.add(session, Report.LINES, Every.DAY, "a@example.vn", by="huy", now=noon)
+    assert subscriptions.step(sqlite, settings, noon) == 0
+    assert subscriptions.step(sqlite, settings, noon + timedelta(days=1)) == 1
+
+
+def test_supervisors_say_who_gets_which_report_and_send_it_at_once(
+    supervisor: Browser, agent: Browser, sqlite: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = {"report": "lines", "every": "week", "recipient": "Lanh.Dao@example.vn"}
+    assert supervisor.submit("/reports/by-mail", **asked).status_code == 302
+    again = supervisor.submit("/reports/by-mail", **asked)
+    assert again.status_code == 400
+    assert 'value="Lanh.Dao@example.vn"' in again.get_data(as_text=True)
+    assert "đã nhận báo cáo này" in again.get_data(as_text=True)
+    wrong = supervisor.submit("/reports/by-mail", **asked | {"recipient": "a@b"})
+    assert wrong.status_code == 400
+    assert agent.client.get("/reports/by-mail").status_code == 403
+
+    for _ in range(2):  # pressed twice: once
+        assert supervisor.submit("/reports/by-mail/1/send").status_code == 302
+    with sqlite.reading() as session:
+        notices = session.scalars(select(Notice)).all()
+        assert {one.recipient for one in notices} == {"lanh.dao@example.vn"}
+        assert 1 <= len(notices) <= 2  # the minute may have ended between the two
+        assert [file.name for file in notices[0].files] == [
+            "1022-phuc-vu-party.pdf", "1022-phuc-vu-party.xlsx"]
+    assert supervisor.submit("/reports/by-mail/1/end").status_code == 302
+    gone = supervisor.submit("/reports/by-mail/1/end")
+    assert gone.status_code == 400
+    assert "Người khác đã ngừng" in gone.get_data(as_text=True)
+    assert supervisor.submit("/reports/by-mail", **asked).status_code == 302  # and anew
+    told = [one.getMessage() for one in caplog.records if one.name == "hotline.audit"]
+    assert [one for one in told if "report lines each week goes to lanh.dao@example.vn" in one]
+    assert [one for one in told if "goes to lanh.dao@example.vn no more" in one]
+    assert [one for one in told if "sent to lanh.dao@example.vn now" in one]
 
 
 def test_the_published_meanings_are_those_of_the_program() -> None:
