@@ -418,6 +418,10 @@ class Settings:
         "", listed(network),
         "Networks from which console and WebSocket are reached (empty: all), for the firewall"
     )
+    ballast_mb: int = _setting(
+        256, number(0, 100_000),
+        "MiB kept on the disk for the journal, released when it is full; 2 % of the disk at most"
+    )
     backup_days: int = _setting(
         2, number(1, 365), "Days after which the doctor finds the last backup too old"
     )

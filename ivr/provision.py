@@ -102,6 +102,11 @@ def messages(home: Path) -> Path:
     return home / "voicemail"
 
 
+def no_room(home: Path) -> Path:
+    """Is there while the disk is nearly full: the dialplan records nothing and takes no message."""
+    return home / "asterisk" / "no-room"
+
+
 def sounds(home: Path) -> Path:
     return home / "asterisk" / "data" / "sounds"
 
@@ -237,7 +242,7 @@ def files(
         queue_timeout_s=settings.queue_timeout_s, wrapup_s=settings.wrapup_s,
         emergency_targets=settings.emergency_targets,
         carriers=settings.carriers, recordings=recordings(home),
-        messages=messages(home), asterisk_major=version[0],
+        messages=messages(home), no_room=no_room(home), asterisk_major=version[0],
         callback_again_s=settings.callback_again_s, callback_legs=settings.callback_legs,
         broadcast_legs=settings.broadcast_legs,
         queue_limits={queue: settings.queue_limit(queue) for queue in QUEUES},

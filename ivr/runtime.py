@@ -341,6 +341,13 @@ def port_taken(host: str, port: int, *, datagram: bool) -> str | None:
     return None
 
 
+def stop_recordings(asterisk: Asterisk, home: Path) -> None:
+    """End all recordings that go on; the calls go on."""
+    channels = ask(asterisk, home, "core show channels concise") or ""
+    for name in re.findall(r"^([^!\n]+)!", channels, re.MULTILINE):
+        ask(asterisk, home, f"mixmonitor stop {name}")
+
+
 def calls_now(asterisk: Asterisk, home: Path) -> int:
     """How many channels to people outside are up; 0 if Asterisk does not answer. A kept place in a
     queue is none: it is kept again after a restart."""

@@ -34,6 +34,7 @@ from crm.notices import outbox
 from crm.setting_values import Address
 from crm.settings import Settings
 from ivr import history, provision, recordings, runtime, tls
+from ivr.room import Room
 from scripts import PROCESSES, apply, setup
 
 log = logging.getLogger("up")
@@ -169,6 +170,11 @@ class Supervisor:
         self._processes = [Process(name, settings.home) for name in PROCESSES]
         self._asterisk_backoff_s = BACKOFF_FIRST_S
         self._asterisk_started = 0.0
+        self._room = Room(
+            settings.home, settings.ballast_mb << 20,
+            lambda: runtime.stop_recordings(asterisk, settings.home),
+        )
+        self._no_look = ""  # why the disk could not be watched a moment ago
         self.stopping = threading.Event()
         self._hurry = threading.Event()
 
@@ -203,6 +209,7 @@ class Supervisor:
         """Watch until told to stop."""
         while not self.stopping.wait(0.5):
             tell_system("WATCHDOG=1")
+            self._look_for_room()
             now = time.monotonic()
             for process in self._processes:
                 process.watch(now)
@@ -223,11 +230,26 @@ class Supervisor:
             log.error("%s", error)
         if wanted:
             return
+        self._alarm("asterisk", "Asterisk stopped and was started again")
+
+    def _look_for_room(self) -> None:
+        try:
+            changed = self._room.look()
+        except OSError as error:
+            if str(error) != self._no_look:
+                log.error("the disk cannot be watched: %s", error)
+            self._no_look = str(error)
+            return
+        self._no_look = ""
+        if changed:
+            log.error("%s", changed)
+            self._alarm("disk", changed)
+
+    def _alarm(self, subject: str, body: str) -> None:
         try:
             with self._database.transaction() as session:
                 outbox.alarm(
-                    session, self._settings, subject="asterisk",
-                    body="Asterisk stopped and was started again", now=datetime.now(UTC),
+                    session, self._settings, subject=subject, body=body, now=datetime.now(UTC)
                 )
         except (SQLAlchemyError, DatabaseError) as error:
             log.error("the alarm could not be written: %s", type(error).__name__)

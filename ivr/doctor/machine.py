@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from ivr import provision, tls
+from ivr import provision, room, tls
 from ivr.doctor.check import FAILURE, OK, WARNING, Check, Patient
 
-DISK_WARNING, DISK_FAILURE = 0.10, 0.05  # of the disk free
+DISK_WARNING, DISK_FAILURE = room.AMPLE, room.LEAST  # of the disk free
 CERTIFICATE_WARNING = timedelta(days=21)
 BEATS, BEAT_S = 50, 0.02
 BEAT_LATE_MS = 20

@@ -31,7 +31,7 @@ def compiled(**overrides: object) -> str:
         "numbers": ("1022", "+842371022"), "capacity": 10, "queue_timeout_s": 900, "wrapup_s": 20,
         "emergency_targets": dict.fromkeys(("medical", "fire", "police", "rescue"), ()),
         "carriers": (), "recordings": Path("/r"),
-        "messages": Path("/m"), "asterisk_major": 22, **overrides,
+        "messages": Path("/m"), "no_room": Path("/full"), "asterisk_major": 22, **overrides,
     }
     return compile_dialplan(values.pop("menus", None) or menu.load(MENUS), **values)  # type: ignore[arg-type]
 
@@ -346,3 +346,14 @@ def test_the_notice_of_a_pack_is_said_where_the_switch_names_none_and_nothing_is
     main = contexts(flood)["hl-menu-main"]
     assert main.index("DB(switch/notice)") < main.index("=high_volume") < main.index("=disaster")
     assert "Set(HL_NOTE=disaster)" not in compiled()
+
+
+def test_nothing_is_recorded_and_no_message_taken_while_the_disk_is_nearly_full() -> None:
+    found = contexts(compiled())
+    looks = "${STAT(e,/full)}"
+    recorded = [text for text in found.values() if "MixMonitor(" in text and "hl-queue-" in text]
+    assert len(recorded) == sum(branch.queue is not None and branch.id != "emergency"
+                                for branch in BRANCHES)
+    for text in recorded:
+        assert 0 < text.index(looks) < text.index("MixMonitor(")
+    assert found["hl-message"].index(looks) < found["hl-message"].index("Background(")

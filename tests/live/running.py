@@ -27,6 +27,7 @@ from crm.database import Database
 from crm.models import Leg, ListenerState
 from crm.settings import PROJECT, Settings
 from ivr import ledger, runtime
+from ivr.journal_reader import STAMP
 
 T = TypeVar("T")
 PATIENCE_S = 60.0  # for what happens at once on a machine that is not busy
@@ -82,6 +83,7 @@ class Hotline:
             "HOTLINE_CONSOLE_BIND": f"127.0.0.1:{console}", "HOTLINE_SIP_BIND": f"127.0.0.1:{sip}",
             "HOTLINE_WS_BIND": f"127.0.0.1:{ws}", "HOTLINE_AMI_BIND": f"127.0.0.1:{ami}",
             "HOTLINE_SEATS": "8", "HOTLINE_DESK_PHONES": "4", "HOTLINE_WRAPUP_S": "2",
+            "HOTLINE_BALLAST_MB": "1",
             **overrides,
         }
         self.log = home.parent / f"{home.name}.log"
@@ -278,3 +280,35 @@ def running_hotline(home: Path, **overrides: str) -> Iterator[Hotline]:
         yield hotline
     finally:
         hotline.stop()
+
+
+@contextmanager
+def blocked_journal(hotline: Hotline) -> Iterator[None]:
+    """Asterisk cannot write its records meanwhile; then they come, in order."""
+    journal = hotline.home / "journal" / "journal.csv"
+    journal.rename(journal.with_name(datetime.now(UTC).strftime(STAMP)))
+    os.mkfifo(journal)  # a writer blocks on it until somebody reads
+    try:
+        yield
+    finally:
+        _release(journal)
+
+
+def _release(path: Path) -> None:
+    """Let the blocked record through into a real file again, in order."""
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    path.unlink()
+    time.sleep(1)  # the writer that waited writes its one record
+    held, deadline = b"", time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            chunk = os.read(reader, 65536)
+        except BlockingIOError:  # a busy machine: the writer has opened it, and not written yet
+            time.sleep(0.05)
+            continue
+        if not chunk:
+            break
+        held += chunk
+    os.close(reader)
+    with path.open("ab") as out:
+        out.write(held)

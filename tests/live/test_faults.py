@@ -2,13 +2,10 @@
 
 import asyncio
 import io
-import os
 import signal
-import time
 import wave
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +18,7 @@ from ivr.phone import Phone
 from ivr.phone.audio import has_tone
 from scripts import probe
 from tests.live.people import called, citizen, desk_agent, until_heard
-from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
+from tests.live.running import PATIENCE_S, Hotline, blocked_journal, running_hotline, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +161,6 @@ def test_asterisk_killed_comes_back_with_members_pauses_and_switches(hotline: Ho
 
 
 def test_a_blocked_journal_refuses_nobody_and_the_records_come_later(hotline: Hotline) -> None:
-    journal = hotline.home / "journal" / "journal.csv"
-    aside = journal.with_name("journal-19990101T000000.csv")  # as a rotation names it
     callers = 40
 
     async def short_call(number: str) -> bool:
@@ -183,36 +178,12 @@ def test_a_blocked_journal_refuses_nobody_and_the_records_come_later(hotline: Ho
             await asyncio.sleep(0.2)
         return await asyncio.gather(*waiting)
 
-    journal.rename(aside)
-    os.mkfifo(journal)  # a writer blocks on it until somebody reads
-    try:
+    with blocked_journal(hotline):
         answers = asyncio.run(scenario())
-    finally:
-        _release(journal)
     assert answers == [True] * callers
     for index in range(callers):
         assert hotline.call_of(f"09130003{index:02}")["outcome"] == "abandoned_menu"
     hotline.assert_ledger_complete()
-
-
-def _release(path: Path) -> None:
-    """Let the blocked record through into a real file again, in order."""
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    path.unlink()
-    time.sleep(1)  # the writer that waited writes its one record
-    held, deadline = b"", time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            chunk = os.read(reader, 65536)
-        except BlockingIOError:  # a busy machine: the writer has opened it, and not written yet
-            time.sleep(0.05)
-            continue
-        if not chunk:
-            break
-        held += chunk
-    os.close(reader)
-    with path.open("ab") as out:
-        out.write(held)
 
 
 def test_the_supervisor_killed_leaves_asterisk_and_the_next_one_adopts_it(
