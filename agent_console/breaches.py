@@ -12,7 +12,6 @@ from agent_console.door import Answer, console, needs, person, utc_now
 from crm.clock import VIETNAM
 from crm.privacy import breach_letter, breaches
 from crm.privacy.breaches import BreachError
-from crm.reports import pdf
 from crm.rights import Right
 
 blueprint = Blueprint("breaches", __name__, url_prefix="/breaches")
@@ -70,6 +69,8 @@ def change(breach_id: int) -> Answer:
 @needs(Right.PRIVACY_SEE)
 def notification(breach_id: int) -> Answer:
     """The letter to the authority, to be signed."""
+    from crm.reports import pdf
+
     with console().database.reading() as session:
         try:
             found = breaches.named(session, breach_id)

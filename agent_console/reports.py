@@ -14,7 +14,7 @@ from agent_console import report_words, words
 from agent_console.door import Answer, console, long_body, needs, person, utc_now
 from crm import areas
 from crm.clock import vietnam_day
-from crm.reports import daily, health, pdf, period, schedule, template, upload, xlsx
+from crm.reports import daily, health, period, schedule, template, upload, xlsx
 from crm.reports.document import grouped, shown
 from crm.reports.health import NAMES, PROVINCE, Figures, HealthError
 from crm.reports.spans import begin
@@ -120,6 +120,8 @@ def one_day(day: str) -> Answer:
 @needs(Right.REPORTS_SEE)
 def one_file(day: str, kind: str) -> Answer:
     """The report as it was sent, or as it would be now."""
+    from crm.reports import pdf
+
     if kind not in ("pdf", "xlsx"):
         raise NotFound()
     of = _day(day)

@@ -13,7 +13,7 @@ from agent_console import charts, report_words
 from agent_console.charts import Chart
 from agent_console.door import Answer, console, needs, utc_now
 from crm.clock import vietnam_day
-from crm.reports import kept, pdf, schedule, service, xlsx
+from crm.reports import kept, schedule, service, xlsx
 from crm.reports.document import shown
 from crm.reports.glossary import RATES
 from crm.reports.measures import NONE, WITHIN_S, By, Found, Measures
@@ -62,6 +62,8 @@ def _made(kind: str) -> Answer:
             case "xlsx":
                 content, media = xlsx.render(paper), schedule.XLSX_TYPE
             case _:
+                from crm.reports import pdf
+
                 content, media = pdf.render(paper, now), "application/pdf"
         answer = Response(content, mimetype=media)
         name = f"1022-phuc-vu-{by}-{first:%Y%m%d}-{last:%Y%m%d}.{kind}"

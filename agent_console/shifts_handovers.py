@@ -9,7 +9,6 @@ from werkzeug.exceptions import Conflict, NotFound
 
 from agent_console import shifts_words, words
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm.reports import pdf
 from crm.reports.document import Column, Document, Kind, Section, Table, moment
 from crm.rights import Right
 from crm.shifts import handovers, standing
@@ -75,6 +74,8 @@ def withdraw(handover_id: int) -> Answer:
 @blueprint.get("/<int:handover_id>.pdf")
 @needs(Right.HANDOVERS_SEE)
 def sheet(handover_id: int) -> Answer:
+    from crm.reports import pdf
+
     with console().database.reading() as session:
         found = _named(session, handover_id)
         content = pdf.render(_document(found), found.taken_at or found.signed_at)

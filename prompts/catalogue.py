@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import yaml
@@ -109,11 +109,18 @@ class Catalogue:
 
     @classmethod
     def load(cls, path: Path = CATALOGUE_FILE) -> Catalogue:
-        """Read and check a catalogue. Raises CatalogueError with every fault found."""
+        """Read and check a catalogue; once, for as long as its file is as it was. Raises
+        CatalogueError with every fault found."""
         try:
-            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+            return cls._load(path, path.stat().st_mtime_ns)
         except OSError as error:
             raise CatalogueError([f"{path}: cannot be read: {error.strerror}"]) from error
+
+    @classmethod
+    @lru_cache(2)
+    def _load(cls, path: Path, _changed: int) -> Catalogue:
+        try:
+            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
         except UnicodeDecodeError as error:
             raise CatalogueError([f"{path}: is not UTF-8 text"]) from error
         except yaml.YAMLError as error:

@@ -64,6 +64,7 @@ class Said:
 
         wanted = {_name(text): text for text in texts if text.strip()}
         failed: dict[str, str] = {}
+        self._take_cached(wanted)
         for text in wanted.values():
             begun = time.monotonic()
             try:
@@ -84,6 +85,8 @@ class Said:
         from prompts.store import Store
         from prompts.voices import VoiceError
 
+        if self.sound_of(text) is None:
+            self._take_cached([_name(text)])
         if (there := self.sound_of(text)) is not None:
             return there
         try:
@@ -92,9 +95,18 @@ class Said:
             raise SaidError(str(error)) from error
         name = _name(text)
         with Store.open(self._cache, self._folder) as store:
-            store.add(f"said-{name}", alaw)
-            store.publish(name, f"said-{name}")
+            store.add(_key(name), alaw)
+            store.publish(name, _key(name))
         return f"{FOLDER}/{name}"
+
+    def _take_cached(self, names: Iterable[str]) -> None:
+        """What was made before, by this hotline or another with this cache, is not made again."""
+        from prompts.store import Store
+
+        with Store.open(self._cache, self._folder) as store:
+            for name in names:
+                if store.has(_key(name)):
+                    store.publish(name, _key(name))
 
 
 def speakable(text: str) -> str:
@@ -144,6 +156,11 @@ def _speech(voice: Voice, text: str) -> bytes:
             raise sound.SoundError("; ".join(found))
         parts.append(sound.encode_alaw(samples))
     return sound.encode_alaw(sound.silence(150)).join(parts)
+
+
+def _key(name: str) -> str:
+    """Of a sound in the cache."""
+    return f"said-{name}"
 
 
 def _name(text: str) -> str:

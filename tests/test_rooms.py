@@ -1,6 +1,8 @@
 """Who may import whom: scripts → agent_console, ivr, prompts → crm, and nothing else."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +39,14 @@ def test_a_room_imports_only_what_stands_below_it(room: str) -> None:
             allowed = any(name == one or name.startswith(f"{one}.") for one in ROOMS[room])
             bare = name == "ivr" and room == "agent_console"  # `from ivr import commands`
             assert allowed or bare, f"{file.relative_to(PROJECT)} imports {name}"
+
+
+def test_a_command_waits_for_no_library_that_it_does_not_use() -> None:
+    """`hotline call` or `hotline settings` begin at once: what is heavy is imported by whom it
+    serves."""
+    heavy = {"sqlalchemy", "numpy", "openpyxl", "fpdf", "flask", "pydantic", "jinja2", "holidays"}
+    shown = subprocess.run(
+        [sys.executable, "-c", "import scripts.hotline, sys; print(*sys.modules)"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    )
+    assert heavy & set(shown.stdout.split()) == set()

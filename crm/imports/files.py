@@ -15,8 +15,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
-
 from crm.errors import HotlineError
 
 LARGEST = 10 * 1024 * 1024  # bytes of a file
@@ -92,6 +90,8 @@ def as_csv(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> bytes:
 
 def as_xlsx(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> bytes:
     """A table as a workbook whose cells are all texts."""
+    from openpyxl import Workbook  # here, so that no command waits for what few of them read
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet("1022")
     sheet.append(list(columns))
@@ -132,6 +132,8 @@ def _csv(content: bytes) -> list[_Line]:
 
 
 def _xlsx(content: bytes) -> list[_Line]:
+    from openpyxl import load_workbook
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
             entries = parts.infolist()

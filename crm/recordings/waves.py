@@ -12,8 +12,6 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from crm.recordings.reading import Sound
 
 RATE, SAMPLE = 8000, 2
@@ -71,6 +69,8 @@ def read_outline(written: str) -> list[list[float]]:
 
 def outline(sound: io.RawIOBase) -> Outline:
     """Of a WAV, whose beginning is read from the place where it stands."""
+    import numpy as np
+
     head = sound.read(HEADER) or b""
     channels = struct.unpack("<H", head[22:24])[0] if len(head) == HEADER else 1
     channels = channels if channels in (1, 2) else 1

@@ -19,7 +19,8 @@ from crm.database import Database
 from crm.errors import HotlineError
 from crm.notices import outbox
 from crm.notices.outbox import Attachment, Channel, Purpose
-from crm.reports import daily, health, pdf, template, xlsx
+from crm.reports import daily, health, template, xlsx
+from crm.reports.document import Document
 from crm.reports.models import HealthReport, ReportIssue, ReportRun
 from crm.reports.template import Template, filled
 from crm.settings import Settings
@@ -141,7 +142,7 @@ def _send(database: Database, settings: Settings, day: date, now: datetime) -> b
     if figures.report is None:
         return False
     paper = daily.document(figures, form)
-    pages, sheets = pdf.render(paper, now), xlsx.render(paper)
+    pages, sheets = _printed(paper, now), xlsx.render(paper)
     with database.transaction() as session:
         current = health.of_day(session, day, approved=False)
         if _issue(session, day) or current is None or current.id != figures.report.id:
@@ -152,6 +153,12 @@ def _send(database: Database, settings: Settings, day: date, now: datetime) -> b
         session.flush()
         _mail(session, settings, form, figures, 1, f"{day}:1", now, pages, sheets)
     return True
+
+
+def _printed(paper: Document, now: datetime) -> bytes:
+    from crm.reports import pdf  # once there is something to print: a second of every start
+
+    return pdf.render(paper, now)
 
 
 def send_again(
@@ -171,7 +178,7 @@ def send_again(
         paper = daily.document(figures, form, edition)
         issue = ReportIssue(
             day=day, edition=edition, version=figures.report.version, made_at=now,
-            pdf=pdf.render(paper, now), xlsx=xlsx.render(paper), sent_again=0,
+            pdf=_printed(paper, now), xlsx=xlsx.render(paper), sent_again=0,
         )
         session.add(issue)
         key = f"{day}:{edition}"

@@ -24,7 +24,7 @@ from crm.errors import HotlineError
 from crm.notices import outbox
 from crm.notices.models import Notice
 from crm.notices.outbox import Attachment, Channel, Purpose
-from crm.reports import pdf, period, service, xlsx
+from crm.reports import period, service, xlsx
 from crm.reports.document import Document
 from crm.reports.measures import By
 from crm.reports.models import ReportSubscription
@@ -215,6 +215,8 @@ def _papers(
                 f"ky-{by}": period.document(session, by, span.first, span.last, now)
                 for by in parts
             }
+    from crm.reports import pdf  # once there is something to print: a second of every start
+
     return [
         file for name, paper in papers.items() for file in (
             Attachment(f"1022-{name}.pdf", "application/pdf", pdf.render(paper, now)),

@@ -12,10 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
-
 from crm.areas import standing
 from crm.errors import HotlineError
 from crm.reports.health import LARGEST, NAMES, PROVINCE, Figures
@@ -53,6 +49,10 @@ class UploadError(HotlineError):
 
 def form(day: date) -> bytes:
     """An empty file with every commune and ward of that day."""
+    from openpyxl import Workbook
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
+
     book = Workbook()
     sheet = book.worksheets[0]
     sheet.title = SHEET
@@ -110,6 +110,8 @@ def read(content: bytes, day: date) -> dict[str, Figures]:
 
 def _rows(content: bytes) -> list[tuple[Any, ...]]:
     """The rows of the sheet; formulas are texts that begin with =."""
+    from openpyxl import load_workbook
+
     if len(content) > LARGEST_FILE:
         raise UploadError(f"the file is larger than {LARGEST_FILE} bytes", "large")
     try:

@@ -5,28 +5,27 @@ from __future__ import annotations
 import csv
 import io
 from datetime import datetime
-
-from openpyxl import Workbook
-from openpyxl.cell import Cell as SheetCell
-from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
-from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.properties import PageSetupProperties
-from openpyxl.worksheet.worksheet import Worksheet
+from typing import TYPE_CHECKING
 
 from crm.clock import VIETNAM
 from crm.reports.document import Cell, Document, Kind, Section, Value, shown
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
+
+# openpyxl is imported where a workbook is made: CSV has no use for it, nor has a start.
 
 _FORMATS = {
     Kind.NUMBER: "#,##0", Kind.CHANGE: "+#,##0;-#,##0;0", Kind.SHARE: "0.0%", Kind.MEAN: "0.0",
     Kind.DURATION: "[m]:ss",
 }
-_BAND = PatternFill("solid", fgColor="E2ECEE")
-_LINE = Border(bottom=Side(style="thin", color="BEC8CE"))
 _SECONDS_A_DAY = 86_400
 
 
 def render(document: Document) -> bytes:
     """The document's sheets."""
+    from openpyxl import Workbook
+
     book = Workbook()
     book.remove(book.worksheets[0])
     for section in document.sections:
@@ -39,6 +38,12 @@ def render(document: Document) -> bytes:
 
 
 def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
+    from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+    from openpyxl.utils import get_column_letter
+    from openpyxl.worksheet.properties import PageSetupProperties
+
+    band = PatternFill("solid", fgColor="E2ECEE")
+    below = Border(bottom=Side(style="thin", color="BEC8CE"))
     columns = section.table.columns
     lines = [
         f"{document.title} – {document.subtitle}", section.title, *section.sentences, document.foot,
@@ -50,7 +55,7 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
     for place, column in enumerate(columns, 1):
         _write(sheet, head, place, column.title)
         title = sheet.cell(head, place)
-        title.font, title.fill, title.border = Font(bold=True), _BAND, _LINE
+        title.font, title.fill, title.border = Font(bold=True), band, below
         title.alignment = Alignment(
             wrap_text=True, vertical="center",
             horizontal="left" if column.kind is Kind.TEXT else "right",
@@ -63,9 +68,9 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
         for place, (value, column) in enumerate(zip(row, columns, strict=True), 1):
             _write(sheet, number, place, value, column.kind)
             written = sheet.cell(number, place)
-            written.border = _LINE
+            written.border = below
             if total and number == head + len(section.table.rows) + 1:
-                written.font, written.fill = Font(bold=True), _BAND
+                written.font, written.fill = Font(bold=True), band
     if not section.table.rows and section.empty:
         _write(sheet, head + 1, 1, section.empty)
     sheet.freeze_panes = f"B{head + 1}"
@@ -77,6 +82,8 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
 
 
 def _write(sheet: Worksheet, row: int, place: int, value: Cell, kind: Kind = Kind.TEXT) -> None:
+    from openpyxl.cell import Cell as SheetCell
+
     cell = sheet.cell(row, place)
     if value is None or not isinstance(cell, SheetCell):
         return

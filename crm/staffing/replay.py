@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from crm.reports.spans import begin
@@ -103,6 +102,8 @@ def _basis(
 def _callers(
     calls: Sequence[Queued], patience_s: float | None, day: date, run: int
 ) -> list[Caller]:
+    import numpy as np
+
     chance = np.random.default_rng((day.toordinal(), run))
     talks = [one.handled_ms / 1000 for one in calls if one.answered]
     midnight = begin(day)

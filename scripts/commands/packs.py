@@ -6,7 +6,6 @@ import logging
 
 import click
 
-from crm import packs
 from crm.settings import Settings
 from scripts.commands.output import AS_JSON, print_json
 
@@ -23,6 +22,8 @@ def pack() -> None:
 @click.pass_obj
 def list_(settings: Settings, as_json: bool) -> None:
     """Those there are, which is chosen and which is in force."""
+    from crm import packs
+
     chosen, in_force = packs.chosen(settings.home).name, packs.in_force(settings.home)
     rows = [
         {"name": one.name, "vi": one.vi, "en": one.en, "chosen": one.name == chosen,
@@ -43,6 +44,7 @@ def list_(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def show(settings: Settings, name: str | None) -> None:
     """What a pack changes (default: the chosen one), and whether its menus have faults."""
+    from crm import packs
     from ivr import menu
     from scripts import speech
 
@@ -67,6 +69,8 @@ def show(settings: Settings, name: str | None) -> None:
 @click.pass_obj
 def use(settings: Settings, name: str) -> None:
     """Choose a pack. Callers meet it once `hotline apply` has brought it in."""
+    from crm import packs
+
     before = packs.chosen(settings.home).name
     chosen = packs.use(settings.home, name)
     audit.info("scenario pack chosen: %s (before: %s)", chosen.name, before)

@@ -39,6 +39,14 @@ def test_a_text_becomes_sound_once_and_goes_when_nobody_wants_it(tmp_path: Path)
     assert said.sound_of(ANSWER + " ") is None  # another text
 
 
+def test_what_the_cache_has_is_spoken_by_nobody_again(tmp_path: Path) -> None:
+    Said(tmp_path / "sounds", tmp_path / "cache").make(["Sở Y tế", ANSWER], EspeakVoice(), plain)
+    other = Said(tmp_path / "other", tmp_path / "cache")
+    assert other.make(["Sở Y tế"], Mute(), plain) == {}
+    assert other.add(ANSWER, Mute(), plain) == other.sound_of(ANSWER)
+    assert len(list((tmp_path / "other").rglob("*.alaw"))) == 2
+
+
 def test_what_cannot_be_heard_is_never_there(tmp_path: Path) -> None:
     said = Said(tmp_path / "sounds", tmp_path / "cache")
     failed = said.make(["Sở Y tế", "Sở Xây dựng"], Mute(), plain)

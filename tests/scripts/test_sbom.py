@@ -9,8 +9,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packaging.version import Version
 
 from crm import settings as configuration
@@ -21,6 +19,9 @@ SETTINGS = configuration.load({"HOTLINE_CACHE": str(CACHE)})
 
 
 def test_the_document_is_valid_and_names_every_package_of_each_kind() -> None:
+    from cyclonedx.schema import SchemaVersion  # here: reading its grammars takes seconds
+    from cyclonedx.validation.json import JsonStrictValidator
+
     text = sbom.document(SETTINGS)
     named = {one["purl"].partition("?")[0] for one in json.loads(text)["components"]}
     locked = re.findall(r"^([a-z0-9.-]+)==([^\s;\\]+)", sbom.LOCK.read_text(encoding="utf-8"), re.M)
