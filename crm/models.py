@@ -125,6 +125,8 @@ class Call(Base):
     emergency: Mapped[bool] = mapped_column(default=False)
     # asked for emergency help, and ended before a person spoke with the caller
     unreached: Mapped[bool] = mapped_column(default=False)
+    # asked for emergency help, and was cut off while a person spoke with the caller
+    broken_off: Mapped[bool | None]
     # by key after the call, of its agent: 1 very good, 2 good, 3 fair, 5 bad
     satisfaction: Mapped[int | None]
     recording_notice: Mapped[str | None] = mapped_column(String(8))  # heard | refused | cut
@@ -155,6 +157,10 @@ class Call(Base):
         Index(
             "call_unreached", "started_at",
             sqlite_where=text("unreached IS 1"), postgresql_where=text("unreached IS true"),
+        ),
+        Index(
+            "call_broken_off", "started_at",
+            sqlite_where=text("broken_off IS 1"), postgresql_where=text("broken_off IS true"),
         ),
         Index(
             "call_missed", "started_at",

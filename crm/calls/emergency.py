@@ -1,4 +1,4 @@
-"""Emergency calls that reached nobody, and drills with the emergency services."""
+"""Emergency calls that reached nobody or broke off, and drills with the emergency services."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ class EmergencyError(HotlineError):
 
 
 def unreached(session: Session) -> list[Call]:
-    """Calls for emergency help that spoke with nobody and were not rung back, oldest first."""
-    calls = (
-        select(Call)
-        .outerjoin(RungBack, RungBack.call_id == Call.id)
-        # as the index says it: SQLite takes no other words
-        .where(Call.unreached.is_(True), RungBack.call_id.is_(None), Call.kind != "training")
-        .order_by(Call.started_at)
-    )
-    return list(session.scalars(calls))
+    """Calls for emergency help that were not rung back: those that broke off in mid-talk, then
+    those that spoke with nobody, each the oldest first."""
+    return [
+        call for why in (Call.broken_off, Call.unreached) for call in session.scalars(
+            select(Call).outerjoin(RungBack, RungBack.call_id == Call.id)
+            # as the indexes say it: SQLite takes no other words
+            .where(why.is_(True), RungBack.call_id.is_(None), Call.kind != "training")
+            .order_by(Call.started_at)
+        )
+    ]
 
 
 def rung_back(session: Session, call_id: str, login: str, now: datetime) -> bool:
     """Note that this caller has been rung back; False if it stands already.
 
-    Raises EmergencyError for a call that is not unreached.
+    Raises EmergencyError for any other call.
     """
     call = session.get(Call, call_id)
-    if call is None or not call.unreached:
+    if call is None or not (call.unreached or call.broken_off):
         raise EmergencyError("this call did not ask for emergency help in vain")
     if session.get(RungBack, call_id):
         return False

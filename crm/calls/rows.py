@@ -18,6 +18,8 @@ Span = tuple[int, int]
 
 TALK_US = 2_000_000  # bridged for less is no conversation
 VOICEMAIL_MS = 2_000
+CUT_US = 1_000_000  # a line that goes so soon after the talk has ended it
+GOODBYE = frozenset({0, 16, 31})  # Q.850: normal clearing, normal, and none that was told
 
 OPEN = 1 << 62  # the end of what goes on
 
@@ -112,6 +114,7 @@ def _call_row(
         "talk_ms": length(agents + outside) // 1000,
         "emergency": "emergency" in caller,
         "unreached": ended is not None and _unreached(caller, agents, outside),
+        "broken_off": ended is not None and _broken_off(caller, legs, talks),
         "satisfaction": _said(caller, "survey"),
         "recording_notice": _said(caller, "notice"),
         "recording": max(recordings)[1] if recordings else None,
@@ -184,6 +187,31 @@ def _unreached(caller: Facts, agents: Iterable[Span], outside: Iterable[Span]) -
     asked: int = caller["emergency"]
     since = [(max(start, asked), end) for start, end in agents if end > asked]
     return length(since) < TALK_US and not any(end > asked for _, end in outside)
+
+
+def _broken_off(
+    caller: Facts, legs: Mapping[str, Facts], talks: Mapping[str, list[Span]]
+) -> bool:
+    """Whether somebody who asked for emergency help was cut off: the line of whoever spoke with
+    them last went without a good-bye, or their own did, or all with Asterisk."""
+    asked = caller.get("emergency", OPEN)
+    last = max(
+        ((end, leg_id) for leg_id, spans in talks.items() for _, end in spans if end > asked
+         if leg_kind(legs[leg_id]) in ("agent", "outside") and "answer" in legs[leg_id]),
+        default=None,
+    )
+    if last is None:
+        return False
+    if "end" not in caller:
+        return True
+    gone, leg = caller["end"], legs[last[1]]
+    if _is_lost(leg) and leg.get("end", OPEN) < gone:
+        return True
+    return _is_lost(caller) and gone - last[0] <= CUT_US
+
+
+def _is_lost(channel: Facts) -> bool:
+    return "hangup" in channel and channel["hangup"][1] not in GOODBYE
 
 
 def _path(steps: Iterable[tuple[int, str, str]]) -> list[dict[str, str | None]]:

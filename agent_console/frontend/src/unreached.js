@@ -1,10 +1,11 @@
-// Emergency calls that reached nobody: red on every screen until somebody has rung back.
+// Emergency calls that broke off in mid-talk, above those that reached nobody: red on every screen until somebody has rung back.
 
 import { documents } from "./feed.js";
 import { ask, element, given, make, RequestError, t } from "./page.js";
 
 const calls = () =>
-  [...documents].filter(([key]) => key.startsWith("unreached:")).map(([, call]) => call);
+  [...documents].filter(([key]) => key.startsWith("unreached:")).map(([, call]) => call)
+    .sort((a, b) => b.broken_off - a.broken_off || a.at.localeCompare(b.at));
 
 /** Draw them anew if one of these documents is among what changed. */
 export function drawUnreached(changed) {
@@ -14,11 +15,15 @@ export function drawUnreached(changed) {
   list.hidden = !list.children.length;
 }
 
-function row({ id, caller, at }) {
+function row({ id, caller, at, broken_off: brokenOff }) {
   const time = new Date(at).toLocaleTimeString("vi-VN", {
     hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh",
   });
-  const words = caller
+  const words = brokenOff
+    ? caller
+      ? t("Emergency call that broke off in mid-talk. Ring back first: {number}, called at {time}.", { number: caller, time })
+      : t("Emergency call that broke off in mid-talk, from a withheld number, at {time}.", { time })
+    : caller
     ? t("Emergency call that reached nobody. Ring back now: {number}, called at {time}.", {
       number: caller, time,
     })

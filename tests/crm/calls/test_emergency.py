@@ -67,9 +67,61 @@ def reaches_an_agent(asterisk: Asterisk) -> Channel:
     return caller
 
 
+def loses_the_agent(asterisk: Asterisk) -> Channel:
+    """The agent's phone is gone in mid-talk, and the caller does not wait for another."""
+    caller = needs_help(asterisk)
+    caller.note("HL_QUEUE", queue="emergency", ahead="0")
+    leg = asterisk.answer(caller)
+    asterisk.wait(30)
+    leg.end(cause="44")
+    asterisk.wait(3)
+    caller.end()
+    return caller
+
+
+def loses_the_line(asterisk: Asterisk) -> Channel:
+    caller = needs_help(asterisk)
+    caller.note("HL_QUEUE", queue="emergency", ahead="0")
+    leg = asterisk.answer(caller)
+    asterisk.wait(30)
+    caller.end(cause="44")
+    leg.end()
+    return caller
+
+
+def is_with_another_agent_again(asterisk: Asterisk) -> Channel:
+    caller = needs_help(asterisk)
+    caller.note("HL_QUEUE", queue="emergency", ahead="0")
+    leg = asterisk.answer(caller)
+    asterisk.wait(30)
+    caller.leave()
+    leg.end(cause="44")
+    again = asterisk.answer(caller)
+    asterisk.wait(30)
+    again.end()
+    caller.end()
+    return caller
+
+
+@pytest.mark.parametrize("story", [loses_the_agent, loses_the_line])
+def test_who_was_cut_off_in_mid_talk_stands_above_who_reached_nobody(
+    story: object, database: Database
+) -> None:
+    asterisk = Asterisk()
+    in_vain = rings_in_vain(asterisk)
+    cut_off = story(asterisk)  # type: ignore[operator]
+    with database.transaction() as session:
+        record.apply(session, asterisk.events)
+    with database.transaction() as session:
+        assert [call.id for call in emergency.unreached(session)] == [cut_off.id, in_vain.id]
+        assert emergency.rung_back(session, cut_off.id, "lan", START)
+        session.flush()
+        assert [call.id for call in emergency.unreached(session)] == [in_vain.id]
+
+
 @pytest.mark.parametrize(("story", "unreached"), [
-    (hangs_up_at_once, True), (rings_in_vain, True), (talked_before_only, True),
-    (reaches_a_service, False), (reaches_an_agent, False),
+    (is_with_another_agent_again, False), (hangs_up_at_once, True), (rings_in_vain, True),
+    (talked_before_only, True), (reaches_a_service, False), (reaches_an_agent, False),
 ])
 def test_unreached_is_who_spoke_with_nobody_from_then_on(
     story: object, unreached: bool, database: Database
