@@ -15,10 +15,12 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,13 +34,16 @@ from crm.privacy import erasure
 from crm.privacy.sealing import Opening, SealError, Sealing
 from crm.recordings import store
 from crm.settings import Settings
+from ivr.journal import Tailer
 
 SHORTEST = 20  # letters of a passphrase
 KEPT = (
     "journal", "recordings", "voicemail", "attachments", "bulletins", "templates",
     "recordings-vi", "tls", "areas.csv", "hotline.toml", "secrets.json",
+    "pack",
 )
 ERASED = "erased.jsonl"
+LOOKS = 5  # for what has come while it was packed
 _SQLITE, _DUMP = "database.sqlite", "database.dump"
 
 
@@ -79,8 +84,7 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
                 with tarfile.open(fileobj=sealed, mode="w|gz") as tar:
                     tar.add(database, database.name)
                     for name in KEPT:
-                        if (settings.home / name).exists():
-                            tar.add(settings.home / name, name, filter=_files_alone)
+                        _pack(tar, settings.home, name)
                 sealed.end()
                 out.flush()
                 os.fsync(out.fileno())
@@ -125,6 +129,8 @@ def restore(file: Path, settings: Settings, passphrase: str, erased: Path | None
             raise BackupError(f"{file} cannot be read: {error}") from error
         database = _brought_back(settings, new)
         database.migrate()
+        # what was written to the journal after the rows had been copied
+        Tailer(database, new / "journal", settings.node).catch_up()
         again = _erase_again(database, new, keys)
         database.engine.dispose()
         if settings.home.exists():
@@ -219,8 +225,27 @@ def _run(program: str, *words: str) -> None:
         raise BackupError(f"{program}: {done.stderr.strip()[:500]}")
 
 
-def _files_alone(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return entry if entry.isfile() or entry.isdir() else None
+def _pack(tar: tarfile.TarFile, home: Path, name: str) -> None:
+    """A file or folder in which others write and delete. What goes meanwhile is left out, and what
+    has come in its place is looked for: the journal's segments are renamed, and sealed."""
+    seen: set[Path] = set()
+    for _ in range(LOOKS):
+        found = {home / name, *(home / name).rglob("*")} - seen
+        if not found:
+            break
+        for place in sorted(found):
+            with suppress(FileNotFoundError):
+                _add(tar, place, str(place.relative_to(home)))
+        seen |= found
+
+
+def _add(tar: tarfile.TarFile, place: Path, name: str) -> None:
+    mode = place.lstat().st_mode
+    if stat.S_ISDIR(mode):
+        tar.add(place, name, recursive=False)
+    elif stat.S_ISREG(mode):
+        with place.open("rb") as content:  # as long as it is now: it may be growing
+            tar.addfile(tar.gettarinfo(arcname=name, fileobj=content), content)
 
 
 def listed(folder: Path) -> Iterable[Path]:

@@ -22,7 +22,8 @@ settings.load_profile("hotline")
 # hotline come last in their line, so that it does not run beside another.
 CALLING = (
     ("test_callbacks", "test_faults", "test_surge", "test_many_callers", "test_languages",
-     "test_apply", "test_carriers", "test_rooms"),
+     "test_apply", "test_carriers", "test_rooms", "test_office_hours", "test_restored",
+     "test_site_loss", "test_hostile_sip", "test_by_the_manual"),
     ("test_desks", "test_shift", "test_whole_way", "test_menus", "test_lookup", "test_walks",
      "test_load", "test_training"),
     ("test_agent", "test_mobile", "test_kept_calls", "test_web_call", "test_network",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -339,6 +340,21 @@ def test_a_segment_that_is_gone_is_named_and_nothing_else_is_missed(desk: Desk) 
     assert desk.gaps() == [
         ("journal-20251122T030000.csv", len(encode(one_call(number=0)[1][:5])), 0)
     ]
+
+
+def test_a_folder_that_was_copied_is_read_on_from_where_it_was(desk: Desk) -> None:
+    """As it comes back from a backup: every file has another inode."""
+    id_, events = one_call()
+    desk.write(events[:5])
+    desk.read()
+    desk.restart()
+    journal = desk.folder / "journal.csv"
+    shutil.copy(journal, desk.folder / "copy")
+    (desk.folder / "copy").replace(journal)
+    desk.write(events[5:])
+    desk.read()
+    assert desk.outcomes() == {id_: "abandoned_queue"}
+    assert desk.gaps() == []
 
 
 def test_another_file_under_the_same_inode_is_read_from_its_start(desk: Desk) -> None:

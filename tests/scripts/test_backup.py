@@ -201,6 +201,42 @@ def test_a_damaged_list_of_the_erased_brings_nobody_back(
 
 
 @pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
+def test_what_is_deleted_or_renamed_while_it_is_packed_stops_no_backup_and_loses_nothing(
+    hotline: Settings, again: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention deletes a recording, and the journal is rotated, sealed and begun anew."""
+    journal, old = hotline.home / "journal" / "journal.csv", hotline.home / "recordings" / "old.raw"
+    rotated = journal.with_name("journal-20261124T031500.csv")
+    written = journal.read_bytes()
+    old.write_bytes(b"a year old")
+    real = backup._dumped
+
+    def meanwhile(database: Database, folder: Path) -> Path:
+        dumped = real(database, folder)
+        listed = Path.rglob
+
+        def then(self: Path, pattern: str) -> Iterator[Path]:
+            """What happens between the look and the packing."""
+            yield from listed(self, pattern)
+            if self == old.parent:
+                old.unlink(missing_ok=True)
+            elif self == journal.parent and not rotated.exists():
+                journal.rename(rotated)
+                journal.write_bytes(b"anew")
+
+        monkeypatch.setattr(Path, "rglob", then)
+        return dumped
+
+    monkeypatch.setattr(backup, "_dumped", meanwhile)
+    made = backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+    monkeypatch.undo()
+    assert backup.restore(made, again, PASSPHRASE) == 0
+    assert not (again.home / "recordings" / "old.raw").exists()
+    assert (again.home / "journal" / rotated.name).read_bytes() == written
+    assert (again.home / "journal" / journal.name).read_bytes() == b"anew"
+
+
+@pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
 def test_no_half_backup_looks_whole(
     hotline: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
