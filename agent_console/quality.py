@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import date, timedelta
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -65,8 +66,7 @@ def draw() -> Answer:
     try:
         with console().database.transaction() as session:
             made = draws.draw(
-                session, week, int(each) if each.isdecimal() else 0, by=person().login,
-                now=utc_now(),
+                session, week, _whole(each), by=person().login, now=utc_now(),
             )
             audit.warning("%s draws %s calls of each agent of %s from %d, seed %s",
                           person().login, made.per_agent, made.week, made.pool, made.seed)
@@ -102,19 +102,19 @@ def save_card() -> Answer:
          f"fatal{row}" in form)
         for row in range(cards.MOST_QUESTIONS) if form.get(f"text{row}", "").strip()
     ]
-    seen = form.get("seen", "")
+    seen = _whole(form.get("seen", ""))
     try:
         with console().database.transaction() as session:
             made = cards.save(
                 session, form.get("name", ""),
-                [(text, kind, int(weight) if weight.isdecimal() else 0, fatal)
+                [(text, kind, _whole(weight), fatal)
                  for text, kind, weight, fatal in written],
-                by=person().login, now=utc_now(), seen=int(seen) if seen.isdecimal() else 0,
+                by=person().login, now=utc_now(), seen=seen,
             )
             audit.warning("%s makes version %d of card %s", person().login, made.number,
                           form.get("name", ""))
     except CardError as error:
-        return _card_form(form.get("name", ""), written, int(seen or 0),
+        return _card_form(form.get("name", ""), written, seen,
                           _("This card cannot be kept: %(why)s", why=error))
     flash(_("Version %(number)s holds from now on.", number=made.number))
     return redirect(url_for(".page"))
@@ -130,13 +130,12 @@ def judge_page(pick_id: int) -> Answer:
 @needs(Right.QUALITY_KEEP)
 def judge(pick_id: int) -> Answer:
     form = request.form
-    version = form.get("version", "")
-    answers = {key: int(value) for key, value in form.items()
+    answers = {key: _whole(value) for key, value in form.items()
                if key.startswith("q") and value.isdecimal()}
     try:
         with console().database.transaction() as session:
             made = evaluations.judge(
-                session, pick_id, int(version) if version.isdecimal() else 0, answers,
+                session, pick_id, _whole(form.get("version", "")), answers,
                 form.get("note", ""), by=person().login, now=utc_now(),
             )
             audit.info("%s judges call of pick %d: %d", person().login, pick_id, made.score)
@@ -203,6 +202,11 @@ def _judge_form(pick_id: int, problem: str = "") -> Answer:
             chosen=chosen, questions=cards.questions_of(chosen[1]) if chosen else [],
             problem=problem, names=_names(session),
         ), 400 if problem else 200
+
+
+def _whole(written: str) -> int:
+    """0, which nothing is, for what is no number of reasonable length."""
+    return int(written) if re.fullmatch(r"[0-9]{1,9}", written) else 0
 
 
 def _mine(problem: str = "") -> Answer:

@@ -106,6 +106,20 @@ def test_a_card_is_changed_by_a_version_and_two_people_do_not_overwrite_each_oth
     assert 'value="Khác"' in wrong.get_data(as_text=True)
 
 
+@pytest.mark.parametrize(
+    "number", [" ", "x", "²", "9" * 30, "9" * 5000], ids=["blank", "letter", "square", "30", "5000"]
+)
+def test_what_is_no_number_is_refused_by_a_sentence(
+    supervisor: Browser, drawn: str, number: str
+) -> None:
+    for field in ("seen", "weight0"):
+        answer = supervisor.submit("/quality/cards", **CARD | {"name": "", field: number})
+        assert answer.status_code == 400
+        assert "Chào đúng lời" in answer.get_data(as_text=True)
+    assert supervisor.submit("/quality/draw", week="2026-W01", each=number).status_code == 400
+    assert supervisor.submit(drawn, version=number, q1=number, note="n").status_code in (400, 404)
+
+
 @pytest.mark.parametrize(("week", "each"), [("x", "3"), ("2999-W01", "3"), ("2020-W01", "0")])
 def test_what_cannot_be_drawn_is_said(supervisor: Browser, week: str, each: str) -> None:
     answer = supervisor.submit("/quality/draw", week=week, each=each)

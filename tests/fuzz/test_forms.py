@@ -107,6 +107,8 @@ def test_no_form_breaks_whatever_is_written_into_it(
     people, forms = clients
     assert len({form.path for _, form in forms}) > 40, "the forms are found"
 
+    broken: dict[str, str] = {}
+
     @settings(max_examples=EXAMPLES, suppress_health_check=[
         HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     @given(st.data())
@@ -116,9 +118,14 @@ def test_no_form_breaks_whatever_is_written_into_it(
             name: data.draw(text if not values else st.sampled_from(values) | text, label=name)
             for name, values in form.fields.items()
         }
-        answer = people[role].post(form.path, data={
+        sent = {
             name: value.encode("utf-8", "replace").decode() for name, value in filled.items()
-        })
-        assert answer.status_code < 500, (role, form.path, answer.status_code)
+        }
+        try:
+            answer = people[role].post(form.path, data=sent)
+            assert answer.status_code < 500, answer.status_code
+        except Exception as error:  # all of them are told at the end
+            broken.setdefault(f"{form.path}: {error!r:.200}", f"as {role}: {sent!r:.500}")
 
     holds()
+    assert not broken, "\n".join(f"{what}\n    {how}" for what, how in broken.items())
