@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import (
+    ColumnElement,
     DateTime,
     Dialect,
     Engine,
@@ -26,7 +27,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from crm import field_keys
 from crm.errors import HotlineError
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 CHANNEL = "hotline_changes"
 SQLITE_POLL_S = 0.05
+SQLITE_LOOKED_AT = 400  # rows of each index, as its manual advises
 
 
 class DatabaseError(HotlineError):
@@ -74,6 +79,31 @@ def _migrations() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config
+
+
+class _Unindexed(FunctionElement[Any]):
+    inherit_cache = True
+
+    def __init__(self, column: InstrumentedAttribute[Any]) -> None:
+        super().__init__(column)
+        self.type = column.type
+
+
+@compiles(_Unindexed)
+def _as_it_is(element: _Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_Unindexed, "sqlite")
+def _signed(element: _Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"
+
+
+def unindexed(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """A column by which no index is to be chosen, since nearly all rows have the same value in it.
+    SQLite's planner cannot know (https://sqlite.org/optoverview.html, "Disqualifying WHERE clause
+    terms using unary +"); PostgreSQL's does."""
+    return _Unindexed(column)
 
 
 class Database:
@@ -160,6 +190,14 @@ class Database:
                 command.upgrade(config, "head")
         except DBAPIError as error:
             raise DatabaseError(f"the database cannot be set up: {error.orig}") from error
+
+    def analyze(self) -> None:
+        """Let SQLite's planner know how the rows lie; PostgreSQL's autovacuum does so itself. It
+        looks at some of each index only, so that writers wait for no more than a moment."""
+        if self.is_sqlite:
+            with self.engine.begin() as connection:
+                connection.execute(text(f"PRAGMA analysis_limit={SQLITE_LOOKED_AT}"))
+                connection.execute(text("ANALYZE"))
 
     def schema_is_current(self) -> bool:
         from alembic.migration import MigrationContext

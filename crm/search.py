@@ -34,6 +34,7 @@ LONGEST_TITLE, LONGEST_BODY = 1_000, 20_000  # letters; a tsvector holds 1 MB
 LONGEST_QUERY = 200
 MOST_WORDS = 8  # of a query
 LONGEST_WORD = 40
+NEWEST = 5_000  # rows that are looked through without an index
 FEW = 1_000  # rows that are sorted here
 SHORTEST_BEGINNING = 2  # letters of a last word that may be the beginning of a longer one
 
@@ -131,21 +132,28 @@ def _matching(session: Session, terms: list[tuple[str, bool]], limit: int) -> li
 
 
 def _matching_on_server(session: Session, wanted: str, limit: int) -> list[int]:
-    """The server cannot tell how many rows have a word that is only begun. Asked for the newest, it
-    would read all rows backwards where there are none: it is asked for some by the index first, and
-    for the newest only where there are many, which it then soon meets."""
-    match = "FROM search_text WHERE words @@ CAST(:wanted AS tsquery)"
+    """The server cannot tell how many rows have a word that is only begun. What many have stands
+    among the newest rows already; of what few have all is sorted here, found by the index; between
+    the two the server sorts."""
+    given = {"wanted": wanted, "limit": limit, "newest": NEWEST, "most": FEW}
+    fits = "words @@ CAST(:wanted AS tsquery)"
+    newest = session.scalars(text(
+        "SELECT id FROM (SELECT id, words FROM search_text ORDER BY id DESC LIMIT :newest)"  # noqa: S608
+        f" AS recent WHERE {fits} ORDER BY id DESC LIMIT :limit"
+    ), given).all()
+    if len(newest) == limit:
+        return list(newest)
     session.execute(text("SET LOCAL enable_seqscan = off"))
     session.execute(text("SET LOCAL enable_indexscan = off"))
-    some = session.scalars(text(f"SELECT id {match} LIMIT :most"),
-                           {"wanted": wanted, "most": FEW}).all()
+    some = session.scalars(
+        text(f"SELECT id FROM search_text WHERE {fits} LIMIT :most"), given  # noqa: S608
+    ).all()
     session.execute(text("SET LOCAL enable_seqscan = on"))
     session.execute(text("SET LOCAL enable_indexscan = on"))
     if len(some) < FEW:
         return sorted(some, reverse=True)[:limit]
     return list(session.scalars(
-        text(f"SELECT id {match} ORDER BY id DESC LIMIT :limit"),
-        {"wanted": wanted, "limit": limit},
+        text(f"SELECT id FROM search_text WHERE {fits} ORDER BY id DESC LIMIT :limit"), given  # noqa: S608
     ))
 
 

@@ -79,6 +79,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
     scheduler.add_job(jobs.forget_sessions, "cron", hour=3, minute=20, id="sessions")
+    scheduler.add_job(database.analyze, "cron", hour=3, minute=50, id="statistics of rows")
     scheduler.add_job(jobs.note_audit_head, "cron", hour=0, minute=1, id="head of cases' events")
     scheduler.add_job(jobs.mend_prompts, "interval", minutes=1, id="prompts",
                       next_run_time=datetime.now(UTC))

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from crm.cases.models import Case, Identity, Status
+from crm.database import unindexed
 
 PAGE = 20
 COUNTED = 1000
@@ -38,6 +39,6 @@ def find(
 def _public() -> tuple[ColumnElement[bool], ...]:
     return (
         Case.public.is_(True), Case.public_text.is_not(None), Case.sensitive.is_(False),
-        Case.about_id.is_(None), Case.identity != Identity.HIDDEN, Case.status.in_(_ENDED),
-        Case.resolved_at.is_not(None),
+        Case.about_id.is_(None), Case.identity != Identity.HIDDEN,
+        unindexed(Case.status).in_(_ENDED), Case.resolved_at.is_not(None),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from crm.database import unindexed
 from crm.notices import hours
 from crm.notices.models import Channel, Notice, State
 from crm.notices.numbers import masked
@@ -68,7 +69,7 @@ def undelivered(session: Session, limit: int = 200) -> list[Notice]:
 
 def latest(session: Session, limit: int = 100, state: State | None = None) -> list[Notice]:
     """The last ones, the newest first."""
-    found = select(Notice).where(Notice.broadcast_id.is_(None))
+    found = select(Notice).where(unindexed(Notice.broadcast_id).is_(None))
     found = found.order_by(Notice.id.desc()).limit(limit)
     if state is not None:
         found = found.where(Notice.state == state)

@@ -104,19 +104,18 @@ def _callers(
 ) -> list[Caller]:
     import numpy as np
 
-    chance = np.random.default_rng((day.toordinal(), run))
+    chance, number = np.random.default_rng((day.toordinal(), run)), len(calls)
     talks = [one.handled_ms / 1000 for one in calls if one.answered]
+    others = chance.integers(len(talks), size=number).tolist()
+    longer = chance.exponential(patience_s, number).tolist() if patience_s else [math.inf] * number
     midnight = begin(day)
-    found = []
-    for one in calls:
-        waited = one.waited_ms / 1000
-        if one.answered:
-            longer = float(chance.exponential(patience_s)) if patience_s else math.inf
-            talk, patience = one.handled_ms / 1000, waited + longer
-        else:
-            talk, patience = talks[chance.integers(len(talks))], waited
-        found.append(Caller((one.at - midnight).total_seconds(), talk, patience))
-    return found
+    return [
+        Caller((one.at - midnight).total_seconds(), one.handled_ms / 1000,
+               one.waited_ms / 1000 + longer[place])
+        if one.answered else
+        Caller((one.at - midnight).total_seconds(), talks[others[place]], one.waited_ms / 1000)
+        for place, one in enumerate(calls)
+    ]
 
 
 def _staff(there: dict[int, float]) -> list[tuple[float, int]]:

@@ -6,15 +6,16 @@ What the formulas assume of rates is not assumed here: every arrival, talk and p
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-_RELEASE, _STAFF, _ARRIVAL = range(3)  # at one moment: agents become free before callers come
+_STAFF, _ARRIVAL = range(2)  # at one moment: agents come before callers
 
 
-@dataclass(frozen=True, order=True)
-class Caller:
+class Caller(NamedTuple):
     """Seconds: when they come, how long they take an agent, how long they wait (at most)."""
 
     at: float
@@ -52,39 +53,41 @@ def run(
 ) -> Came:
     """`staff`: from when on (seconds, rising) how many agents are there. Whoever goes finishes the
     call first; who still waits when everything is over was not answered."""
-    events: list[tuple[float, int, int]] = [
-        (at, _STAFF, agents) for at, agents in staff
-    ]
     known = sorted(callers)
-    events += [(one.at, _ARRIVAL, number) for number, one in enumerate(known)]
-    heapq.heapify(events)
+    events = sorted(
+        [(at, _STAFF, agents) for at, agents in staff]
+        + [(one.at, _ARRIVAL, number) for number, one in enumerate(known)]
+    )
+    talks: list[float] = []  # when they end, a heap
     queue: deque[Caller] = deque()
-    agents = busy = answered = in_time = gave_up_at_once = 0
+    agents = answered = in_time = gave_up_at_once = 0
     waited = 0.0
 
     def gave_up(one: Caller) -> None:
         nonlocal gave_up_at_once
         gave_up_at_once += one.patience <= at_once
 
-    while events:
-        now, kind, value = heapq.heappop(events)
-        if kind == _RELEASE:
-            busy -= 1
-        elif kind == _STAFF:
-            agents = value
-        else:
-            queue.append(known[value])
-        while queue and busy < agents:
+    def served(now: float) -> None:
+        nonlocal answered, in_time, waited
+        while queue and len(talks) < agents:
             one = queue.popleft()
             wait = now - one.at
             if one.patience < wait:
                 gave_up(one)
                 continue
-            busy += 1
             answered += 1
             in_time += wait <= within
             waited += wait
-            heapq.heappush(events, (now + one.handling, _RELEASE, 0))
+            heapq.heappush(talks, now + one.handling)
+
+    for now, kind, value in [*events, (math.inf, _STAFF, 0)]:
+        while talks and talks[0] <= now:  # agents become free before callers come
+            served(heapq.heappop(talks))
+        if kind == _STAFF:
+            agents = value
+        else:
+            queue.append(known[value])
+        served(now)
     for one in queue:
         gave_up(one)
     return Came(len(known), answered, in_time, gave_up_at_once, waited)

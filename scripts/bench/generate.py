@@ -86,8 +86,10 @@ def fill(database: Database, history: History, progress: Callable[[str], object]
             ("full-text index", _index),
         ):
             done(name, step)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+    database.analyze()
+    if not database.is_sqlite:  # as autovacuum would soon
+        with database.engine.begin() as connection:
+            connection.execute(text("ANALYZE"))
     done("quality", desks.judge)
     done("counts of the days", _count_days)
 

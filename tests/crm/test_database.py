@@ -14,11 +14,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select, text
+from sqlalchemy import ColumnElement, inspect, select, text
 from sqlalchemy.exc import OperationalError, StatementError
 
-from crm.database import MIGRATIONS, Database, DatabaseError
-from crm.models import Base, JournalGap, Switch
+from crm.database import MIGRATIONS, Database, DatabaseError, unindexed
+from crm.models import AgentEvent, Base, JournalGap, Switch
 from crm.settings import PROJECT
 from tests.databases import BARE, KINDS, Databases
 
@@ -244,3 +244,26 @@ def test_a_database_that_does_not_answer_is_one_clear_error(url: str) -> None:
 def test_a_wrong_url_is_one_clear_error(url: str) -> None:
     with pytest.raises(DatabaseError, match="HOTLINE_DATABASE_URL cannot be used"):
         Database(url)
+
+
+def test_sqlites_planner_knows_how_the_rows_lie(sqlite: Database) -> None:
+    with sqlite.transaction() as session:
+        session.add(AgentEvent(id="th1.b1-1.1", agent="lan", at=NOON, state="ready", reason=None))
+    sqlite.analyze()
+    with sqlite.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'agent_event'"))
+
+
+def test_a_column_by_which_no_index_is_chosen_compares_as_ever(database: Database) -> None:
+    with database.transaction() as session:
+        for number, reason in enumerate(("lunch", "rest", None)):
+            session.add(AgentEvent(
+                id=f"th1.b1-{number}.1", agent="lan", at=NOON, state="paused", reason=reason
+            ))
+    reason = unindexed(AgentEvent.reason)
+    with database.reading() as session:
+        def ids(condition: ColumnElement[bool]) -> list[str]:
+            return list(session.scalars(select(AgentEvent.id).where(condition)))
+
+        assert ids(reason.is_(None)) == ["th1.b1-2.1"]
+        assert ids(reason.in_(("lunch", "other"))) == ["th1.b1-0.1"]

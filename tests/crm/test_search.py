@@ -1,8 +1,7 @@
-"""Search: accents or not, titles first, harmless whatever is typed, quick in large tables."""
+"""Search: accents or not, titles first, of what many have the newest, harmless."""
 
 from __future__ import annotations
 
-import time
 import unicodedata
 
 import pytest
@@ -17,8 +16,6 @@ from crm.database import Database
 from crm.search import Kind
 from crm.vietnamese import accented
 from tests.crm.cases.factory import NOW, opened
-
-MANY = 30_000
 
 
 def put(database: Database, *texts: tuple[str, str]) -> None:
@@ -116,8 +113,7 @@ def test_whatever_is_written_is_found_by_its_own_title(
 ) -> None:
     with database.transaction() as session:
         search.put(session, Kind.ARTICLE, 7, title, body)
-        names = list(session.scalars(text(_ROWS[session.get_bind().dialect.name])))
-        assert len(names) == 1
+        assert session.scalar(text("SELECT count(*) FROM search_text")) == 1
         hits = search.find(session, Kind.ARTICLE, title)
         if any("a" <= one <= "z" for one in title.lower()) and title.isascii():
             assert hits == [7]
@@ -125,25 +121,21 @@ def test_whatever_is_written_is_found_by_its_own_title(
             assert hits in ([], [7])
 
 
-_ROWS = {"sqlite": "SELECT rowid FROM search_text", "postgresql": "SELECT id FROM search_text"}
-
-
-def test_a_search_in_many_texts_is_quick(database: Database) -> None:
-    """Every text has `viec`, a tenth of them `tram`: the common words are the slow ones."""
+def test_of_what_many_have_the_newest_comes_and_of_what_few_have_all(database: Database) -> None:
+    """Every text has `viec`, a tenth of them `tram`, the oldest alone `lut`."""
+    many, old = search.NEWEST + 3 * search.FEW, 2 * search.FEW
     with database.transaction() as session:
-        for number in range(MANY):
-            search.put(
-                session, Kind.CASE, number, f"Việc {number}",
-                f"Trạm y tế xã {number} đóng cửa" if number % 10 == 0 else f"Mất nước {number}",
-            )
-    longest = 0.3 if database.engine.dialect.name == "postgresql" else 1.0
+        search.put_all(session, Kind.CASE, [
+            (number, f"Việc {number}",
+             f"Trạm y tế xã {number} đóng cửa" if number % 10 == 0 else
+             f"Ngập lụt {number}" if number < old else f"Mất nước {number}")
+            for number in range(1, many + 1)
+        ])
     with database.reading() as session:
-        for query, expected in (
-            ("viec", MANY - 1), ("tram y te", MANY - 10), ("viec mat nuo", MANY - 1),
-            ("vi", MANY - 1), ("tram 40", 4090), ("khong co", None),
+        for query, newest, number in (
+            ("viec", many, 50), ("tram y te", many, 50), ("viec mat nuo", many - 1, 50),
+            ("vi", many, 50), ("tram 40", 4090, 12), ("lut", old - 1, 50), ("khong co", None, 0),
         ):
-            since = time.monotonic()
             hits = search.find(session, Kind.CASE, query, 50)
-            took = time.monotonic() - since
-            assert (hits[0] if hits else None) == expected, query
-            assert took < longest, (query, took)
+            assert (hits[0] if hits else None, len(hits)) == (newest, number), query
+            assert hits == sorted(hits, reverse=True)
