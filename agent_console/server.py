@@ -6,6 +6,7 @@ pages, and some for everything else.
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 from pathlib import Path
@@ -25,6 +26,13 @@ from ivr.commands import for_settings
 
 THREADS = MOST_STREAMS + 50
 STOP_S = 2  # and about a second for the processes to end
+
+
+def settle() -> None:
+    """Leave what is there for good out of each later look for garbage: a full one takes 150 ms
+    otherwise, which pages that make many objects would wait for."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -57,6 +65,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             for_settings(settings, known), known,
             secure=self._certificate is not None, heard=self._heard,
         )
+        settle()
         return self._app
 
     def _open(self, _worker: Any) -> None:

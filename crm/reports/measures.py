@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from operator import add, attrgetter
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import and_, case, exists, func, literal, or_, select
@@ -97,19 +97,23 @@ class Measures:
     busy_ms: int = 0
 
     def __add__(self, more: Measures) -> Measures:
-        ours, theirs = _values(self), _values(more)
-        sums = list(map(add, ours, theirs))
-        for place in _MAXED_AT:
-            sums[place] = max(ours[place], theirs[place])
-        return Measures(*sums)
+        return total((self, more))
 
 
 MAXED = frozenset({"longest_wait_ms"})
 NAMES = tuple(one.name for one in fields(Measures))
 _values = attrgetter(*NAMES)  # `asdict` takes ten times as long, which a report would wait for
-_MAXED_AT = [NAMES.index(name) for name in MAXED]
 NONE = Measures()
 Found = dict[tuple[By, str], Measures]
+
+
+def total(parts: Iterable[Measures]) -> Measures:
+    """At least one, added up."""
+    columns = zip(*map(_values, parts), strict=True)
+    return Measures(*(
+        max(column) if name in MAXED else sum(column)
+        for name, column in zip(NAMES, columns, strict=True)
+    ))
 
 
 def of_day(
@@ -117,34 +121,29 @@ def of_day(
 ) -> Found:
     """All measures of the day that begins at `since`, of what is there now."""
     until = since + timedelta(days=1)
-    found: Found = {}
-
-    def take(by: By, key: str, more: Measures) -> None:
-        known = found.get((by, key))
-        found[by, key] = known + more if known else more
-
+    parts: defaultdict[tuple[By, str], list[Measures]] = defaultdict(list)
     day = vietnam_day(since).isoformat()
     for (slot, branch), one in slots(session, since, until, now, service_level_s).items():
         for by, key in ((By.DAY, day), (By.HOUR, f"{slot // 2:02d}"), (By.BRANCH, branch)):
-            take(by, key, one)
+            parts[by, key].append(one)
     agents = of_calls(session, since, until, now, service_level_s, Call.agent,
                       where=Call.agent.is_not(None))
     for (agent,), one in agents.items():
         # of the whole call, and so of whoever spoke last
-        take(By.AGENT, agent, Measures(
+        parts[By.AGENT, agent].append(Measures(
             rated=one.rated, satisfied=one.satisfied, again_counted=one.again_counted,
             not_again=one.not_again,
         ))
     for (agent,), one in of_segments(session, since, until, CallSegment.agent,
                                      where=CallSegment.agent.is_not(None)).items():
-        take(By.AGENT, agent, one)
+        parts[By.AGENT, agent].append(one)
     for (party,), one in parties(session, since, until).items():
-        take(By.PARTY, party, one)
+        parts[By.PARTY, party].append(one)
     for agent, hours in _shifts(session, since, min(until, now)).items():
         for hour, one in hours.items():
             for by, key in ((By.AGENT, agent), (By.DAY, day), (By.HOUR, f"{hour:02d}")):
-                take(by, key, one)
-    return found
+                parts[by, key].append(one)
+    return {key: total(some) for key, some in parts.items()}
 
 
 def slots(
@@ -341,7 +340,8 @@ def _minus(
     spans: Iterable[shifts.Span], taken: Iterable[shifts.Span]
 ) -> list[shifts.Span]:
     """The spans that are not taken: each of `taken` is one of them."""
-    return [span for span in spans if span not in set(taken)]
+    gone = set(taken)
+    return [span for span in spans if span not in gone]
 
 
 def _hours(spans: Iterable[shifts.Span], since: datetime) -> Counter[int]:

@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session
 
 from agent_console import catalogues, door
 from agent_console.app import create_app, feed_of
+from agent_console.server import settle
 from crm import secrets, users
 from crm import settings as configuration
 from crm.agencies.models import Officer, Post
@@ -103,6 +104,7 @@ def measure(database: Database, home: Path) -> list[Page]:
             counts.count(session, day, now, settings.service_level_s)
     clients = {role: _signed_in(app, role) for role in Role}
     pages = []
+    settle()
     with _watching(database) as statements:
         for page in pages_of(app, known):
             client = clients[page.role] if page.role else app.test_client()
