@@ -16,6 +16,7 @@ from functools import partial
 
 from sqlalchemy import func, select
 
+from agent_console.server import settle
 from crm.clock import vietnam_day
 from crm.database import Database
 from crm.models import Call
@@ -44,6 +45,7 @@ def measure(database: Database) -> None:
         if latest is None:
             raise SystemExit("there are no calls: scripts.bench.generate makes some")
         now, last = datetime.now(UTC), vietnam_day(latest)
+        settle()
         print(f"target {target_ms(database)} ms")
         report("the daily report", partial(daily.gather, session, last, now))
         report("the measures of a day that is not counted", partial(

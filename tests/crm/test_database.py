@@ -260,10 +260,10 @@ def test_a_column_by_which_no_index_is_chosen_compares_as_ever(database: Databas
             session.add(AgentEvent(
                 id=f"th1.b1-{number}.1", agent="lan", at=NOON, state="paused", reason=reason
             ))
-    reason = unindexed(AgentEvent.reason)
+    column = unindexed(AgentEvent.reason)
     with database.reading() as session:
         def ids(condition: ColumnElement[bool]) -> list[str]:
             return list(session.scalars(select(AgentEvent.id).where(condition)))
 
-        assert ids(reason.is_(None)) == ["th1.b1-2.1"]
-        assert ids(reason.in_(("lunch", "other"))) == ["th1.b1-0.1"]
+        assert ids(column.is_(None)) == ["th1.b1-2.1"]
+        assert ids(column.in_(("lunch", "other"))) == ["th1.b1-0.1"]
