@@ -68,6 +68,7 @@ def page() -> Answer:
         "desk_phones": telephone.free_desk_phones(console()),
         "recording_pauses": words.recording_pauses(),
         "recording_discards": words.recording_discards(),
+        "pause_branches": console().settings.recording_pause_branches,
         "may_discard": console().settings.recording_discard == "yes",
     }
     return render_template("agent.html", next_shift=next_shift, said=shifts_words, given=given)

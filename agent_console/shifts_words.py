@@ -98,7 +98,7 @@ def instruction_problem(code: str) -> str:
 def sections() -> dict[str, str]:
     """The parts of a handover."""
     return {
-        "emergencies": _("Emergency calls that reached nobody"),
+        "emergencies": _("Emergency calls that broke off or reached nobody"),
         "callbacks": _("Calls back that are owed"),
         "missed": _("Callers who reached nobody"),
         "messages": _("Voice messages that are not done"),

@@ -125,7 +125,7 @@ def recording_pauses() -> dict[str, str]:
     """Why an agent pauses a recording (crm.recordings.models.PAUSES)."""
     return {
         "card": _("Card or bank details"), "health": _("About somebody's health"),
-        "asked": _("The caller asks for it"),
+        "asked": _("The caller asks for it"), "typed": _("Private details are typed"),
     }
 
 

@@ -18,7 +18,7 @@ from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm.branches import SERVICES
+from crm.branches import BRANCHES, SERVICES
 from crm.carriers import Carrier, forms
 from crm.errors import HotlineError
 from crm.setting_values import (
@@ -348,6 +348,12 @@ class Settings:
     recording_discard: str = _setting(
         "yes", matching("yes|no", "yes or no"),
         "Agents may have the recording of a call deleted, for a reason"
+    )
+    recording_pause_branches: tuple[str, ...] = _setting(
+        "advice, testing, vaccine", listed(matching(
+            "|".join(one.id for one in BRANCHES), "branches, as in advice, vaccine")),
+        "Branches in whose calls the recording pauses by itself while the agent types a name into "
+        "the form of a case"
     )
     keep_recordings_days: int = _setting(
         365, number(1, 3650), "Recordings of calls: kept so long"

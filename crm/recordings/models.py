@@ -11,8 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from crm.field_keys import Sealed
 from crm.models import Base
 
-# why agents pause a recording, and have it deleted
-PAUSES = ("card", "health", "asked")
+# why agents pause a recording (typed: the page itself, while a field of what is private has the
+# focus), and have it deleted
+PAUSES = ("card", "health", "asked", "typed")
 DISCARDS = ("asked", "private", "mistaken")
 
 

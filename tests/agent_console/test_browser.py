@@ -164,6 +164,41 @@ def test_a_case_is_opened_beside_the_call_and_shown_when_the_number_rings_again(
     expect(page.locator("#caller-cases")).to_contain_text("Đã phân loại")
 
 
+def test_the_recording_pauses_while_private_details_are_typed(
+    page: Page, sqlite: Database, phones: ObedientPhones
+) -> None:
+    """In the branches that the operator names, and only as long as the field has the focus."""
+    call = put_live_call(sqlite, 2, state="talking", agent="lan", branch="vaccine",
+                         recording="on")
+    put_live_agent(sqlite, 3, state="talking", call_id=call)
+    sign_in(page, "lan")
+    expect(page.locator("#recording-row")).to_be_visible()
+    page.keyboard.press("F1")
+    form = page.locator("#case-box form")
+    with page.expect_request("**/recording") as sent:
+        form.locator("[name=name]").focus()
+    assert sent.value.post_data_json == {"act": "paused", "why": "typed"}
+    with page.expect_request("**/recording") as sent:
+        form.locator("[name=summary]").focus()
+    assert sent.value.post_data_json == {"act": "resumed", "why": ""}
+    with page.expect_request("**/recording") as sent:
+        form.locator("[name=name]").focus()
+    with page.expect_request("**/recording") as sent:
+        page.keyboard.press("Escape")  # closed with the field in focus
+    assert sent.value.post_data_json == {"act": "resumed", "why": ""}
+
+    put_live_call(sqlite, 4, id=call, state="talking", agent="lan", branch="vaccine",
+                  recording="paused")
+    expect(page.locator("#recording-row")).to_have_attribute("data-recording", "paused")
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url))
+    page.keyboard.press("F1")
+    form.locator("[name=name]").focus()
+    form.locator("[name=summary]").focus()
+    expect(form.locator("[name=summary]")).to_be_focused()
+    assert not [one for one in asked if one.endswith("/recording")]  # the agent's own pause stays
+
+
 def test_after_a_case_was_opened_by_keys_the_note_goes_on_where_it_ended(
     page: Page, sqlite: Database
 ) -> None:

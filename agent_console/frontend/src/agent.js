@@ -27,6 +27,7 @@ const rescue = new Rescue(() => panel.callId);
 guests.addEventListener("called", () => panel.learnAgain());
 panel.addEventListener("known", ({ detail }) => rescue.show(detail.rescue, detail.caller));
 const recording = new Recording();
+caseForm.addEventListener("private", ({ detail }) => recording.pauseFor(detail));
 connectKnowledge(() => panel.callId);
 let line = given.phone; // the leased phone, or null
 let elsewhere = given.elsewhere; // it is in a call in another browser of this agent

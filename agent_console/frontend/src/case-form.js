@@ -4,7 +4,8 @@
 import { element, make, given, t } from "./page.js";
 
 /** Events: "opened": a case is there, `detail` is its code; "closed", in the same breath as the key that
- * closes, so that the next one already goes where the focus is then. `callOf()` is the call on the screen. */
+ * closes, so that the next one already goes where the focus is then; "private": a field of what is private
+ * has the focus, or (`detail` false) has it no longer. `callOf()` is the call on the screen. */
 export class CaseForm extends EventTarget {
   #callOf;
   #key = null; // where the draft is kept
@@ -23,6 +24,8 @@ export class CaseForm extends EventTarget {
       event.preventDefault();
       this.#send(event.target);
     });
+    box.addEventListener("focusin", ({ target }) => target.matches("[data-private]") && this.#private(true));
+    box.addEventListener("focusout", ({ target }) => target.matches("[data-private]") && this.#private(false));
     element("case-close").addEventListener("click", () => this.#close());
     element("case-dialog").addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -45,13 +48,19 @@ export class CaseForm extends EventTarget {
     this.#say("");
   }
 
+  #private(detail) {
+    this.dispatchEvent(new CustomEvent("private", { detail }));
+  }
+
   #close() {
     element("case-dialog").close();
+    this.#private(false);
     this.dispatchEvent(new Event("closed"));
   }
 
   /** The form is made and escaped by the server's template. */
   #draw(text) {
+    this.#private(false); // a field that is taken away may not say so itself
     element("case-box").innerHTML = text;
     const kept = JSON.parse(localStorage.getItem(this.#key) ?? "null");
     const form = element("case-box").querySelector("form");

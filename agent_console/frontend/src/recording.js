@@ -15,19 +15,36 @@ const STATES = () => ({
 });
 
 export class Recording {
+  #by = null; // the call whose recording this page has paused by itself
+  #last = Promise.resolve(); // what was asked last: a pause and its end come in order
+
   constructor() {
     this.#fill("recording-why", given.recording_pauses);
     this.#fill("discard-why", given.recording_discards);
-    element("recording-pause").addEventListener("click", () => this.#say("paused", element("recording-why").value));
-    element("recording-resume").addEventListener("click", () => this.#say("resumed"));
-    element("discard").addEventListener("click", () => this.#say("discarded", element("discard-why").value));
+    element("recording-pause").addEventListener("click", () => this.#byHand("paused", element("recording-why").value));
+    element("recording-resume").addEventListener("click", () => this.#byHand("resumed"));
+    element("discard").addEventListener("click", () => this.#byHand("discarded", element("discard-why").value));
   }
 
   /** Pause, or record again: what a single key does. */
   toggle() {
     const state = this.#call()?.recording;
-    if (state === "on") this.#say("paused", element("recording-why").value);
-    if (state === "paused") this.#say("resumed");
+    if (state === "on") this.#byHand("paused", element("recording-why").value);
+    if (state === "paused") this.#byHand("resumed");
+  }
+
+  /** A field of what is private has the focus, or has it no longer. Where the branch wants that,
+   * neither side is recorded meanwhile; what the agent paused is not begun again by this. */
+  pauseFor(isPrivate) {
+    const call = this.#call();
+    if (isPrivate && call?.recording === "on" && !this.#by && given.pause_branches.includes(call.branch)) {
+      this.#by = call.id;
+      this.#say("paused", "typed");
+    } else if (!isPrivate && this.#by) {
+      const same = this.#by === call?.id;
+      this.#by = null;
+      if (same) this.#say("resumed");
+    }
   }
 
   draw() {
@@ -51,9 +68,17 @@ export class Recording {
     element(id).replaceChildren(...Object.entries(words).map(([value, text]) => new Option(text, value)));
   }
 
-  async #say(act, why = "") {
+  #byHand(act, why) {
+    this.#by = null;
+    this.#say(act, why);
+  }
+
+  #say(act, why = "") {
     const call = this.#call();
-    if (!call) return;
+    if (call) this.#last = this.#last.then(() => this.#send(call, act, why));
+  }
+
+  async #send(call, act, why) {
     const problem = element("recording-problem");
     problem.textContent = t("Sending…");
     try {
