@@ -16,48 +16,53 @@ settings.register_profile("hotline", deadline=None, suppress_health_check=[Healt
 settings.load_profile("hotline")
 
 
-# What shares a worker besides the tests of one file. The first two lines begin at once and are
-# long; a third worker does all that calls nobody, then the last line. Calls wait more than they
-# work, so that three hotlines keep two cores busy and no caller waiting. Those that share one
-# hotline come last in their line, so that it does not run beside another.
-CALLING = (
-    ("test_callbacks", "test_faults", "test_surge", "test_many_callers", "test_languages",
-     "test_apply", "test_carriers", "test_rooms", "test_office_hours", "test_restored",
-     "test_site_loss", "test_hostile_sip", "test_by_the_manual"),
-    ("test_desks", "test_shift", "test_whole_way", "test_menus", "test_lookup", "test_walks",
-     "test_load", "test_training"),
-    ("test_agent", "test_mobile", "test_kept_calls", "test_web_call", "test_network",
-     "test_own_asterisk", "test_start", "test_doctor_faults", "test_doctor", "test_door",
-     "test_recorded", "test_phone", "test_rotation", "test_skills"),
+# What is dealt out first, the longest first, so that what is dealt last is short and all workers
+# end together; the files of one row go to one worker, in this order. Calls wait more than they
+# work: four hotlines keep two cores busy and no caller waiting.
+FIRST = (
+    ("live/test_many_callers",), ("live/test_office_hours",), ("live/test_carriers",),
+    ("live/test_menus",),
+    ("live/test_doctor", "live/test_door", "live/test_recorded", "live/test_phone",
+     "live/test_rotation", "live/test_skills"),
+    ("live/test_rooms",), ("live/test_faults",), ("live/test_surge",), ("live/test_agent",),
+    ("live/test_network",), ("live/test_callbacks",), ("live/test_apply",), ("live/test_shift",),
+    ("live/test_training",), ("live/test_lookup", "live/test_walks", "live/test_load"),
+    ("live/test_doctor_faults",), ("live/test_desks",), ("live/test_whole_way",),
+    ("live/test_mobile",), ("live/test_kept_calls",), ("live/test_languages",),
+    ("live/test_web_call",), ("live/test_own_asterisk",), ("live/test_start",),
+    ("agent_console/test_browser",), ("scripts/test_pages",), ("scripts/test_packages",),
+    ("scripts/test_manuals",), ("agent_console/test_api_description",),
+    ("agent_console/test_hidden_identity",), ("crm/test_database",),
 )
-_CALLS_NOBODY = len(CALLING) - 1  # its place: before the last line
+TESTS = Path(__file__).parent
 
 
 def _place(path: Path) -> tuple[int, int]:
-    """Which line of the run the tests of a file stand in, and where."""
-    if path.parent.name != "live":
-        return _CALLS_NOBODY, 0
-    line = next(line for line in CALLING if path.stem in line)
-    index = CALLING.index(line)
-    return index + (index >= _CALLS_NOBODY), line.index(path.stem)
+    """Which row the tests of a file stand in, and where; (len(FIRST), 0): in none. What is live
+    and stands in none begins before what is not."""
+    name = path.relative_to(TESTS).with_suffix("").as_posix()
+    for number, row in enumerate(FIRST):
+        if name in row:
+            return number, row.index(name)
+    return (0, 0) if name.startswith("live/") else (len(FIRST), 0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _place(item.path))
 
 
-class Lines(LoadScopeScheduling):  # type: ignore[misc]
-    """One worker runs the tests of a file, or of a line of live tests."""
+class Rows(LoadScopeScheduling):  # type: ignore[misc]
+    """One worker runs the tests of a file, or of a row of files."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = Path(nodeid.partition("::")[0])
-        line, _ = _place(path)
-        return path.name if line == _CALLS_NOBODY else f"line {line}"
+        file = nodeid.partition("::")[0]
+        name = file.removeprefix("tests/").removesuffix(".py")
+        return next((" ".join(row) for row in FIRST if name in row), file)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lines:
-    return Lines(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rows:
+    return Rows(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,10 @@ import pytest
 import requests
 from playwright.async_api import expect
 
+from ivr import doctor
 from ivr.phone import Call, Phone
 from ivr.phone.audio import has_tone
+from tests.ivr.patients import patient
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
 from tests.live.carrier import BUSY, CITIZENS, LISTENS, RINGS, Carrier, running_carrier
 from tests.live.people import heard, until_heard, wav_samples
@@ -92,12 +94,13 @@ def test_a_registered_trunk_brings_calls_in_and_takes_an_emergency_to_the_next_w
     assert (call["outcome"], call["emergency"]) == ("transferred", "reached")
     assert (call["branch"], call["dialled"]) == ("emergency", "1022")
 
-    def examined() -> dict[str, dict[str, str]]:
-        return {check["name"]: check for check in hotline.json("doctor")["checks"]}
+    def examined(name: str) -> doctor.Check:
+        [check] = doctor.examine(patient(hotline.settings), {name})
+        return check
 
-    wait_for(lambda: examined()["trunk"]["status"] == "ok", "the carrier answers OPTIONS", 90)
-    assert examined()["certificate"]["status"] == "ok"
-    assert "112" in examined()["emergency"]["detail"]
+    wait_for(lambda: examined("trunk").status == doctor.OK, "the carrier answers OPTIONS", 90)
+    assert examined("certificate").status == doctor.OK
+    assert "112" in examined("emergency").detail
     hotline.assert_ledger_complete()
 
 
