@@ -161,6 +161,11 @@ async def until_heard(
         over = await call.ended(0.3)
 
 
+async def hears_tone(call: Call, hz: float) -> None:
+    """Wait until somebody has heard a tone."""
+    await asyncio.to_thread(wait_for, lambda: call.heard_tone(hz), f"{hz:g} Hz are heard")
+
+
 def heard(samples: Samples, hotline: Hotline, prompt: str) -> bool:
     return ear(hotline, prompt).hears(samples)
 

@@ -59,7 +59,7 @@ class Talk:
         return dict(rows)
 
 
-async def hears(who: Call, hz: float, within_s: float = 20) -> bool:
+async def hears(who: Call, hz: float, within_s: float = PATIENCE_S) -> bool:
     """Whether somebody hears a tone from now on."""
     start, deadline = who.heard_length, asyncio.get_running_loop().time() + within_s
     while asyncio.get_running_loop().time() < deadline:
@@ -123,7 +123,7 @@ def test_a_colleague_is_asked_while_the_caller_hears_music_and_takes_the_call_ov
             asked.play_tone(SECOND_HZ)
 
             await talk.ask("leave")
-            assert await talk.agent.ended(10)
+            assert await talk.agent.ended(PATIENCE_S)
             assert await hears(asked, CITIZEN_HZ)
             assert await hears(talk.citizen, SECOND_HZ)
             await asyncio.sleep(2)
@@ -155,7 +155,10 @@ def test_a_service_is_called_in_while_the_agent_goes_on_speaking_with_the_caller
         async with talking(hotline, "0912000702") as talk:
             await talk.ask("invite", kind="service", to="medical")
             assert await hears(talk.citizen, FIRST_HZ), "they go on speaking while it rings"
-            wait_for(lambda: SERVICE in carrier.ask("core show channels concise"), "it is rung")
+            await asyncio.to_thread(
+                wait_for, lambda: SERVICE in carrier.ask("core show channels concise"),
+                "it is rung",
+            )
             # the service (an echo) gives back what both say: it is in the same room
             talk.agent.stop_playing()
             assert await hears(talk.citizen, CITIZEN_HZ), "the service hears the citizen"
@@ -163,8 +166,10 @@ def test_a_service_is_called_in_while_the_agent_goes_on_speaking_with_the_caller
             await talk.agent.hang_up()
             assert await hears(talk.citizen, CITIZEN_HZ), "the service stays without the agent"
             await talk.citizen.hang_up()
-            wait_for(lambda: SERVICE not in carrier.ask("core show channels concise"),
-                     "nobody is left in the room")
+            await asyncio.to_thread(
+                wait_for, lambda: SERVICE not in carrier.ask("core show channels concise"),
+                "nobody is left in the room",
+            )
 
     asyncio.run(scenario())
     call = hotline.call_of("0912000702")
@@ -189,7 +194,7 @@ def test_who_is_asked_in_vain_leaves_the_caller_with_the_agent(hotline: Hotline)
             await talk.ask("consult", kind="outside", to=LINE)
             await asyncio.sleep(2)
             await talk.citizen.hang_up()
-            assert await talk.agent.ended(10)
+            assert await talk.agent.ended(PATIENCE_S)
 
     asyncio.run(scenario())
     assert hotline.call_of("0912000703")["outcome"] == "answered"
@@ -199,7 +204,7 @@ def test_a_caller_is_led_on_to_a_branch_an_agent_and_a_number(hotline: Hotline) 
     async def scenario() -> None:
         async with talking(hotline, "0912000704") as talk:
             await talk.ask("transfer", kind="branch", to="vaccine")
-            assert await talk.agent.ended(10)
+            assert await talk.agent.ended(PATIENCE_S)
             again = await talk.desk.incoming(PATIENCE_S)  # who also serves that branch
             assert again.invite_header("X-Hotline-Branch") == "vaccine"
             again.answer()

@@ -87,17 +87,22 @@ async def at_work(
         )
         await asyncio.to_thread(console.ask, "POST", "/agent/state", {"reason": None})
 
+        busy = asyncio.Lock()
+
         async def work() -> None:
             while True:
                 call = await seat.incoming()
-                live = await asyncio.to_thread(
-                    wait_for, partial(branch_of, hotline, call.caller), "the call is known"
-                )
-                await serve(hotline, console, call, by_branch[live])
+                async with busy:
+                    live = await asyncio.to_thread(
+                        wait_for, partial(branch_of, hotline, call.caller), "the call is known"
+                    )
+                    await serve(hotline, console, call, by_branch[live])
 
         task = asyncio.create_task(work())
         try:
             yield
+            async with busy:  # until the last note is saved
+                pass
             if task.done():
                 await task
         finally:
@@ -132,7 +137,6 @@ def shift(
         ):
             done = await asyncio.to_thread(real.run, "training", "shift", *words)
             assert done.returncode == 0, done.stderr
-            await asyncio.sleep(2)  # the last note is being saved
 
     asyncio.run(whole())
     status = real.json("training", "status")
