@@ -92,7 +92,7 @@ def settings(tmp_path: Path, database: Database, gateway: GatewayStandIn) -> Set
     return factory.settings(
         tmp_path, database_url=database.url.render_as_string(hide_password=False),
         sms_gateway_url=f"http://127.0.0.1:{gateway.server_address[1]}/send",
-        broadcast_per_minute="30000",
+        broadcast_per_minute="100000",
     )
 
 
@@ -159,7 +159,7 @@ def test_thousands_paused_killed_and_resumed(
     database: Database, settings: Settings, gateway: GatewayStandIn, many: int
 ) -> None:
     begun, part = datetime.now(UTC), many * 3 // 20
-    id_ = factory.written(database, settings, many, begun)
+    id_ = factory.written(database, settings, many, begun, most_per_minute=30_000)
 
     def act(what: Callable[..., None], **told: object) -> None:
         with database.transaction() as session:
