@@ -23,6 +23,7 @@ from scripts.commands import (
     bulletins,
     calls,
     cases,
+    drill,
     imports,
     incidents,
     load,
@@ -101,6 +102,7 @@ main.add_command(shifts.shift)
 main.add_command(staffing.staffing)
 main.add_command(notices.notice)
 main.add_command(backups.backup)
+main.add_command(drill.drill)
 main.add_command(privacy.journal)
 main.add_command(privacy.privacy)
 main.add_command(recordings.recordings)

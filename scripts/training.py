@@ -8,11 +8,6 @@ refuses them). Its citizens speak by the embedded voice over real SIP and RTP.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,13 +17,11 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import select
 
-from crm import settings as configuration
 from crm import training
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import LiveCall, LiveState
-from crm.setting_values import Address
-from crm.settings import PROJECT, Settings
+from crm.settings import Settings
 from crm.training import Played, Script
 from ivr.phone import Phone, audio
 from ivr.phone.audio import RATE, Samples
@@ -36,10 +29,9 @@ from ivr.phone.call import Call, PhoneError
 from ivr.phone.citizen import parse_press
 from prompts import sound
 from prompts.voices import EspeakVoice
+from scripts import beside
 
 PORTS_APART = 100
-START_S = 120.0
-STOP_S = 60.0
 THINKS_S = 2.0  # between keys, and between sentences
 STAYS_S = 45.0  # with an agent, after the last sentence
 BACK_S = 5.0  # until somebody who has given up calls again
@@ -60,81 +52,29 @@ def environment(settings: Settings) -> dict[str, str]:
     """What the training runs with: nothing of the real hotline's that leads outside."""
     if settings.stage == "training":
         raise TrainingError("this is the training itself: say it with the real hotline's settings")
-
-    def beside(bind: Address) -> str:
-        if bind.port + PORTS_APART > 65535:
-            raise TrainingError(f"there is no port beside {bind}")
-        return f"{bind.host}:{bind.port + PORTS_APART}"
-
-    own = {
-        "HOME": str(home(settings)), "STAGE": "training", "CACHE": str(settings.cache),
-        "RECORDINGS": str(settings.recordings), "MENUS": str(settings.menus),
-        "CONSOLE_BIND": beside(settings.console_bind), "SIP_BIND": beside(settings.sip_bind),
-        "WS_BIND": beside(settings.ws_bind), "AMI_BIND": beside(settings.ami_bind),
-        "SEATS": str(settings.seats), "DESK_PHONES": str(settings.desk_phones),
-        "WRAPUP_S": str(settings.wrapup_s), "SERVICE_LEVEL_S": str(settings.service_level_s),
-        "TRUNK_MATCH": "127.0.0.2",
-    }
-    own |= {
-        name.upper(): str(value) for name in ("asterisk", "tls_certificate", "tls_key",
-                                              "media_address")
-        if (value := getattr(settings, name)) is not None
-    }
-    rest = {name: value for name, value in os.environ.items() if not name.startswith("HOTLINE_")}
-    return rest | {f"HOTLINE_{name}": value for name, value in own.items()}
+    return beside.environment(
+        settings, home(settings), apart=PORTS_APART, STAGE="training",
+        SEATS=str(settings.seats), DESK_PHONES=str(settings.desk_phones),
+        WRAPUP_S=str(settings.wrapup_s), SERVICE_LEVEL_S=str(settings.service_level_s),
+        TRUNK_MATCH="127.0.0.2",
+    )
 
 
 def running(settings: Settings) -> int | None:
     """The process that runs the training, if one does."""
-    try:
-        with (home(settings) / "hotline.lock").open("r+", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                written = lock.read().strip()
-                return int(written) if written.isdigit() else None
-    except FileNotFoundError:
-        pass
-    return None
+    return beside.running(home(settings))
 
 
 def start(settings: Settings) -> Settings:
-    """Set up and start the training in the background; its settings. Raises TrainingError."""
+    """Set up and start the training in the background; its settings. Raises HotlineError."""
     if running(settings) is not None:
         raise TrainingError("the training runs already: hotline training status")
-    run_with = environment(settings)
-    own = configuration.load(run_with)
-    own.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "scripts.hotline"]
-    log = own.home / "training.log"
-    with log.open("ab") as out:
-        done = subprocess.run([*command, "setup"], env=run_with, cwd=PROJECT, stdout=out,
-                              stderr=out, stdin=subprocess.DEVNULL, check=False)
-        if done.returncode:
-            raise TrainingError(f"the training could not be set up, see {log}")
-        began = log.stat().st_size
-        up = subprocess.Popen([*command, "up"], env=run_with, cwd=PROJECT, stdout=out, stderr=out,
-                              stdin=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + START_S
-    while "Hotline 1022 runs." not in log.read_text(encoding="utf-8")[began:]:
-        if up.poll() is not None or time.monotonic() > deadline:
-            raise TrainingError(f"the training does not come up, see {log}")
-        time.sleep(0.3)
-    return own
+    return beside.start(environment(settings), "the training")
 
 
 def stop(settings: Settings) -> bool:
     """Stop the training; False if none ran."""
-    number = running(settings)
-    if number is None:
-        return False
-    deadline = time.monotonic() + STOP_S
-    while running(settings) == number:
-        os.kill(number, signal.SIGINT)  # the second does not wait for calls
-        if time.monotonic() > deadline:
-            raise TrainingError(f"process {number} does not stop")
-        time.sleep(1)
-    return True
+    return beside.stop(home(settings), "the training")
 
 
 async def shift(settings: Settings, calls: int, every_s: float, wanted: Sequence[str]) -> None:

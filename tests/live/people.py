@@ -84,13 +84,13 @@ def _token(page: str, pattern: str) -> str:
 @asynccontextmanager
 async def desk_agent(
     hotline: Hotline, login: str = "agent1", *, phone_name: str = "desk-01", sparse: bool = False,
-    queue: str = "operator", console: Console | None = None,
+    queue: str = "operator", console: Console | None = None, address: str = "127.0.0.1",
 ) -> AsyncIterator[Phone]:
     """An agent at a SIP desk phone, ready for calls; the phone's `incoming()` gives them. A test
     that acts as this agent brings the console: signed in again, one who is in no call has no
     phone any more."""
     seat = Phone(
-        "127.0.0.1", server=hotline.sip, user=phone_name,
+        address, server=hotline.sip, user=phone_name,
         password=hotline.secrets.phones[phone_name], sparse=sparse,
     )
     async with seat:
