@@ -26,7 +26,7 @@ class FieldKey:
 
 # What `hotline secrets rotate` changes besides those of phones. Not the keys of what was written:
 # erased numbers are known and sealed segments opened by them alone; field keys have their own way.
-ROTATED = ("ami_events", "ami_command", "console_key", "web_phone", "web_key")
+ROTATED = ("ami_events", "ami_command", "ami_refused", "console_key", "web_phone", "web_key")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Secrets:
     privacy_key: str  # of the hashes by which erased numbers are known; must outlive the database
     journal_key: str  # of the journal's sealed segments
     phones: dict[str, str]  # SIP secret of each seat and desk phone, by endpoint name
+    ami_refused: str = ""  # of the manager connection that hears of refused phones alone
     web_phone: str = ""  # SIP secret of calls from the citizens' page
     web_key: str = ""  # what the tokens of such calls are made with (crm.intake.web_calls)
     staff_key: str = ""  # of the hashes of PINs (crm.keypad)
@@ -75,6 +76,7 @@ def ensure(home: Path, phones: list[str]) -> Secrets:
         made = Secrets(
             ami_events=known.get("ami_events") or secrets.token_urlsafe(24),
             ami_command=known.get("ami_command") or secrets.token_urlsafe(24),
+            ami_refused=known.get("ami_refused") or secrets.token_urlsafe(24),
             console_key=known.get("console_key") or secrets.token_urlsafe(32),
             web_phone=known.get("web_phone") or secrets.token_urlsafe(18),
             web_key=known.get("web_key") or secrets.token_hex(24),

@@ -26,6 +26,7 @@ from crm.branches import ALL_QUEUES, EMERGENCY
 from crm.database import Database
 from crm.setting_values import Address
 from crm.settings import Settings
+from ivr import refused_phones
 from ivr.ami import Link, LinkError
 from ivr.answers import Answers
 from ivr.commands import Commands, Result
@@ -84,7 +85,14 @@ async def _main(settings: Settings, reply: Callable[[Asked], str]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await listener.run(stop)
+    counting = asyncio.create_task(refused_phones.watch(
+        Database.of(settings, pool_size=1), settings.ami_bind, known.ami_refused,
+        known.phones, proxied=settings.proxies > 0,
+    ))
+    try:
+        await listener.run(stop)
+    finally:
+        counting.cancel()
 
 
 class Listener:

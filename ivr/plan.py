@@ -124,7 +124,8 @@ def compare(
 def hidden(settings: Settings) -> tuple[str, ...]:
     """Every secret that may stand in a file, the longest first."""
     made = secrets.load(settings.home)
-    known = [made.ami_events, made.ami_command, made.web_phone, made.web_key, *made.phones.values()]
+    known = [made.of(name) for name in secrets.ROTATED if name != "console_key"]
+    known += made.phones.values()
     known += made.former
     known += [
         str(getattr(settings, item.name)) for item in fields(settings)

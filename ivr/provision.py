@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,9 +28,28 @@ SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 EMERGENCY_STAY_S = 20  # of music, then "stay on the line"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 for a socket's path
 
+# Names of endpoints begin so. A From that does is no caller's.
+OWN_NAMES = ("carrier", "desk-", "seat-", "trunk")
+
+
+def _other_than(names: Collection[str]) -> str:
+    """A regular expression (POSIX, which has no look-ahead) for the beginning of what begins with
+    none of these names; what is percent-encoded passes where it is no control character."""
+    following: dict[str, list[str]] = {}
+    for name in names:
+        following.setdefault(name[0], []).append(name[1:])
+    ways = [f"[^%{''.join(sorted(following, key=lambda sign: sign == '-'))}]", _ENCODED]
+    ways += [sign + _other_than(rest) for sign, rest in following.items() if all(rest)]
+    return f"({'|'.join(ways)})"
+
+
 # pjsip decodes %xx of the From user, and AMI prints it raw: percent-encoded control characters,
 # DEL and bytes above it are refused, honest ones such as %2B84... pass.
-FROM_PATTERN = "/^([^%]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e])*$/"
+_ENCODED = "%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e]"
+FROM_PATTERN = (
+    rf'/^("([^%"\]|[\][^%]|{_ENCODED})*" ?)?<?(sips?|tel):'
+    rf"{_other_than(OWN_NAMES)}([^%]|{_ENCODED})*$/"
+)
 
 # Relative to LOG/cel-custom: Asterisk cuts the name of a section off after 79 characters, and would
 # write the journal of a state folder with a longer path to another file without a word.

@@ -255,6 +255,18 @@ def test_the_door_refuses_percent_encoded_control_characters_only() -> None:
         assert not door.match(f"<sip:0912{hostile}@carrier.example>"), hostile
 
 
+def test_the_door_is_not_for_who_calls_himself_as_our_own_phones_are_called() -> None:
+    """Strangers are then asked for a secret, whether there is such a phone or not."""
+    door = re.compile(FROM_PATTERN.strip("/"))
+    for name in ("seat-001", "seat-999", "desk-01", "trunk", "trunk-web", "carrier", "carrier2"):
+        for written in (f"<sip:{name}@x>;tag=1", f"sip:{name}@x", f'"a \\" <sip:1@x" <sip:{name}@x>'):
+            assert not door.match(written), written
+    for name in ("seated", "dan", "s", "car", "desks", "tru", "thanhhoa1022", "anonymous", "1022"):
+        assert door.match(f'"x" <sip:{name}@x>;tag=1'), name
+    assert door.match("<tel:+84912345678>;tag=1")
+    assert door.match("<sip:198.51.100.1>;tag=1")
+
+
 def test_the_last_quarter_of_an_hour_is_told_and_who_waits_longer_is_asked_again() -> None:
     found = contexts(compiled(menus=with_office_hours(), carriers=(CARRIER,)))
     closing = re.findall(r"GotoIfTime\(([^,]*),[^?]*\?closing\)", found["hl-branch-testing"])
