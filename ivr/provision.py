@@ -47,7 +47,7 @@ def _other_than(names: Collection[str]) -> str:
 # DEL and bytes above it are refused, honest ones such as %2B84... pass.
 _ENCODED = "%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e]"
 FROM_PATTERN = (
-    rf'/^("([^%"\]|[\][^%]|{_ENCODED})*" ?)?<?(sips?|tel):'
+    rf'/^("([^%"\\]|[\\][^%]|{_ENCODED})*" ?)?<?(sips?|tel):'
     rf"{_other_than(OWN_NAMES)}([^%]|{_ENCODED})*$/"
 )
 

@@ -259,8 +259,9 @@ def test_the_door_is_not_for_who_calls_himself_as_our_own_phones_are_called() ->
     """Strangers are then asked for a secret, whether there is such a phone or not."""
     door = re.compile(FROM_PATTERN.strip("/"))
     for name in ("seat-001", "seat-999", "desk-01", "trunk", "trunk-web", "carrier", "carrier2"):
-        for written in (f"<sip:{name}@x>;tag=1", f"sip:{name}@x", f'"a \\" <sip:1@x" <sip:{name}@x>'):
-            assert not door.match(written), written
+        assert not door.match(f"<sip:{name}@x>;tag=1"), name
+        assert not door.match(f"sip:{name}@x"), name
+        assert not door.match(f'"a \\" <sip:1@x" <sip:{name}@x>'), name
     for name in ("seated", "dan", "s", "car", "desks", "tru", "thanhhoa1022", "anonymous", "1022"):
         assert door.match(f'"x" <sip:{name}@x>;tag=1'), name
     assert door.match("<tel:+84912345678>;tag=1")
