@@ -179,7 +179,7 @@ def _new_pin(own: Settings) -> tuple[str, str]:
 @contextmanager
 def _cut_off(up: int | None) -> Iterator[list[str]]:
     """Everything behind Asterisk stands still; the names of what does."""
-    found = {}
+    found: dict[str, int] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")

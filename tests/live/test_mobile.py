@@ -180,6 +180,8 @@ def test_three_wrong_pins_shut_the_number_and_the_telephone_for_a_quarter_of_an_
 ) -> None:
     number, pin = new_pin(hotline, "agent2")
     wrong = f"{(int(pin) + 1) % 10**6:06}"
+    hotline.ask(f"database put staff_wrong c.0999999999 3.{int(time.time()) - 901}")
+    hotline.ask(f"database put staff_wrong c.0999999998 1.{int(time.time())}")
 
     async def scenario() -> None:
         async with (
@@ -194,6 +196,9 @@ def test_three_wrong_pins_shut_the_number_and_the_telephone_for_a_quarter_of_an_
                 after = call.heard_length
             await until_heard(call, hotline, "staff_locked", after=after)
             assert await call.ended(PATIENCE_S)
+            counted = hotline.ask("database show staff_wrong")
+            assert "0999999998" in counted
+            assert "0999999999" not in counted, "what counts no more is forgotten"
             call = await called(thief, STAFF)  # this telephone is not even asked
             await until_heard(call, hotline, "staff_locked")
             assert not heard(call.heard, hotline, "staff_number")

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,11 @@ def network_cut(hotline: Hotline) -> Iterator[None]:
         nft("delete table inet hotline_test_cut")
         for name in behind:
             hotline.signal(name, signal.SIGCONT)
+
+
+def knows(hotline: Hotline, number: str) -> bool:
+    """Whether Asterisk knows the agent's PIN."""
+    return "Value" in hotline.ask(f"database get switch pin.{number}")
 
 
 def nft(script: str) -> None:
@@ -149,8 +155,7 @@ def test_with_the_console_s_network_cut_at_load_calls_are_answered_on_mobiles(
 ) -> None:
     secrets = {login: new_pin(hotline, login) for login in MOBILES}
     for number, _ in secrets.values():
-        wait_for(lambda number=number: "Value" in hotline.ask(f"database get switch pin.{number}"),
-                 "Asterisk knows the PIN")
+        wait_for(partial(knows, hotline, number), "Asterisk knows the PIN")
 
     async def scenario() -> list[tuple[int, float]]:
         async with (
