@@ -166,7 +166,8 @@ def recordings(patient: Patient) -> Iterator[Check]:
         with Database.of(patient.settings).reading() as session:
             broken = store.broken(session)
     except _NO_DATABASE as error:
-        yield Check("recordings", FAILURE, f"not known: {error}", "see the database")
+        reason = str(error).splitlines()[0]
+        yield Check("recordings", FAILURE, f"not known: {reason}", "see the database")
         return
     since = store.waiting_since(patient.settings.home)
     if broken:
