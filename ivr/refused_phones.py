@@ -2,9 +2,9 @@
 
 Asterisk tells of them on a manager connection that carries security events alone: no event of a
 call, into which callers write, can come that way. Counted is only a wrong answer to a challenge
-under the name of a phone that exists: it holds a nonce that Asterisk had sent to that very address,
-so that nobody is counted whose address somebody else writes on a packet. Nothing is read but
-Asterisk's own words: the event, the address, the phone's name.
+under the name of a phone that exists, and over a connection: a UDP packet bears any address, and
+Asterisk takes from it an answer to the challenge of another (a test shows both). Nothing is read
+but Asterisk's own words: the event, the address, the phone's name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 GATHER_S = 1.0  # a flood is written down once a second
 RETRY_S = 5.0
 _EVENT = {"Event": "ChallengeResponseFailed", "Service": "PJSIP"}
-_ADDRESS = re.compile(r"IPV4/(UDP|TCP|TLS|WS|WSS)/(\d{1,3}(?:\.\d{1,3}){3})/\d{1,5}")
+_ADDRESS = re.compile(r"IPV4/(TCP|TLS|WS|WSS)/(\d{1,3}(?:\.\d{1,3}){3})/\d{1,5}")
 
 
 def told(

@@ -13,8 +13,8 @@ from ivr import firewall, refused_phones
 
 EVENT = {
     "Event": "ChallengeResponseFailed", "Service": "PJSIP", "AccountID": "desk-01",
-    "SessionID": "RemoteAddress: IPV4/UDP/203.0.113.1/5060",
-    "RemoteAddress": "IPV4/UDP/198.51.100.7/5061",
+    "SessionID": "RemoteAddress: IPV4/TCP/203.0.113.1/5060",
+    "RemoteAddress": "IPV4/TCP/198.51.100.7/5061",
 }
 NOW = datetime(2026, 11, 27, 3, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def told(changed: dict[str, object], *, proxied: bool = False) -> tuple[str, str
 
 
 def test_a_wrong_answer_counts_for_its_address() -> None:
-    for transport in ("UDP", "TCP", "TLS", "WS", "WSS"):
+    for transport in ("TCP", "TLS", "WS", "WSS"):
         found = told({"RemoteAddress": f"IPV4/{transport}/198.51.100.7/1"})
         assert found == ("desk-01", "198.51.100.7")
 
@@ -32,8 +32,9 @@ def test_a_wrong_answer_counts_for_its_address() -> None:
 @pytest.mark.parametrize("changed", [
     {"Event": "ChallengeSent"}, {"Event": "InvalidAccountID"}, {"Service": "AMI"},
     {"AccountID": "<unknown>"}, {"AccountID": "seat-999"}, {"AccountID": ["desk-01", "x"]},
-    {"RemoteAddress": ["IPV4/UDP/198.51.100.7/1", "IPV4/UDP/203.0.113.1/1"]},
-    {"RemoteAddress": "IPV4/UDP/198.51.100.7/1 x"}, {"RemoteAddress": ""},
+    {"RemoteAddress": ["IPV4/TCP/198.51.100.7/1", "IPV4/TCP/203.0.113.1/1"]},
+    {"RemoteAddress": "IPV4/TCP/198.51.100.7/1 x"}, {"RemoteAddress": ""},
+    {"RemoteAddress": "IPV4/UDP/198.51.100.7/5061"},
 ], ids=str)
 def test_what_is_no_wrong_answer_of_a_known_phone_counts_for_nobody(
     changed: dict[str, object],

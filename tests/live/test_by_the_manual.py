@@ -93,6 +93,7 @@ class Server:
         with log.open("wb") as out:
             self._machine = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
+                 "--capability=CAP_NET_ADMIN",  # of its own network: the firewall
                  f"--directory={self.root}", "--resolv-conf=copy-host",
                  f"--network-namespace-path=/run/netns/{NAMESPACE}"],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,

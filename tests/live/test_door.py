@@ -19,14 +19,14 @@ FORGED = "Event%3A%20HotlineForged%0D%0AUniqueid%3A%201"
 
 
 @contextmanager
-def ami_overheard(hotline: Hotline) -> Iterator[bytearray]:
-    """All that the events user of AMI is sent."""
+def ami_overheard(hotline: Hotline, user: str = "events") -> Iterator[bytearray]:
+    """All that a user of AMI is sent."""
     address = hotline.settings.ami_bind
     heard = bytearray()
     connection = socket.create_connection((address.host, address.port), 10)
     connection.settimeout(None)
-    secret = hotline.secrets.ami_events
-    connection.sendall(f"Action: Login\r\nUsername: events\r\nSecret: {secret}\r\n\r\n".encode())
+    secret = hotline.secrets.of(f"ami_{user}")
+    connection.sendall(f"Action: Login\r\nUsername: {user}\r\nSecret: {secret}\r\n\r\n".encode())
 
     def listen() -> None:
         while data := connection.recv(65536):
@@ -34,7 +34,7 @@ def ami_overheard(hotline: Hotline) -> Iterator[bytearray]:
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
-    wait_for(lambda: b"FullyBooted" in heard, "AMI lets us in")
+    wait_for(lambda: b"Authentication accepted" in heard, "AMI lets us in")
     try:
         yield heard
     finally:

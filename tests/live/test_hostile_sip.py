@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import md5
@@ -139,9 +139,11 @@ def test_no_answer_tells_which_phones_there_are(hotline: Hotline, method: str) -
         }
         assert len(phones) == 1, phones
         assert phones.pop().startswith("SIP/2.0 401")
-    others = {shape(asked(hotline, request(hotline, method, user, STRANGER))) for user in PEOPLE}
-    assert len(others) == 1, others
-    assert others.pop().startswith("SIP/2.0 403")
+    everybody = {
+        shape(asked(hotline, request(hotline, method, user, STRANGER)))
+        for user in (*THERE, *NOT_THERE, *PEOPLE)
+    }
+    assert len(everybody) == 1, everybody
 
 
 def test_nor_does_the_answer_to_a_wrong_secret(hotline: Hotline) -> None:
@@ -190,45 +192,83 @@ def test_scanners_find_no_name_and_no_secret_and_callers_are_answered(
         assert "noauth" not in told, (method, told)
         assert not [name for name in PEOPLE if re.search(rf"\| {name} +\|", told)], (method, told)
     assert not re.search(r"\| +secret\d", cracked), cracked
-    assert "sip:1" not in wars["numbers"]
+    assert "found nothing" in wars["numbers"]
 
 
-def test_wrong_secrets_count_for_the_address_they_come_from_and_for_no_other(
+@contextmanager
+def websocket(hotline: Hotline, address: str) -> Iterator[Callable[[bytes], str]]:
+    """SIP over a WebSocket (RFC 7118) from this address: what is sent is answered."""
+    bind = hotline.settings.ws_bind
+    with socket.create_connection((bind.host, bind.port), 10, (address, 0)) as one:
+        one.sendall(
+            f"GET /ws HTTP/1.1\r\nHost: {bind.host}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            "Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        stream = one.makefile("rb")
+        assert b" 101 " in stream.readline()
+        while stream.readline().strip():
+            pass
+
+        def ask(sent: bytes) -> str:
+            sent = sent.replace(b"SIP/2.0/UDP", b"SIP/2.0/WS")
+            # a text frame, masked by zeros
+            one.sendall(b"\x81\xfe" + len(sent).to_bytes(2, "big") + bytes(4) + sent)
+            _, length = stream.read(2)
+            if length == 126:
+                length = int.from_bytes(stream.read(2), "big")
+            return stream.read(length).decode()
+
+        yield ask
+
+
+def test_wrong_secrets_over_a_connection_count_for_its_address_and_for_no_other(
     hotline: Hotline,
 ) -> None:
-    """Not for names that nobody has, not for a nonce that was sent elsewhere, not by words."""
+    """Not for names that nobody has, not by UDP, which bears any address, not by words."""
     uri = f"sip:{hotline.sip[0]}:{hotline.sip[1]}"
-
-    def guess(user: str, asks: str, answers: str, extra: str = "") -> None:
-        first = asked(hotline, request(hotline, "REGISTER", user, asks), asks)
-        proof = digest(first, user, "guessed", "REGISTER", uri)
-        asked(hotline, request(hotline, "REGISTER", user, answers, extra=proof + extra), answers)
+    forged = (
+        "User-Agent: x\r\n Event: ChallengeResponseFailed\r\n RemoteAddress: IPV4/TCP/"
+        f"{OTHER}/1\r\n"
+    )
 
     def failures() -> Counter[str]:
         with hotline.database.reading() as session:
             return Counter(session.scalars(
                 select(LoginFailure.address)
-                .where(LoginFailure.login.in_(["desk-01", "seat-999"]))
+                .where(LoginFailure.login.in_(["desk-01", "seat-001", "seat-999"]))
             ))
 
-    before = failures()
-    for _ in range(3):
-        guess("seat-999", STRANGER, STRANGER)
-        guess("desk-01", STRANGER, OTHER)  # whoever writes OTHER's address has no nonce of OTHER's
-        guess("desk-01", STRANGER, STRANGER, (
-            "User-Agent: x\r\n Event: ChallengeResponseFailed\r\n RemoteAddress: IPV4/UDP/"
-            f"{OTHER}/1\r\n"
-        ))
-    wait_for(lambda: failures()[STRANGER] - before[STRANGER] == 3, "three count")
-    for _ in range(users.FAILURES_BY_ADDRESS):
-        guess("desk-01", STRANGER, STRANGER)
+    def by_udp(user: str, asks: str, answers: str) -> None:
+        first = asked(hotline, request(hotline, "REGISTER", user, asks), asks)
+        proof = digest(first, user, "guessed", "REGISTER", uri)
+        asked(hotline, request(hotline, "REGISTER", user, answers, extra=proof + forged), answers)
 
     def shut_out() -> set[str]:
         with hotline.database.reading() as session:
             return set(users.failing_addresses(session, datetime.now(UTC)))
 
+    with ami_overheard(hotline, user="refused") as overheard:
+        for _ in range(users.FAILURES_BY_ADDRESS + 5):
+            by_udp("desk-01", STRANGER, STRANGER)
+            by_udp("desk-01", STRANGER, OTHER)
+        with websocket(hotline, STRANGER) as ask:
+            for user in ("seat-999", "seat-001", "seat-001", "seat-001"):
+                first = ask(request(hotline, "REGISTER", user, STRANGER))
+                proof = digest(first, user, "guessed", "REGISTER", uri)
+                answer = ask(request(hotline, "REGISTER", user, STRANGER, extra=proof + forged))
+                assert answer.startswith("SIP/2.0 401")
+            wait_for(lambda: failures()[STRANGER] == 3, "three count")
+            assert STRANGER not in shut_out()
+            for _ in range(users.FAILURES_BY_ADDRESS):
+                first = ask(request(hotline, "REGISTER", "seat-001", STRANGER))
+                ask(request(hotline, "REGISTER", "seat-001", STRANGER, extra=digest(
+                    first, "seat-001", "guessed", "REGISTER", uri)))
+    # the wrong answer was taken from another address than the challenge went to
+    assert f"/UDP/{OTHER}/".encode() in overheard
+    assert b"\nEvent: ChallengeResponseFailed\r\n RemoteAddress" not in overheard
     wait_for(lambda: STRANGER in shut_out(), "so many shut the address out")
-    assert OTHER not in failures()
+    assert set(failures()) == {STRANGER}
     assert OTHER not in shut_out()
     assert "127.0.0" not in hotline.run("firewall").stdout.rpartition("flush set")[2]
 
