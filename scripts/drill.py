@@ -18,8 +18,8 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -213,13 +213,10 @@ async def _calls(
                   time.monotonic() - began))
 
         began = time.monotonic()
-        taking = asyncio.create_task(_takes(outside, own))
-        try:
+        async with _in_the_hand(outside, own, "staff_offer"):
             waits = await asyncio.gather(
                 *(_citizen(line, f"09120010{at:02}") for at in range(callers))
             )
-        finally:
-            taking.cancel()
         spoke = [wait for wait in waits if wait is not None]
         done(Step("callers", len(spoke) == callers,
                   f"{len(spoke)} of {callers} spoke with the mobile, the last after "
@@ -229,11 +226,8 @@ async def _calls(
         await leaving.press("3")
         await leaving.ended(PATIENCE_S)
         began = time.monotonic()
-        taking = asyncio.create_task(_takes(outside, own, prompt="expert_offer"))
-        try:
+        async with _in_the_hand(outside, own, "expert_offer"):
             wait = await _citizen(line, "0912001099")
-        finally:
-            taking.cancel()
         done(Step("duty phone", wait is not None, "a caller spoke with the telephone on duty"
                   if wait is not None else "the telephone on duty was not reached",
                   time.monotonic() - began))
@@ -242,23 +236,39 @@ async def _calls(
 async def _keyed_in(line: Phone, own: Settings, number: str, pin: str) -> Call:
     """The mobile's call to the staff number, once the keys are told by which it goes on."""
     call = await _answered(line, STAFF, MOBILE)
-    for prompt, keys in (("staff_number", f"{number}#"), ("staff_pin", f"{pin}#")):
-        await _heard(call, own, prompt)
-        await call.press(keys)
-    await _heard(call, own, "staff_keys")
+    asked = (("staff_number", f"{number}#"), ("staff_pin", f"{pin}#"), ("staff_keys", ""))
+    for prompt, keys in asked:
+        if not await _hears(call, own, prompt):
+            raise DrillError(f"the agent at the mobile does not hear {prompt}")
+        if keys:
+            await call.press(keys)
     return call
 
 
-async def _takes(outside: Phone, own: Settings, prompt: str = "staff_offer") -> None:
-    """Takes whatever rings, as somebody with the telephone in the hand does: key 1, a few words."""
-    while True:
-        call = await outside.incoming()
-        call.answer()
-        await _heard(call, own, prompt)
-        await call.press("1")
-        call.play_tone(TONE_HZ)
-        if not await call.ended(TALK_S + 2):
-            await call.hang_up()
+@asynccontextmanager
+async def _in_the_hand(outside: Phone, own: Settings, prompt: str) -> AsyncIterator[None]:
+    """Somebody has the telephone in the hand, and takes whatever rings by key 1."""
+    async def take() -> None:
+        while True:
+            call = await outside.incoming()
+            if await call.ended(0):
+                continue
+            call.answer()
+            if not await _hears(call, own, prompt):
+                continue  # the caller has gone meanwhile
+            await call.press("1")
+            call.play_tone(TONE_HZ)
+            if not await call.ended(TALK_S + 2):
+                await call.hang_up()
+
+    taking = asyncio.create_task(take())
+    try:
+        yield
+    finally:
+        taking.cancel()
+        await asyncio.wait([taking])
+    if not taking.cancelled():
+        taking.result()
 
 
 async def _citizen(line: Phone, number: str) -> float | None:
@@ -286,12 +296,14 @@ async def _answered(line: Phone, number: str, caller: str) -> Call:
     return call
 
 
-async def _heard(call: Call, own: Settings, prompt: str) -> None:
+async def _hears(call: Call, own: Settings, prompt: str) -> bool:
+    """Whether it is said to its end before the call is over."""
     ear = Ear(provision.sounds(own.home) / "vi" / f"{prompt}.alaw")
     deadline = time.monotonic() + PATIENCE_S
     while not ear.hears(call.heard[-20 * RATE:]):
         if await call.ended(0.3) or time.monotonic() > deadline:
-            raise DrillError(f"{prompt} was not heard")
+            return False
+    return True
 
 
 async def _until(look: Callable[[], bool], what: str) -> None:
