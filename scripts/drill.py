@@ -265,8 +265,9 @@ async def _in_the_hand(outside: Phone, own: Settings, prompt: str) -> AsyncItera
     try:
         yield
     finally:
-        taking.cancel()
-        await asyncio.wait([taking])
+        while not taking.done():  # wait_for may swallow it in the moment that a call ends
+            taking.cancel()
+            await asyncio.wait([taking], timeout=0.5)
     if not taking.cancelled():
         taking.result()
 

@@ -111,8 +111,9 @@ async def good_callers(hotline: Hotline) -> AsyncIterator[list[float]]:
         yield waited
     finally:
         await asyncio.sleep(2)
-        calling.cancel()
-        await asyncio.wait([calling])
+        while not calling.done():  # wait_for may swallow it in the moment that a call ends
+            calling.cancel()
+            await asyncio.wait([calling], timeout=0.5)
         if not calling.cancelled():
             calling.result()
 
