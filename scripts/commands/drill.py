@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import asdict
 
 import click
@@ -28,6 +29,7 @@ def drill(settings: Settings, callers: int, as_json: bool) -> None:
             took = f" ({step.seconds:.0f} s)" if step.seconds else ""
             click.echo(f"{'ok' if step.ok else 'FAILS':<6} {step.name:<16} {step.detail}{took}")
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was begun is put away
     steps = drilling.hold(settings, callers, who(), tell)
     if as_json:
         print_json([asdict(step) for step in steps])
