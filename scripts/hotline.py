@@ -20,6 +20,7 @@ from scripts import PROCESSES
 from scripts.commands import (
     applying,
     backups,
+    bench,
     bulletins,
     calls,
     cases,
@@ -111,6 +112,7 @@ main.add_command(programs.token)
 main.add_command(programs.webhook)
 main.add_command(programs.open311)
 main.add_command(load.load)
+main.add_command(bench.bench)
 main.add_command(operations.probe)
 main.add_command(operations.install)
 main.add_command(security.firewall)

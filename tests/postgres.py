@@ -11,8 +11,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 import psycopg
 
@@ -32,38 +33,75 @@ class PostgresError(Exception):
 
 @contextmanager
 def running_postgres() -> Iterator[str]:
-    """Start a server, yield the URL of its database `postgres`, stop it at the end.
+    """Start a server, yield the URL of its database `postgres`, stop it at the end. Raises
+    PostgresError, with the reason."""
+    with Server() as server:
+        yield server.url
 
-    It listens on a Unix socket in its folder only. As root it runs as another user, since it
-    refuses to run as root. Raises PostgresError, with the reason.
-    """
-    initdb, server = _program("initdb"), _program("postgres")
-    user = _other_user() if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="hotline-pg-", dir=_in_memory()))
-    try:
-        if user:
-            shutil.chown(folder, user)
-        data, log = folder / "data", folder / "log"
-        _run(
-            [initdb, "-D", str(data), "-U", "hotline", "-A", "trust", "-E", "UTF8",
-             "--locale=C", "--no-sync"],
-            user, folder,
-        )
-        settings = (f"unix_socket_directories={folder}", "listen_addresses=", *CAREFREE)
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [server, "-D", str(data), *(part for one in settings for part in ("-c", one))],
-                user=user, cwd=folder, stdout=output, stderr=output,
-            )
+
+class Server:
+    """A server that is started, killed, and started again. It listens on a Unix socket in its
+    folder only. As root it runs as another user, since it refuses to run as root."""
+
+    def __init__(self, *, in_memory: bool = True) -> None:
+        self._user = _other_user() if os.geteuid() == 0 else None
+        self._program = _program("postgres")
+        self.folder = Path(tempfile.mkdtemp(
+            prefix="hotline-pg-", dir=_in_memory() if in_memory else None
+        ))
+        self.url = f"postgresql://hotline@/postgres?host={self.folder}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
         try:
-            url = f"postgresql://hotline@/postgres?host={folder}"
-            _wait_until_ready(url, process, log)
-            yield url
+            if self._user:
+                shutil.chown(self.folder, self._user)
+            _run(
+                [_program("initdb"), "-D", str(self.folder / "data"), "-U", "hotline",
+                 "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+                self._user, self.folder,
+            )
+            self.start()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._process:
+                self._process.send_signal(signal.SIGINT)  # stop now, whoever is connected
+                self._process.wait(START_S)
         finally:
-            process.send_signal(signal.SIGINT)  # stop now, whoever is connected
-            process.wait(START_S)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start it, also after it was killed; it answers when this returns."""
+        settings = (f"unix_socket_directories={self.folder}", "listen_addresses=", *CAREFREE)
+        log = self.folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._program, "-D", str(self.folder / "data"),
+                 *(part for one in settings for part in ("-c", one))],
+                user=self._user, cwd=self.folder, stdout=output, stderr=output,
+            )
+        _wait_until_ready(self.url, self._process, log)
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """To all of its processes. Each backend leads a group of its own."""
+        assert self._process
+        postmaster = self.pid
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text("ascii")
+        for pid in (postmaster, *map(int, children.split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if number == signal.SIGKILL:
+            self._process.wait()
 
 
 def _in_memory() -> Path | None:

@@ -344,10 +344,13 @@ class Call:
             raise PhoneError(str(error)) from error
 
     async def _send_info(self, key: str) -> None:
-        response = await self._dialog.request(
-            "INFO", replacements=(("Content-Type", "application/dtmf-relay"),),
-            body=f"Signal={key}\r\nDuration={KEY_S * 1000:.0f}\r\n".encode("ascii"),
-        )
+        try:
+            response = await self._dialog.request(
+                "INFO", replacements=(("Content-Type", "application/dtmf-relay"),),
+                body=f"Signal={key}\r\nDuration={KEY_S * 1000:.0f}\r\n".encode("ascii"),
+            )
+        except Unreachable as error:
+            raise PhoneError(f"the other side takes no key: {error}") from error
         if response.code >= 300:
             raise PhoneError(f"the other side takes no INFO: {response.code} {response.reason}")
         await asyncio.sleep(PAUSE_S)

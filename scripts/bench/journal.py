@@ -42,24 +42,33 @@ def main() -> None:
     parser.add_argument("calls", nargs="?", type=int, default=10_000)
     parser.add_argument("--at-once", type=int, default=300, help="calls that go on together")
     chosen = parser.parse_args()
+    rates(chosen.calls, chosen.at_once, os.environ.get("HOTLINE_DATABASE_URL", ""))
+
+
+def rates(calls: int, at_once: int, url: str) -> dict[str, float]:
+    """Events a second of one core: of parsing, and of each database. Prints them."""
     with tempfile.TemporaryDirectory(prefix="hotline-bench-") as name:
         folder = Path(name)
-        events = write_journal(folder / "journal.csv", chosen.calls, chosen.at_once)
+        events = write_journal(folder / "journal.csv", calls, at_once)
         size = (folder / "journal.csv").stat().st_size
-        print(f"{chosen.calls} calls, {chosen.at_once} at once: {events} events, {size >> 20} MiB")
-        _report("parse", _parse(folder / "journal.csv"), events)
-        _report("SQLite", _tail(f"sqlite:///{folder / 'bench.db'}", folder, size), events)
-        url = os.environ.get("HOTLINE_DATABASE_URL", "")
+        print(f"{calls} calls, {at_once} at once: {events} events, {size >> 20} MiB")
+        found = {
+            "parse": _report("parse", _parse(folder / "journal.csv"), events),
+            "SQLite": _report(
+                "SQLite", _tail(f"sqlite:///{folder / 'bench.db'}", folder, size), events
+            ),
+        }
         if url.startswith("postgresql"):
             with _own_database(url) as own:
-                _report("PostgreSQL", _tail(own, folder, size), events)
+                found["PostgreSQL"] = _report("PostgreSQL", _tail(own, folder, size), events)
+    return found
 
 
 def _now() -> Mark:
     return time.process_time(), time.monotonic()
 
 
-def _report(what: str, marks: list[Mark], events: int) -> None:
+def _report(what: str, marks: list[Mark], events: int) -> float:
     (cpu_from, wall_from), (cpu_to, wall_to) = marks[0], marks[-1]
     tenths = [events / 10 / (end[0] - start[0]) for start, end in pairwise(marks)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
@@ -68,6 +77,7 @@ def _report(what: str, marks: list[Mark], events: int) -> None:
         f"   first tenth {tenths[0]:,.0f}, last {tenths[-1]:,.0f}"
         f"   by the clock {events / (wall_to - wall_from):,.0f}   peak memory {peak} MiB"
     )
+    return events / (cpu_to - cpu_from)
 
 
 def write_journal(path: Path, calls: int, at_once: int) -> int:

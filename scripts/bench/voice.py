@@ -62,6 +62,16 @@ def main() -> None:
         _measure(recogniser, catalogue, files)
 
 
+def mean_error() -> tuple[float, int, int]:
+    """Of all sounds by the embedded voice: the mean, and how many of how many are above WORST."""
+    catalogue, recogniser, voice = Catalogue.load(), Recogniser(), EspeakVoice()
+    errors = [
+        recogniser.error(catalogue, voice, file)[0] for file in catalogue.files().values()
+        if file.text
+    ]
+    return statistics.fmean(errors), sum(error > WORST for error in errors), len(errors)
+
+
 def _measure(recogniser: Recogniser, catalogue: Catalogue, files: list[Utterance]) -> None:
     voice = EspeakVoice()
     found = sorted(

@@ -63,6 +63,21 @@ async def test_keys_pass_both_ways() -> None:
 
 
 @in_loop
+async def test_a_key_that_nobody_confirms_is_a_fault_of_the_line() -> None:
+    quick = 0.02  # seconds, of SIP's timers
+    async with Phone("127.0.0.1", user="1022", t1_s=quick) as desk, Phone(
+        "127.0.0.2", server=desk.address, t1_s=quick, dtmf=Dtmf.INFO
+    ) as mobile:
+        ours, _ = await answered_call(mobile, desk)
+        await ours.press("1")
+        assert desk._endpoint
+        desk._endpoint.close()  # as when the other side is killed
+        with pytest.raises(PhoneError, match="takes no key"):
+            await ours.press("2")
+        desk._endpoint = None
+
+
+@in_loop
 async def test_sound_that_is_played_once_ends() -> None:
     async with two_phones() as (mobile, desk):
         ours, theirs = await answered_call(mobile, desk)

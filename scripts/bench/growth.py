@@ -1,0 +1,117 @@
+"""What a call costs, and what a page takes, as history grows:
+
+    python -m scripts.bench.growth [--sizes 10000,100000,1000000,5000000] [--database URL]
+
+For each size a history is made on a PostgreSQL of its own; then a tailer, in a process of its own,
+reads 2,000 new calls into it (its CPU and that of the server, its memory), and every page is
+opened.
+`--database` names one that scripts.bench.generate has filled instead; it gets those calls too.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from sqlalchemy import func, select
+
+from crm.models import Call
+from ivr.journal import Tailer
+from scripts.bench import call, generate, pages
+from scripts.bench.desks import History
+from scripts.bench.journal import write_journal
+from tests.postgres import Server
+
+NEW_CALLS = 2_000
+YEAR = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Size:
+    """CPU of a call in the records, of tailer and server; the tailer's memory; pages."""
+
+    calls: int
+    cpu_ms_per_call: float
+    memory_mb: int
+    page_p50_ms: float
+    page_p95_ms: float
+    page_max_ms: float
+    slowest: str
+
+
+def measured(url: str, server_pid: int | None) -> Size:
+    """`server_pid` None: the server's own time is not counted."""
+    before = call.cpu_s(call.tree(server_pid)) if server_pid else 0.0
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.bench.growth", "--tail", url], check=True,
+        capture_output=True, text=True,
+    )
+    own = json.loads(done.stdout)
+    servers = call.cpu_s(call.tree(server_pid)) - before if server_pid else 0.0
+    database = generate.opened(url, 120)
+    with database.reading() as session:
+        calls = session.scalar(select(func.count()).select_from(Call)) or 0
+    with tempfile.TemporaryDirectory() as home:
+        found = sorted(
+            (min(page.ms), f"{page.path} as {page.role or 'anybody'}")
+            for page in pages.measure(database, Path(home))
+        )
+    database.engine.dispose()
+    return Size(
+        calls, 1000 * (own["cpu_s"] + servers) / NEW_CALLS, own["memory_mb"],
+        found[len(found) // 2][0], found[len(found) * 95 // 100][0], *found[-1],
+    )
+
+
+def sizes(wanted: Sequence[int]) -> Iterator[Size]:
+    for calls in wanted:
+        with Server(in_memory=False) as server:
+            database = generate.opened(server.url, 3600)
+            generate.fill(database, History(calls, datetime.now(UTC), YEAR), lambda _: None)
+            database.engine.dispose()
+            yield measured(server.url, server.pid)
+
+
+def tail(url: str) -> None:
+    """In a process of its own: what the tailer needs for the new calls."""
+    with tempfile.TemporaryDirectory() as name:
+        write_journal(Path(name) / "journal.csv", NEW_CALLS, 100)
+        database = generate.opened(url, 120)
+        tailer = Tailer(database, Path(name), f"g{int(time.time())}", rotate_bytes=1 << 60)
+        began = time.process_time()
+        while tailer.step() or tailer.step():
+            pass
+        click.echo(json.dumps({
+            "cpu_s": time.process_time() - began,
+            "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        }))
+
+
+@click.command()
+@click.option("--sizes", "wanted", default="10000,100000", show_default=True)
+@click.option("--database", "url", help="A filled one instead.")
+@click.option("--tail", "tailed", hidden=True)
+def main(wanted: str, url: str | None, tailed: str | None) -> None:
+    """Print cost, memory and times of pages for each size."""
+    if tailed:
+        tail(tailed)
+        return
+    found = [measured(url, None)] if url else sizes([int(one) for one in wanted.split(",")])
+    click.echo(f"{'calls':>9}{'CPU ms a call':>15}{'MB':>6}{'page p50':>10}{'p95':>8}{'max ms':>8}")
+    for one in found:
+        click.echo(f"{one.calls:>9,}{one.cpu_ms_per_call:>15.2f}{one.memory_mb:>6}"
+                   f"{one.page_p50_ms:>10.0f}{one.page_p95_ms:>8.0f}{one.page_max_ms:>8.0f}"
+                   f"  {one.slowest}")
+
+
+if __name__ == "__main__":
+    main()
