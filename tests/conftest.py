@@ -38,13 +38,13 @@ TESTS = Path(__file__).parent
 
 
 def _place(path: Path) -> tuple[int, int]:
-    """Which row the tests of a file stand in, and where; (len(FIRST), 0): in none. What is live
-    and stands in none begins before what is not."""
+    """Which row the tests of a file stand in, and where; (len(FIRST), 0): in none. What calls
+    and stands in none is dealt out before what does not."""
     name = path.relative_to(TESTS).with_suffix("").as_posix()
     for number, row in enumerate(FIRST):
         if name in row:
             return number, row.index(name)
-    return (0, 0) if name.startswith("live/") else (len(FIRST), 0)
+    return (0, 0) if name.startswith(("live/", "faults/")) else (len(FIRST), 0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -102,7 +102,7 @@ def test_a_sound_hotline_is_found_sound(hotline: Hotline, name: str) -> None:
         found = examine(hotline, name, SOUND.get(name, {}))
         return bool(found) and all(one.status == doctor.OK and not one.cure for one in found)
 
-    wait_for(is_sound, f"{name} is sound: {examine(hotline, name, SOUND.get(name, {}))}", 20)
+    wait_for(is_sound, f"{name} is sound: {examine(hotline, name, SOUND.get(name, {}))}")
 
 
 @breaks("asterisk")
