@@ -85,8 +85,7 @@ class Said:
         from prompts.store import Store
         from prompts.voices import VoiceError
 
-        if self.sound_of(text) is None:
-            self._take_cached([_name(text)])
+        self._take_cached([_name(text)])
         if (there := self.sound_of(text)) is not None:
             return there
         try:
@@ -103,8 +102,11 @@ class Said:
         """What was made before, by this hotline or another with this cache, is not made again."""
         from prompts.store import Store
 
+        lacking = [name for name in names if not (self._folder / f"{name}.alaw").is_file()]
+        if not lacking:
+            return
         with Store.open(self._cache, self._folder) as store:
-            for name in names:
+            for name in lacking:
                 if store.has(_key(name)):
                     store.publish(name, _key(name))
 
