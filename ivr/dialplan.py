@@ -29,6 +29,30 @@ LANGUAGE_WAIT_S = 45  # for somebody who speaks it; then the branch's own agents
 
 NO_LIMIT = 1_000_000  # of callers who wait in a queue
 
+
+
+@dataclass(frozen=True)
+class MobileKey:
+    """What an agent with a telephone outside asks for while talking: * and a digit."""
+
+    digit: str
+    asks: str  # an extension of hl-mobile-key
+
+    @property
+    def keys(self) -> str:
+        return f"*{self.digit}"
+
+    @property
+    def feature(self) -> str:
+        return f"mobile{self.digit}"
+
+
+# the operator, the supervisors, and each service by the last digit of its number: as at the desk
+MOBILE_KEYS = (
+    MobileKey("0", "operator"), MobileKey("6", "help"),
+    *(MobileKey(one.number[-1], one.id) for one in SERVICES),
+)
+
 CALENDAR = range(2026, 2036)  # whose holidays are compiled in
 
 _environment = Environment(
@@ -87,7 +111,7 @@ def compile_dialplan(
         "capacity": capacity,
         "queue_timeout_s": queue_timeout_s,
         "wrapup_s": wrapup_s,
-        "services": SERVICES,
+        "services": SERVICES, "mobile_keys": MOBILE_KEYS,
         "scores": SCORES, "case_scores": CASE_SCORES,
         # without a carrier nobody outside can be rung
         "emergency_targets": (

@@ -22,6 +22,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from crm import keypad
+from crm.agents import assistance
 from crm.calls import callbacks, record, shifts
 from crm.cases import duty, incidents, life
 from crm.database import Database
@@ -218,6 +219,7 @@ class Tailer:
             incidents.apply(session, batch.events)
             duty.apply(session, batch.events)
             voice.apply(session, batch.events)
+            assistance.apply(session, batch.events)
             for gap in batch.gaps:
                 session.add(JournalGap(
                     node=self._node, segment=here.name, offset=gap.offset, length=gap.length,

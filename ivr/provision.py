@@ -20,7 +20,7 @@ from crm.models import Seat
 from crm.setting_values import Address
 from crm.settings import PROJECT, Settings
 from ivr import menu
-from ivr.dialplan import compile_dialplan, render
+from ivr.dialplan import MOBILE_KEYS, compile_dialplan, render
 
 MENUS = PROJECT / "dialplans" / "menus"
 MUSIC = "moh_default"  # the prompt
@@ -92,7 +92,12 @@ _SHORT_FILES = {
     "cdr.conf": "[general]\nenable = no\n",
     # Key 4 of a caller who talks with an agent: the agent's leg looks whether it holds the caller.
     "features.conf": "[general]\n[featuremap]\n[applicationmap]\n"
-    "hotline4 => 4,peer/caller,Gosub,\"hl-held,s,1\"\n",
+    "hotline4 => 4,peer/caller,Gosub,\"hl-held,s,1\"\n"
+    # What an agent asks for from a telephone outside, whose leg alone has these features.
+    + "".join(
+        f"{one.feature} => {one.keys},self/both,Gosub,\"hl-mobile-key,{one.asks},1\"\n"
+        for one in MOBILE_KEYS
+    ),
     "acl.conf": "", "udptl.conf": "[general]\n", "pjproject.conf": "", "ccss.conf": "[general]\n",
     "indications.conf": "[general]\ncountry = vn\n[vn]\ndescription = Vietnam\n"
     "ringcadence = 1000,4000\ndial = 425\nbusy = 425/500,0/500\nring = 425/1000,0/4000\n"

@@ -3,6 +3,8 @@ one of them takes it."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -10,7 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from crm.agents.models import HelpCall
+from crm.calls.facts import CALL_ID, JournalEvent
 from crm.errors import HotlineError
+from crm.models import Call
+
+_LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
 
 
 class HelpError(HotlineError):
@@ -75,3 +81,16 @@ def waiting(session: Session) -> list[HelpCall]:
     return list(session.scalars(
         select(HelpCall).where(HelpCall.cleared_at.is_(None)).order_by(HelpCall.asked_at)
     ))
+
+
+def apply(session: Session, events: Iterable[JournalEvent]) -> None:
+    """Agents with a telephone outside ask by a key, in a call that has not ended since."""
+    for event in events:
+        if event.type != "HL_HELP" or not event.is_legs:
+            continue
+        agent, call_id = event.extra.get("agent", ""), event.extra.get("call", "")
+        if not (_LOGIN.fullmatch(agent) and CALL_ID.fullmatch(call_id)):
+            continue
+        call = session.get(Call, call_id, populate_existing=True)
+        if call is not None and call.ended_at is None:
+            ask(session, agent, call_id, event.at)

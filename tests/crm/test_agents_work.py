@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,12 +14,14 @@ from crm.agents import assistance, pauses, rescue
 from crm.agents.assistance import HelpError
 from crm.agents.models import PauseSpell
 from crm.agents.pauses import Standing
+from crm.calls import record
 from crm.cases.models import Case, CaseCall
 from crm.database import Database
 from crm.desk import PauseReason
 from crm.models import Role, User
 from crm.users import UserError
 from tests.agent_console.factories import add_call, call_id
+from tests.journals import Asterisk
 
 NOW = datetime(2026, 5, 4, 5, tzinfo=UTC)  # noon in Thanh Hóa
 
@@ -79,6 +83,48 @@ def test_help_is_asked_for_once_and_taken_by_one(database: Database) -> None:
         with pytest.raises(HelpError):
             assistance.take(session, asked.id, "mai", NOW)
         assert assistance.ask(session, "lan", None, NOW + minutes(9)).id != asked.id
+
+
+def test_of_supervisors_who_take_the_same_call_for_help_at_once_one_has_it(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        asked = assistance.ask(session, "lan", None, NOW).id
+    supervisors = ("huy", "mai", "nam", "truongca")
+    together = threading.Barrier(len(supervisors))
+
+    def takes(who: str) -> str:
+        """Who has it, as far as this supervisor is told."""
+        together.wait()
+        try:
+            with database.transaction() as session:
+                assistance.take(session, asked, who, NOW)
+        except HelpError as error:
+            return error.by
+        return who
+
+    with ThreadPoolExecutor(len(supervisors)) as room:
+        told = set(room.map(takes, supervisors))
+    with database.reading() as session:
+        assert told == {one.taken_by for one in assistance.waiting(session)}
+
+
+def test_an_agent_outside_asks_by_a_key_as_long_as_the_call_goes_on(database: Database) -> None:
+    asterisk = Asterisk()
+    caller, over = asterisk.queued(), asterisk.queued()
+    leg = asterisk.channel("PJSIP/carrier", of=caller)
+    leg.note("HL_HELP", agent="lan", call=caller.id)
+    caller.note("HL_HELP", agent="minh", call=caller.id)  # on no agent's leg
+    asterisk.channel("PJSIP/carrier", of=over).note("HL_HELP", agent="nam", call=over.id)
+    over.end()
+    for _ in range(2):  # the journal may be read again
+        with database.transaction() as session:
+            record.apply(session, asterisk.events)
+            assistance.apply(session, asterisk.events)
+    with database.reading() as session:
+        assert [(one.agent, one.call_id) for one in assistance.waiting(session)] == [
+            ("lan", caller.id)
+        ]
 
 
 def test_a_call_for_life_opens_one_urgent_case_however_often_it_is_pressed(
