@@ -6,11 +6,13 @@ import fcntl
 import json
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _MANIFEST = "manifest.json"
+_UNFINISHED = ".unfinished."
 _NAME = re.compile(r"(digits/)?[a-z0-9][a-z0-9_.-]*")
 
 _Stamp = tuple[int, int]  # size, time of writing in ns
@@ -32,8 +34,12 @@ class Store:
     @classmethod
     @contextmanager
     def open(cls, cache: Path, out: Path) -> Iterator[Store]:
-        """The store, for one process at a time: others wait. Raises OSError."""
-        with _locked(cache), _locked(out):
+        """The store, for one process at a time: others wait. The cache may be other hotlines' too,
+        and is waited for by nobody: what it has under a key is the same. Raises OSError."""
+        with _locked(out):
+            cache.mkdir(parents=True, exist_ok=True)
+            for folder in (cache, out):
+                _clear(folder)
             store = cls(cache, out)
             try:
                 yield store
@@ -112,8 +118,8 @@ def _stamp(path: Path) -> _Stamp:
 
 
 def _write(folder: Path, path: Path, data: bytes) -> None:
-    """Write a file so that it is seen whole or not at all; the folder's lock is held."""
-    unfinished = folder / ".unfinished"
+    """Write a file so that it is seen whole or not at all."""
+    unfinished = folder / f"{_UNFINISHED}{os.getpid()}.{threading.get_ident()}"
     try:
         unfinished.write_bytes(data)
         unfinished.chmod(0o644)
@@ -121,3 +127,11 @@ def _write(folder: Path, path: Path, data: bytes) -> None:
     except OSError:
         unfinished.unlink(missing_ok=True)  # on a full disk every block counts
         raise
+
+
+def _clear(folder: Path) -> None:
+    """Remove what those who are no more have not finished."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        pid = left.name.removeprefix(_UNFINISHED).partition(".")[0]
+        if not (pid.isdigit() and Path("/proc", pid).exists()):
+            left.unlink(missing_ok=True)
