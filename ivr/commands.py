@@ -53,10 +53,7 @@ _BRANCH_ID = re.compile(r"[a-z]{1,16}")
 _OUTSIDE = re.compile(r"[0-9]{3,15}")
 _WHY = re.compile(r"[a-z]{0,16}")
 _TARGET = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}")
-# of an agent: a phone of ours, or that half of a pair leading outside with which the caller speaks
-_CHANNEL = re.compile(
-    r"(?:PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}|Local/0\d{9,10}@hl-mobile-[0-9a-f]{8,16};1)"
-)
+_CHANNEL = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}")
 # app_queue keeps members in AstDB as text with ; and | between
 _REASON = re.compile(r"[^;|^,]{0,40}")
 _REASON_ID = re.compile(r"[a-z_]{1,16}")
@@ -544,7 +541,7 @@ class _Session:
         channel = self.value(call, "SHARED(HL_AGENT)")
         phone = _formed(INTERFACE, interface, "phone")
         if not _CHANNEL.fullmatch(channel) or (
-            channel.rpartition("-")[0] != phone.removesuffix("/n")
+            channel.rpartition("-")[0] != phone
         ):
             raise _RefusedError("this call is not with this phone")
         return channel

@@ -257,21 +257,6 @@ def test_whoever_ends_or_begins_a_pause_takes_the_wrapup_that_is_one_away(
 CALL, AGENT = "th1.b1-1.1", "PJSIP/seat-001-0000002a"
 
 
-def test_with_an_agent_outside_that_half_of_the_pair_is_led_with_which_the_caller_speaks(
-    asterisk: AmiStandIn, commands: Commands
-) -> None:
-    outside, half = "Local/0913000801@hl-mobile/n", "Local/0913000801@hl-mobile-0000002a;1"
-    asterisk.values["SHARED(HL_AGENT)"] = half
-    assert commands.invite(CALL, outside, "seat-002", "minh").done
-    assert asterisk.asked("Redirect")[0]["ExtraChannel"] == half
-    assert commands.listen(CALL, outside, SEAT, "listen", recorded=True).done
-    assert f"HL_SPIED={half}," in asterisk.asked("Originate")[0]["Variable"]
-    other = "Local/0913000802@hl-mobile/n"
-    assert commands.invite(CALL, other, "seat-002", "minh").outcome is Outcome.REFUSED
-    asterisk.values["SHARED(HL_AGENT)"] = half.replace(";1", ";2")  # that to the carrier
-    assert commands.invite(CALL, outside, "seat-002", "minh").outcome is Outcome.REFUSED
-
-
 def test_caller_and_agent_go_into_the_room_at_once(
     asterisk: AmiStandIn, commands: Commands
 ) -> None:

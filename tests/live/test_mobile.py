@@ -13,23 +13,20 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from crm.agents import assistance
 from crm.agents.models import HelpCall
-from crm.models import CallSegment, LiveAgent
+from crm.models import LiveAgent
 from ivr.phone import Call, Phone
 from ivr.phone.audio import has_tone
-from tests.live.people import Console, called, citizen, desk_agent, heard, until_heard
+from tests.live.people import Console, called, citizen, heard, until_heard
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 
 CARRIER = "127.0.0.7"
 STAFF = "02371023"
 MOBILE, OTHER = "0913000801", "0913000802"
-HELPED, LED_ON, IN_NEED = "0912000821", "0912000822", "0912000823"
+HELPED = "0912000821"
 WRAPUP_S = 6
-SERVICE = "0237999115"  # whoever stands in for 115
-AGENT_HZ, CITIZEN_HZ, COLLEAGUE_HZ = 1000, 700, 1500
 BEHIND = ("listener", "console", "scheduler", "tailer")
 
 
@@ -43,7 +40,6 @@ def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with running_hotline(
         tmp_path_factory.mktemp("mobile") / "home", HOTLINE_STAFF_NUMBER=STAFF,
         HOTLINE_TRUNK_SERVER=f"{CARRIER}:{carrier_port}", HOTLINE_WRAPUP_S=str(WRAPUP_S),
-        HOTLINE_EMERGENCY_MEDICAL=SERVICE,
     ) as running:
         yield running
 
@@ -198,25 +194,8 @@ async def taken_outside(
         yield call, rung
 
 
-async def reaches(call: Call, hz: int) -> None:
-    """This tone is heard there from now on."""
-    start = call.heard_length
-    await until(lambda: has_tone(call.heard_since(start), hz), f"{hz} Hz are heard")
-
-
-def call_of_agent(hotline: Hotline, login: str) -> str:
-    with hotline.database.reading() as session:
-        row = session.get(LiveAgent, login)
-        assert row is not None
-        assert row.call_id is not None
-        return row.call_id
-
-
 @pytest.mark.full
-def test_an_agent_outside_calls_others_in_asks_for_help_and_is_listened_to(
-    hotline: Hotline, carrier_port: int
-) -> None:
-    """From the console and by keys on the telephone, which need nothing but Asterisk."""
+def test_an_agent_outside_asks_for_help_by_keys(hotline: Hotline, carrier_port: int) -> None:
     number, pin = new_pin(hotline, "agent1")
 
     async def scenario() -> None:
@@ -227,103 +206,20 @@ def test_an_agent_outside_calls_others_in_asks_for_help_and_is_listened_to(
                 await until_heard(coming, hotline, "agent_login_ok")
                 await coming.hang_up()
             async with taken_outside(hotline, outside, HELPED) as (call, rung):
-                id_ = call_of_agent(hotline, "agent1")
                 start = rung.heard_length
                 await rung.press("*6")
                 await until_heard(rung, hotline, "staff_help", after=start)
+                await until(lambda: helps(hotline), "help is asked for")
                 assert [one.agent for one in helps(hotline)] == ["agent1"]
-                await listened_to(hotline, call, rung)
-                page = await asyncio.to_thread(Console, hotline, "agent1")
-                async with desk_agent(hotline, "agent2", phone_name="desk-02") as desk:
-                    asked = {"act": "invite", "kind": "agent", "to": "agent2"}
-                    await until(lambda: live(hotline, "agent2")[0] == "ready", "a colleague")
-                    answer = await asyncio.to_thread(
-                        page.ask, "POST", f"/agent/calls/{id_}/with", asked)
-                    assert answer["outcome"] == "done"
-                    guest = await desk.incoming(PATIENCE_S)
-                    guest.answer()
-                    guest.play_tone(COLLEAGUE_HZ)
-                    rung.play_tone(AGENT_HZ)
-                    call.play_tone(CITIZEN_HZ)
-                    await reaches(call, COLLEAGUE_HZ)
-                    await reaches(call, AGENT_HZ)
-                    await reaches(rung, CITIZEN_HZ)
-                    await reaches(guest, CITIZEN_HZ)
-                    await rung.hang_up()  # the two go on
-                    start = call.heard_length
-                    await reaches(call, COLLEAGUE_HZ)
-                    await guest.hang_up()
-                    await call.hang_up()
-            async with (
-                taken_outside(hotline, outside, LED_ON) as (call, rung),
-                desk_agent(hotline, "agent2", phone_name="desk-02") as desk,
-            ):
-                await rung.press("*0")
-                assert await rung.ended(PATIENCE_S)
-                taker = await desk.incoming(PATIENCE_S)
-                taker.answer()
-                taker.play_tone(COLLEAGUE_HZ)
-                await reaches(call, COLLEAGUE_HZ)
-                await call.hang_up()
-            async with taken_outside(hotline, outside, IN_NEED) as (call, rung):
-                await rung.press("*5")
-                service = await outside.incoming(PATIENCE_S)
-                assert service.dialled == SERVICE
-                assert await rung.ended(PATIENCE_S)
-                service.answer()
-                service.play_tone(COLLEAGUE_HZ)
-                await reaches(call, COLLEAGUE_HZ)
                 await call.hang_up()
 
     asyncio.run(scenario())
-    calls = {one: hotline.call_of(one) for one in (HELPED, LED_ON, IN_NEED)}
-    assert {one: (of["outcome"], of["branch"]) for one, of in calls.items()} == {
-        HELPED: ("answered", "general"), LED_ON: ("answered", "general"),
-        IN_NEED: ("transferred", "emergency"),
-    }
-    led = ("agent1", "blind", "done")
-    assert parts(hotline, calls[LED_ON]["id"]) == [led, "agent1", "agent2"]
-    assert parts(hotline, calls[IN_NEED]["id"]) == [led, "agent1", None]
     hotline.assert_ledger_complete()
-
-
-async def listened_to(hotline: Hotline, call: Call, rung: Call) -> None:
-    """A supervisor hears both and speaks into the agent's ear alone."""
-    upstairs = await asyncio.to_thread(Console, hotline, "truongca")
-    seat = Phone("127.0.0.1", server=hotline.sip, user="desk-03",
-                 password=hotline.secrets.phones["desk-03"])
-    async with seat:
-        await seat.register()
-        await asyncio.to_thread(
-            upstairs.ask, "POST", "/supervisor/phone", {"kind": "desk", "wanted": "desk-03"})
-        answer = await asyncio.to_thread(
-            upstairs.ask, "POST", "/supervisor/listen", {"agent": "agent1", "how": "whisper"})
-        assert answer["outcome"] == "done"
-        spy = await seat.incoming(PATIENCE_S)
-        spy.answer()
-        rung.play_tone(AGENT_HZ)
-        call.play_tone(CITIZEN_HZ)
-        await reaches(spy, AGENT_HZ)
-        await reaches(spy, CITIZEN_HZ)
-        spy.play_tone(COLLEAGUE_HZ)
-        start = call.heard_length
-        await reaches(rung, COLLEAGUE_HZ)
-        assert not has_tone(call.heard_since(start), COLLEAGUE_HZ)
-        await spy.hang_up()
 
 
 def helps(hotline: Hotline) -> list[HelpCall]:
     with hotline.database.reading() as session:
         return assistance.waiting(session)
-
-
-def parts(hotline: Hotline, call: str) -> list[Any]:
-    """Who led the caller on, then who spoke with them."""
-    with hotline.database.reading() as session:
-        found = session.scalars(select(CallSegment).where(
-            CallSegment.call_id == call).order_by(CallSegment.number)).all()
-    led = [(one.agent, one.how, one.result) for one in found if one.what == "transfer"]
-    return [*led, *(one.agent for one in found if one.what == "talk")]
 
 
 @pytest.mark.full
