@@ -2,6 +2,8 @@
 listens, whispers and barges."""
 
 import asyncio
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,3 +148,31 @@ def test_a_supervisor_listens_whispers_and_barges_from_the_board(
     asyncio.run(scenario())
     moved = hotline.call_of("0912000803")
     assert (moved["outcome"], moved["branch"]) == ("abandoned_queue", "vaccine")
+
+
+@pytest.mark.full
+def test_a_wrap_up_lasts_through_a_reload_and_a_listener_that_is_killed(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912000808") as phone:
+            agent = await signed_in(browser, hotline, "agent1")
+            await take_calls(agent)
+            call = await called(phone)
+            await talks(call, agent, hotline)
+            await asyncio.sleep(2)  # less is no conversation
+            await call.hang_up()
+            over = time.monotonic()
+            body = agent.locator("body")
+            await expect(body).to_have_attribute("data-agent-state", "wrapup")
+            killed = hotline.signal("listener", signal.SIGKILL)
+            await agent.reload()
+            await expect(body).to_have_attribute("data-agent-state", "wrapup")
+            await expect(agent.locator("#state-time")).to_contain_text("còn")
+            await asyncio.to_thread(
+                wait_for, lambda: hotline.pid_of("listener") != killed, "the listener is back")
+            await expect(body).to_have_attribute("data-agent-state", "ready")
+            assert time.monotonic() - over > hotline.settings.wrapup_s - 1
+            await agent.click("#leave")
+
+    asyncio.run(scenario())
