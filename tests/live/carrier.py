@@ -71,6 +71,7 @@ match = {{citizens}}
 
 BUSY, RINGS = "0237000486", "0237000180"  # these two are busy, and ring and ring
 LISTENS = "0237000182"  # and this one keeps what it hears
+TAKES = "0237000183"  # answers, and presses 1 when it has heard who calls
 FULL = "0237000503"  # the first carrier has no way to this one
 
 # A call to the hotline's number goes to whoever registered; any other is answered by an echo.
@@ -83,6 +84,11 @@ exten => {RINGS},1,Ringing()
  same => n,Wait(60)
 exten => {LISTENS},1,Answer()
  same => n,Record({{home}}/heard.wav,0,60,kq)
+exten => {TAKES},1,Set(DB(seen/${{{{EXTEN}}}})=called)
+ same => n,Answer()
+ same => n,Wait(9)
+ same => n,SendDTMF(1)
+ same => n,Echo()
 ; the hotline rings itself: shown is who it says it is, and the call comes in again
 exten => 02371022,1,Set(PAI=${{{{PJSIP_HEADER(read,P-Asserted-Identity)}}}})
  same => n,Set(PAI=${{{{CUT(PAI,@,1)}}}})
@@ -90,6 +96,7 @@ exten => 02371022,1,Set(PAI=${{{{PJSIP_HEADER(read,P-Asserted-Identity)}}}})
  same => n,Progress()
  same => n,Dial({{hotline}},30)
 exten => +842371022,1,Goto(02371022,1)
+exten => +84{TAKES[1:]},1,Goto({TAKES},1)
 exten => {FULL},1,Set(DB(seen/${{{{EXTEN}}}})=tried)
  same => n,{{full}}
 exten => _[+0-9]X.,1,Set(PAI=${{{{PJSIP_HEADER(read,P-Asserted-Identity)}}}})

@@ -12,9 +12,18 @@ import pytest
 
 from crm import models
 from ivr import commands
-from ivr.phone import Call, Phone
-from tests.live.carrier import FULL, PASSWORD, USER, Carrier, Line, lines, running_carrier
-from tests.live.people import until_heard
+from ivr.phone import Call, Phone, audio
+from tests.live.carrier import (
+    FULL,
+    PASSWORD,
+    TAKES,
+    USER,
+    Carrier,
+    Line,
+    lines,
+    running_carrier,
+)
+from tests.live.people import desk_agent, until_heard
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 
 pytestmark = pytest.mark.full  # three Asterisks, and the seconds until a dead carrier is given up
@@ -199,6 +208,48 @@ def test_with_the_first_carrier_dead_calls_go_by_the_second_and_come_back(
     wait_for(lambda: "carrier" in reached(hotline), "the first is there again", 90)
     asyncio.run(needs_help(second, hotline, "+84912000506"))
     assert "<sip:0912000506@" in first.seen(CENTRE).split("#")[1]
+    hotline.assert_ledger_complete()
+
+
+def test_a_call_back_that_was_promised_goes_by_the_second_when_the_first_has_died_meanwhile(
+    hotline: Hotline, first: Carrier, second: Carrier
+) -> None:
+    """Asked for through the first; the place in the queue and the promise outlive it."""
+    async def asks() -> None:
+        async with caller(first, TAKES) as call:
+            await until_heard(call, hotline, "greeting_main")
+            await call.press("0")
+            await until_heard(call, hotline, "queue_connecting")
+            await call.press("1")
+            await until_heard(call, hotline, "callback_use_this_number.2")
+            await call.press("1")
+            await until_heard(call, hotline, "callback_confirmed_no_time")
+            assert await call.ended(PATIENCE_S)
+
+    async def kept() -> None:
+        async with desk_agent(hotline) as seat:
+            rung = await seat.incoming(2 * PATIENCE_S)
+            rung.answer()
+            rung.play_tone(700)  # the citizen's telephone sends back what it hears
+            await asyncio.to_thread(
+                wait_for, lambda: audio.has_tone(rung.heard, 700), "they speak", 2 * PATIENCE_S
+            )
+            await asyncio.sleep(2)  # less is no conversation
+            await rung.hang_up()
+
+    wait_for(lambda: set(reached(hotline)) == {"carrier", "carrier2"}, "both answer", 120)
+    asyncio.run(asks())
+    assert hotline.json("callbacks")[0]["number"] == TAKES
+    first.stop()
+    wait_for(lambda: reached(hotline) == ["carrier2"], "the first is given up", 120)
+    asyncio.run(kept())
+    wait_for(lambda: not hotline.json("callbacks"), "the promise is kept")
+    made = next(one for one in hotline.json("callbacks", "--all") if one["number"] == TAKES)
+    assert made["result"] == "done"
+    assert second.seen(TAKES) == "called"
+    assert first.seen(TAKES) == ""
+    first.start()
+    wait_for(lambda: "carrier" in reached(hotline), "the first is there again", 120)
     hotline.assert_ledger_complete()
 
 
