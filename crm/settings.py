@@ -141,6 +141,15 @@ class Settings:
         "", optional(number(8, 20000)),
         "Channels the carrier gives: a tenth, at least 4, is kept free for calls going out",
     )
+    edge_bind: Address | None = _setting(
+        "", optional(address), "Edge in front of several nodes: its own address (hotline edge)"
+    )
+    edge_nodes: tuple[Address, ...] = _setting(
+        "", listed(address), "Edge: SIP addresses of the nodes, IPV4ADDRESS:PORT"
+    )
+    edge_rate: int = _setting(
+        50, number(1, 1000), "Edge: new calls a second from one of a carrier's addresses, at most"
+    )
     trunk2_match: tuple[str, ...] = _setting(
         "", listed(network), "Second carrier or SBC: addresses its calls may come from"
     )

@@ -25,6 +25,7 @@ from scripts.commands import (
     calls,
     cases,
     drill,
+    edge,
     imports,
     incidents,
     load,
@@ -116,6 +117,7 @@ main.add_command(bench.bench)
 main.add_command(operations.probe)
 main.add_command(operations.install)
 main.add_command(security.firewall)
+main.add_command(edge.edge)
 main.add_command(security.secrets_)
 main.add_command(security.sbom)
 main.add_command(menus.menu_)

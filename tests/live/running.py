@@ -160,7 +160,7 @@ class Hotline:
     @property
     def listener_connected(self) -> bool:
         with self.database.reading() as session:
-            state = session.get(ListenerState, "th1")
+            state = session.get(ListenerState, self.settings.node)
             fresh = state and datetime.now(UTC) - state.seen_at < timedelta(seconds=20)
             return bool(state and fresh and state.connected)
 
@@ -264,7 +264,7 @@ class Hotline:
 
     def ledger(self) -> ledger.Ledger:
         with self.database.reading() as session:
-            return ledger.check(session, self.home / "journal", "th1")
+            return ledger.check(session, self.home / "journal", self.settings.node)
 
     def assert_ledger_complete(self) -> None:
         """Every call of the journal has exactly one outcome."""
