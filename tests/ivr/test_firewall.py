@@ -31,6 +31,7 @@ found = selectors.DefaultSelector()
 for port in (%(udp)s):
     one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     one.bind(("0.0.0.0", port))
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # else 256 lie in it, no more
     found.register(one, selectors.EVENT_READ, "datagram")
 for port in (%(tcp)s):
     found.register(socket.create_server(("0.0.0.0", port)), selectors.EVENT_READ, "server")
@@ -58,6 +59,7 @@ for line in sys.stdin:
     elif kind == "udp":
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
             one.bind((own, 0))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             one.settimeout(0.4)
             for _ in range(int(count)):
                 one.sendto(b"OPTIONS", ("{HOTLINE}", int(port)))
