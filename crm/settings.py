@@ -62,6 +62,12 @@ PROJECT = Path(__file__).resolve().parent.parent  # of an installed package: its
 SOURCE_DEFAULT = "default"
 
 
+_BY_MAIL = "enter the addresses on the page Reports by e-mail (/reports/by-mail)"
+RETIRED = {  # names that files of earlier versions may have, and what is done instead
+    "service_daily_recipients": _BY_MAIL, "service_weekly_recipients": _BY_MAIL,
+}
+
+
 class SettingsError(HotlineError):
     """A setting is unknown or has a value that cannot be used. The message is for the operator."""
 
@@ -774,6 +780,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     file = Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml")
     entries = _read_file(file, required="HOTLINE_CONFIG" in environ)
     known = {item.name for item in _fields()}
+    for name in entries.keys() & RETIRED.keys():
+        entries.pop(name)  # a newer version of the hotline starts all the same; see `retired`
     if unknown := sorted(set(entries) - known):
         raise SettingsError(f"{file}: unknown setting {', '.join(unknown)}")
     if "home" in entries:
@@ -812,6 +820,15 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Variables named HOTLINE_... that are no setting: misspelt, or of another version."""
     known = {f"HOTLINE_{item.name.upper()}" for item in _fields()} | _NOT_SETTINGS
     return sorted(name for name in environ if name.startswith("HOTLINE_") and name not in known)
+
+
+def retired(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What was a setting once and still stands in the file: a sentence for each."""
+    home = place(environ.get("HOTLINE_HOME", str(_usual_home(PROJECT))))
+    file = Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml")
+    entries = _read_file(file, required=False)
+    return [f"{file}: {name} is no setting any more: {RETIRED[name]}"
+            for name in sorted(entries.keys() & RETIRED.keys())]
 
 
 def _fields() -> list[Any]:

@@ -78,6 +78,8 @@ def main(context: click.Context) -> None:
     configure_logging()
     context.obj = configuration.load()
     areas.use(context.obj.home)
+    for sentence in configuration.retired():
+        click.echo(f"hotline: {sentence}", err=True)
     for name in configuration.unknown_variables():
         click.echo(f"hotline: {name} is no setting (see hotline settings): ignored", err=True)
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from crm.setting_values import Address
-from crm.settings import PROJECT, Settings, SettingsError, described, load, unknown_variables
+from crm.settings import (
+    PROJECT,
+    Settings,
+    SettingsError,
+    described,
+    load,
+    retired,
+    unknown_variables,
+)
 
 
 def written(home: Path, text: str) -> dict[str, str]:
@@ -54,6 +62,15 @@ def test_a_variable_that_is_no_setting_is_named(tmp_path: Path) -> None:
     environ = {**written(tmp_path, ""), "HOTLINE_CAPASITY": "9", "HOTLINE_PYTHON": "python3.12"}
     assert load(environ).capacity == 1000
     assert unknown_variables(environ) == ["HOTLINE_CAPASITY"]
+
+
+def test_a_setting_of_an_earlier_version_stops_no_start_and_is_named(tmp_path: Path) -> None:
+    environ = written(tmp_path, 'node = "th2"\nservice_daily_recipients = ["ca@example.vn"]\n')
+    assert load(environ).node == "th2"
+    assert retired(environ) == [
+        f"{tmp_path / 'hotline.toml'}: service_daily_recipients is no setting any more: enter the "
+        "addresses on the page Reports by e-mail (/reports/by-mail)"
+    ]
 
 
 def test_an_empty_variable_switches_an_optional_setting_off(tmp_path: Path) -> None:
