@@ -217,6 +217,27 @@ def test_after_a_case_was_opened_by_keys_the_note_goes_on_where_it_ended(
     expect(page.locator("#note")).to_have_value("Hết gạo, ba ngày")
 
 
+def test_what_is_typed_before_the_new_case_is_there_stands_in_it(
+    page: Page, sqlite: Database
+) -> None:
+    sign_in(page, "lan")
+    put_live_call(sqlite, 2, state="talking", agent="lan")
+    expect(page.locator("#caller")).to_have_text("0912345678")
+    asked: list[Route] = []
+
+    def hold(route: Route) -> None:  # a slow network
+        asked.append(route)
+
+    page.route("**/cases/new?*", hold)
+    page.keyboard.press("F1")
+    page.keyboard.type("Bốn hộ")
+    expect(page.locator("#case-box textarea")).to_have_value("Bốn hộ")
+    asked[0].continue_()
+    expect(page.locator("#case-box [name=summary]")).to_have_value("Bốn hộ")
+    page.keyboard.type(" hết gạo")
+    expect(page.locator("#case-box [name=summary]")).to_have_value("Bốn hộ hết gạo")
+
+
 def test_a_second_tab_leaves_the_phone_to_the_first(page: Page) -> None:
     sign_in(page, "lan")
     page.click("#sign-in")

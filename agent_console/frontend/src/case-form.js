@@ -40,8 +40,12 @@ export class CaseForm extends EventTarget {
     this.#key = `hotline.case.${given.login}.${call.id}`;
     const about = new URLSearchParams({ panel: "yes", call: call.id ?? "", caller: call.caller ?? "" });
     this.#say(t("Sending…"));
-    element("case-box").replaceChildren();
+    // whoever types before the form is there writes what the citizen says
+    const early = Object.assign(make("textarea"), { rows: 5, maxLength: 8000, value: this.#kept().summary ?? "" });
+    early.setAttribute("aria-labelledby", "case-title");
+    element("case-box").replaceChildren(early);
     element("case-dialog").showModal();
+    early.focus();
     const answer = await fetch(`/cases/new?${about}`).catch(() => null);
     if (!answer?.ok || answer.redirected) return this.#say(t("The console server does not answer."));
     this.#draw(await answer.text());
@@ -62,17 +66,26 @@ export class CaseForm extends EventTarget {
   #draw(text) {
     this.#private(false); // a field that is taken away may not say so itself
     element("case-box").innerHTML = text;
-    const kept = JSON.parse(localStorage.getItem(this.#key) ?? "null");
     const form = element("case-box").querySelector("form");
-    for (const [name, value] of Object.entries(kept ?? {})) {
+    for (const [name, value] of Object.entries(this.#kept())) {
       const field = form.elements[name];
       if (field) field.value = value;
     }
-    form.elements.summary.focus();
+    const { summary } = form.elements;
+    summary.focus();
+    summary.setSelectionRange(summary.value.length, summary.value.length);
+  }
+
+  #kept() {
+    return JSON.parse(localStorage.getItem(this.#key) ?? "{}");
   }
 
   #keep() {
     const form = element("case-box").querySelector("form");
+    if (!form) {
+      const summary = element("case-box").querySelector("textarea").value;
+      return localStorage.setItem(this.#key, JSON.stringify({ ...this.#kept(), summary }));
+    }
     const typed = [...new FormData(form)].filter(([name]) => !["csrf_token", "call", "panel"].includes(name));
     localStorage.setItem(this.#key, JSON.stringify(Object.fromEntries(typed)));
   }
