@@ -565,6 +565,7 @@ def test_a_note_says_what_its_result_lacks_and_a_pause_counts_down(
     page.locator(f"[data-open-call='{call}']").click()
     page.locator("[data-result=case]").click()
     page.click("#finish")
+    expect(page.locator("#note-state")).to_have_attribute("data-saved", "true")  # and it stands yet
     expect(page.locator("#note-state")).to_have_text("Kết quả này cần mã phản ánh.")
     page.fill("#note-case", "12345678")  # nobody's: the server says so
     page.click("#finish")

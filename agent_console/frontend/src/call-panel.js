@@ -16,6 +16,7 @@ export class CallPanel extends EventTarget {
   #key = `hotline.call.${given.login}`;
   #call = null; // {id, caller, branch, path, phase, at}: phase ringing | answering | talking | ended | past
   #offered = given.offered; // results that may be noted, as the server told last
+  #lacks = ""; // what the chosen result still needs, told at "finish" until something is changed
   #known = null; // id of the call that the server told about
 
   constructor(phone) {
@@ -147,6 +148,7 @@ export class CallPanel extends EventTarget {
     if (call) localStorage.setItem(this.#key, JSON.stringify(call));
     else localStorage.removeItem(this.#key);
     if (other) {
+      this.#lacks = "";
       this.#known = null;
       this.#showKeypad(false);
       this.#drawEarlier([]);
@@ -231,6 +233,7 @@ export class CallPanel extends EventTarget {
   }
 
   #edit(change) {
+    this.#lacks = "";
     if (this.#call?.id) this.#notes.edit(this.#call.id, change);
   }
 
@@ -238,7 +241,8 @@ export class CallPanel extends EventTarget {
     const id = this.#call.id;
     const note = this.#notes.get(id);
     const missing = this.#missing(note);
-    if (missing) return void (element("note-state").textContent = missing);
+    this.#lacks = missing;
+    if (missing) return this.#drawNoteState();
     this.#notes.edit(id, { done: true });
     this.#notes.flush().then(() => this.#loadOwnCalls(id));
     this.#show(null);
@@ -284,9 +288,9 @@ export class CallPanel extends EventTarget {
   #drawNoteState() {
     const note = this.#call?.id ? this.#notes.get(this.#call.id) : null;
     const state = element("note-state");
-    if (!note || (note.edits === 0 && !note.problem)) state.textContent = "";
+    if (!note || (note.edits === 0 && !note.problem)) state.textContent = this.#lacks;
     else if (note.refused) state.textContent = t("The server does not accept this note. Please copy it and tell the administrator.");
-    else if (note.problem) state.textContent = note.problem;
+    else if (this.#lacks || note.problem) state.textContent = this.#lacks || note.problem;
     else if (note.saved < note.edits) state.textContent = t("Kept in this browser, being sent…");
     else state.textContent = t("Saved.");
     state.dataset.saved = String(Boolean(note) && note.saved >= note.edits);
