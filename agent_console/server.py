@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,8 +30,10 @@ STOP_S = 2  # and about a second for the processes to end
 
 
 def settle() -> None:
-    """Leave what is there for good out of each later look for garbage: a full one takes 150 ms
-    otherwise, which pages that make many objects would wait for."""
+    """Have at hand what commands do without and pages need, and leave what is there for good out
+    of each later look for garbage: either would let somebody wait for 150 ms and more."""
+    for library in ("fpdf", "numpy", "openpyxl"):
+        import_module(library)
     gc.collect()
     gc.freeze()
 

@@ -58,10 +58,12 @@ def of_day(
     if not there:
         return None
     reckoned = _basis(session, settings, branch, day, calls)
+    midnight = begin(day)
+    arrivals = [(one.at - midnight).total_seconds() for one in calls]
     runs = [
         simulation.run(
-            _callers(calls, reckoned.patience_s, day, run), _staff(there), reckoned.within_s,
-            AT_ONCE_S,
+            _callers(calls, arrivals, reckoned.patience_s, day, run), _staff(there),
+            reckoned.within_s, AT_ONCE_S,
         )
         for run in range(RUNS)
     ]
@@ -100,7 +102,8 @@ def _basis(
 
 
 def _callers(
-    calls: Sequence[Queued], patience_s: float | None, day: date, run: int
+    calls: Sequence[Queued], arrivals: Sequence[float], patience_s: float | None, day: date,
+    run: int,
 ) -> list[Caller]:
     import numpy as np
 
@@ -108,13 +111,10 @@ def _callers(
     talks = [one.handled_ms / 1000 for one in calls if one.answered]
     others = chance.integers(len(talks), size=number).tolist()
     longer = chance.exponential(patience_s, number).tolist() if patience_s else [math.inf] * number
-    midnight = begin(day)
     return [
-        Caller((one.at - midnight).total_seconds(), one.handled_ms / 1000,
-               one.waited_ms / 1000 + longer[place])
-        if one.answered else
-        Caller((one.at - midnight).total_seconds(), talks[others[place]], one.waited_ms / 1000)
-        for place, one in enumerate(calls)
+        Caller(at, one.handled_ms / 1000, one.waited_ms / 1000 + more) if one.answered else
+        Caller(at, talks[other], one.waited_ms / 1000)
+        for one, at, other, more in zip(calls, arrivals, others, longer, strict=True)
     ]
 
 

@@ -82,12 +82,15 @@ def run(
 
     for now, kind, value in [*events, (math.inf, _STAFF, 0)]:
         while talks and talks[0] <= now:  # agents become free before callers come
-            served(heapq.heappop(talks))
+            ended = heapq.heappop(talks)
+            if queue:
+                served(ended)
         if kind == _STAFF:
             agents = value
         else:
             queue.append(known[value])
-        served(now)
+        if queue:
+            served(now)
     for one in queue:
         gave_up(one)
     return Came(len(known), answered, in_time, gave_up_at_once, waited)
