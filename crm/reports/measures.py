@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -295,6 +296,7 @@ def _read(rows: Iterable[Any], keys: int, names: tuple[str, ...]) -> dict[Any, M
     }
 
 
+@lru_cache(maxsize=16)  # 48 comparisons take longer to write down than to make
 def _slot(column: Any, since: datetime, until: datetime) -> Any:
     """How many half-hours since `since` a time is, in words that both databases know."""
     number = (until - since) // SLOT

@@ -25,7 +25,7 @@ from crm.staffing.history import AT_ONCE_MS, SLOT_S, SLOTS, Queued
 from crm.staffing.plan import AT_ONCE_S, Basis
 from crm.staffing.simulation import Caller, Came
 
-RUNS = 15
+RUNS = 9
 FEWEST = 30  # calls: a day of fewer tells nothing
 
 
