@@ -26,7 +26,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, inspect
 
-from crm import backup_note, field_keys, secrets
+from crm import field_keys, safeguards, secrets
 from crm.calls.rows import iso
 from crm.database import Database
 from crm.errors import HotlineError
@@ -90,7 +90,7 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
                 os.fsync(out.fileno())
         note_erased(settings, folder)
         draft.replace(target)
-        backup_note.write(settings.home, target, now)
+        safeguards.note_backup(settings.home, target, now)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise BackupError(f"no backup was made: {error}") from error

@@ -5,7 +5,7 @@ second hotline is brought up beside the real one, whose carrier is a telephone o
 nobody outside is rung. Everything behind its Asterisk stands still, as when console, database and
 office have lost their network. An agent signs in by keypad from a mobile, citizens call and are
 answered there; then no agent is left, and the telephone on duty rings. At last all goes on, and the
-ledger must be complete.
+ledger must be complete. When it was held, and what failed, is noted for the doctor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from crm import backup_note, keypad, secrets, users
+from crm import keypad, safeguards, secrets, users
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import Role, User
@@ -80,10 +80,14 @@ def hold(settings: Settings, callers: int, by: str, tell: Tell) -> list[Step]:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         _rehearse(settings, folder, callers, done)
+    except HotlineError as error:
+        safeguards.note_drill(settings.home, [str(error)], datetime.now(UTC))
+        raise
     finally:
         beside.stop(folder, "the drill")
         shutil.rmtree(folder, ignore_errors=True)
     failed = [step.name for step in steps if not step.ok]
+    safeguards.note_drill(settings.home, failed, datetime.now(UTC))
     audit.info("drill of the site's loss by=%s: %s", by, f"failed: {failed}" if failed else "ok")
     return steps
 
@@ -108,7 +112,7 @@ def _prepared(settings: Settings) -> Iterator[Step]:
 def _comes_back(settings: Settings) -> Step:
     """The newest backup, in a folder that is deleted at once."""
     began = time.monotonic()
-    noted = backup_note.read(settings.home)
+    noted = safeguards.last_backup(settings.home)
     if noted is None:
         return Step("backup", False, "none was made: hotline backup make FOLDER")
     made_at, file = noted

@@ -35,6 +35,7 @@ EXAMINATIONS: Mapping[str, Examination] = {
     "files": records.files,
     "recordings": records.recordings,
     "backup": records.backup,
+    "site": records.site,
     "accounts": accounts.first,
     "disk": machine.disk,
     "clock": machine.clock,

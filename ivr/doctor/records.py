@@ -1,4 +1,4 @@
-"""What is written down: journal, database, notices, files, backups."""
+"""What is written down: journal, database, notices, files, backups, drills."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import backup_note
+from crm import safeguards
 from crm.cases import attachments
 from crm.database import Database, DatabaseError
 from crm.models import JournalPosition, ListenerState
@@ -18,6 +18,7 @@ from ivr import provision
 from ivr.doctor.check import FAILURE, OK, WARNING, Check, Patient
 
 LAG = timedelta(seconds=30)
+SITE_DRILL_AGE = timedelta(days=183)  # twice a year, as docs/site-loss.md says
 WRITTEN_S = 5  # a channel older than that stands in the journal
 _NO_DATABASE = (DatabaseError, SQLAlchemyError)
 
@@ -193,9 +194,9 @@ def _backup(patient: Patient) -> Check:
     days = patient.settings.backup_days
     cure = "hotline backup make FOLDER, daily by a timer, to another disk; try a restore"
     try:
-        last = backup_note.read(patient.settings.home)
-    except (OSError, ValueError, KeyError) as error:
-        return Check("backup", FAILURE, f"{backup_note.FILE} cannot be read: {error}", cure)
+        last = safeguards.last_backup(patient.settings.home)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Check("backup", FAILURE, f"{safeguards.BACKUP} cannot be read: {error}", cure)
     if last is None:
         return Check("backup", patient.late(), "none was ever made", cure)
     at, file = last
@@ -208,3 +209,31 @@ def _backup(patient: Patient) -> Check:
     if file.parent.is_dir() and not file.exists():  # another disk need not be there all the time
         return Check("backup", FAILURE, f"{file} is gone", cure)
     return Check("backup", OK, f"the last one is of {at:%Y-%m-%d %H:%M} UTC")
+
+
+def site(patient: Patient) -> Iterator[Check]:
+    yield _site(patient)
+
+
+def _site(patient: Patient) -> Check:
+    """`hotline drill` notes when the loss of the site was rehearsed last, and what failed."""
+    cure = "hotline drill, twice a year, as docs/site-loss.md says"
+    try:
+        last = safeguards.last_drill(patient.settings.home)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Check("site", FAILURE, f"{safeguards.DRILL} cannot be read: {error}", cure)
+    if last is None:
+        return Check("site", patient.late(), "the loss of the site was never rehearsed", cure)
+    at, failed = last
+    age = datetime.now(UTC) - at
+    if failed:
+        return Check(
+            "site", patient.late(), f"the drill of {at:%Y-%m-%d} failed: {', '.join(failed)}",
+            "put it right, then hotline drill again",
+        )
+    if age > SITE_DRILL_AGE:
+        return Check(
+            "site", patient.late(),
+            f"the last drill was {age.days} days ago ({SITE_DRILL_AGE.days} are allowed)", cure,
+        )
+    return Check("site", OK, f"its loss was rehearsed on {at:%Y-%m-%d}")

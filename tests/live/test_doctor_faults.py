@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
-from crm import backup_note, first_accounts, users
+from crm import first_accounts, safeguards, users
 from crm import settings as configuration
 from crm.branches import SERVICES
 from crm.calls import emergency
@@ -88,7 +88,8 @@ def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
         (running.home / first_accounts.FILE).unlink()
         made = running.home.parent / "hotline.backup"
         made.touch()
-        backup_note.write(running.home, made, now)
+        safeguards.note_backup(running.home, made, now)
+        safeguards.note_drill(running.home, [], now)
         yield running
 
 
@@ -372,9 +373,9 @@ def _(hotline: Hotline) -> Iterator[Fault]:
 
 @contextmanager
 def last_backup(hotline: Hotline, file: Path, at: datetime) -> Iterator[None]:
-    noted = hotline.home / backup_note.FILE
+    noted = hotline.home / safeguards.BACKUP
     before = noted.read_text(encoding="utf-8")
-    backup_note.write(hotline.home, file, at)
+    safeguards.note_backup(hotline.home, file, at)
     yield
     noted.write_text(before, encoding="utf-8")
 
@@ -394,8 +395,44 @@ def _(hotline: Hotline) -> Iterator[Fault]:
 @breaks("backup: none")
 def _(hotline: Hotline) -> Iterator[Fault]:
     with last_backup(hotline, hotline.home, datetime.now(UTC)):
-        (hotline.home / backup_note.FILE).unlink()
+        (hotline.home / safeguards.BACKUP).unlink()
         yield Fault("none was ever made")
+
+
+@contextmanager
+def last_drill(hotline: Hotline) -> Iterator[None]:
+    noted = hotline.home / safeguards.DRILL
+    before = noted.read_text(encoding="utf-8")
+    yield
+    noted.write_text(before, encoding="utf-8")
+
+
+@breaks("site: long ago")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with last_drill(hotline):
+        safeguards.note_drill(hotline.home, [], datetime.now(UTC) - timedelta(days=190))
+        yield Fault("the last drill was 190 days ago (183 are allowed)")
+
+
+@breaks("site: failed")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with last_drill(hotline):
+        safeguards.note_drill(hotline.home, ["PINs", "duty phone"], datetime.now(UTC))
+        yield Fault("failed: PINs, duty phone")
+
+
+@breaks("site: never")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with last_drill(hotline):
+        (hotline.home / safeguards.DRILL).unlink()
+        yield Fault("was never rehearsed")
+
+
+@breaks("site: a damaged note")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with last_drill(hotline):
+        (hotline.home / safeguards.DRILL).write_text("[]", encoding="utf-8")
+        yield Fault("drill.json cannot be read")
 
 
 @breaks("accounts: the first password")
@@ -480,7 +517,9 @@ def test_each_fault_is_named_with_its_cure(hotline: Hotline, name: str) -> None:
     assert all(one.cure for one in named)
 
 
-@pytest.mark.parametrize("name", ["accounts: the first password", "backup: none", "voice"])
+@pytest.mark.parametrize(
+    "name", ["accounts: the first password", "backup: none", "site: never", "voice"]
+)
 def test_what_is_a_warning_in_trial_is_a_failure_in_production(hotline: Hotline, name: str) -> None:
     check = name.partition(":")[0]
     with FAULTS[name](hotline) as fault:

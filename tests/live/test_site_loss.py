@@ -4,11 +4,13 @@ answered on their mobiles. The drill that rehearses it says what is missing."""
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -209,12 +211,19 @@ def test_with_the_console_s_network_cut_at_load_calls_are_answered_on_mobiles(
           f"the last after {max(wait for _, wait in told):.0f} s")
 
 
+def found_by_the_doctor(hotline: Hotline) -> tuple[str, str]:
+    """How the site's check stands, and what failed."""
+    [check] = json.loads(hotline.run("doctor", "--only", "site", "--json").stdout)["checks"]
+    return check["status"], check["detail"].partition(f"{datetime.now(UTC):%Y-%m-%d} ")[2]
+
+
 def test_the_drill_names_what_is_missing_and_passes_with_all_there(
     hotline: Hotline, tmp_path: Path
 ) -> None:
     before = hotline.json("drill", "--callers", "2")
     found = {step["name"]: (step["ok"], step["detail"]) for step in before}
     assert {name for name, (ok, _) in found.items() if not ok} == {"duty phones", "backup"}
+    assert found_by_the_doctor(hotline) == ("warning", "failed: duty phones, backup")
     assert hotline.run("backup", "make", str(tmp_path)).returncode == 0
     new_pin(hotline, "agent1")
     hotline.environment["HOTLINE_DUTY_PHONES"] = "0913000903"
@@ -224,4 +233,5 @@ def test_the_drill_names_what_is_missing_and_passes_with_all_there(
     assert "2 of 2 spoke with the mobile" in done.stdout
     assert "a caller spoke with the telephone on duty" in done.stdout
     assert not (hotline.home / "drill").exists()
+    assert found_by_the_doctor(hotline)[0] == "ok"
     assert hotline.run("ledger").returncode == 0
