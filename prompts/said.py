@@ -12,6 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,9 +55,10 @@ class Said:
         self, texts: Iterable[str], voice: Voice, as_read: Callable[[str], str],
         rest: Callable[[float], bool] = lambda seconds: False,
     ) -> dict[str, str]:
-        """Make what is not there, and remove what none of `texts` asks for. `as_read` writes words
-        as the voice must read them. After each it rests as long as it took, callers come first;
-        `rest(seconds)` returns True when the work shall end: `threading.Event().wait` fits.
+        """Make what is not there, and remove what none of `texts` asks for, from the cache too: it
+        may be about a person. `as_read` writes words as the voice must read them. After each it
+        rests as long as it took, callers come first; `rest(seconds)` returns True when the work
+        shall end: `threading.Event().wait` fits.
 
         Returns why a text could not be made; those are tried again with the next call.
         """
@@ -75,7 +77,7 @@ class Said:
             if rest(time.monotonic() - begun):
                 return failed
         with Store.open(self._cache, self._folder) as store:
-            store.keep_only(wanted)
+            store.keep_only(wanted, and_cached=True)
         return failed
 
     def add(self, text: str, voice: Voice, as_read: Callable[[str], str]) -> str:
@@ -108,7 +110,8 @@ class Said:
         with Store.open(self._cache, self._folder) as store:
             for name in lacking:
                 if store.has(_key(name)):
-                    store.publish(name, _key(name))
+                    with suppress(FileNotFoundError):  # another hotline has forgotten it just now
+                        store.publish(name, _key(name))
 
 
 def speakable(text: str) -> str:

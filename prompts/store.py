@@ -62,10 +62,13 @@ class Store:
         self._published[name] = (key, _stamp(path))
         self._changed = True
 
-    def keep_only(self, names: Iterable[str]) -> int:
-        """Remove what was published under other names; say how many files that were."""
+    def keep_only(self, names: Iterable[str], *, and_cached: bool = False) -> int:
+        """Remove what was published under other names, from the cache too where nothing of it may
+        stay; say how many files that were."""
         gone = self._published.keys() - set(names)
         for name in gone:
+            if and_cached:  # first: whoever dies here does it again
+                self._cached(self._published[name][0]).unlink(missing_ok=True)
             (self._out / f"{name}.alaw").unlink(missing_ok=True)
             del self._published[name]
             self._changed = True

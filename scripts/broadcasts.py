@@ -1,12 +1,14 @@
 """The workers that send broadcasts, woken by jobs in our own database (huey, without a broker).
 
 A job says no more than "look at broadcast N". The scheduler writes some every few seconds while
-there is anything to do, so a lost job, or the loss of all, loses nothing.
+there is anything to do, so a lost job, or the loss of all, loses nothing; nor does a database that
+is away for a while.
 """
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -14,10 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from huey import PostgresHuey, SqliteHuey  # type: ignore[import-untyped]
 from huey.consumer import Consumer  # type: ignore[import-untyped]
+from sqlalchemy import exc
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from crm import secrets
 from crm.broadcasts import sending
@@ -35,24 +38,92 @@ NAME = "broadcasts"
 SLICE_S = 10.0  # a job ends after that: another broadcast may wait
 WAITING_JOBS = 8
 ATTEND_S = 5.0
+AGAIN_S = 1.0
+# as huey and as SQLAlchemy say that the database is away, or has no time
+AWAY = (
+    sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError,
+    exc.OperationalError, exc.InterfaceError, exc.TimeoutError,
+)
+
+
+class Outage:
+    """The database's absence, told once however many threads find it, and its end, told once."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
+        self._lock = threading.Lock()
+        self._lasts = False
+
+    def noticed(self, error: Exception) -> None:
+        with self._lock:
+            told, self._lasts = self._lasts, True
+        if not told:
+            log.error("broadcasts wait: %s",
+                      str(getattr(error, "orig", None) or error).split("\n")[0])
+
+    def wait(self) -> None:
+        """A moment, before the database is asked again."""
+        self._stop.wait(AGAIN_S)
+
+    def over(self) -> None:
+        with self._lock:
+            told, self._lasts = self._lasts, False
+        if told:
+            log.info("broadcasts go on")
+
+
+class _Jobs:
+    """huey, which would log a page for each try of each thread while the database is away."""
+
+    outage: Outage
+
+    def dequeue(self) -> Any:
+        try:
+            job = super().dequeue()  # type: ignore[misc]
+        except AWAY as error:
+            self.outage.noticed(error)
+            self.outage.wait()
+            return None
+        self.outage.over()
+        return job
+
+    def execute(self, job: Any, timestamp: datetime | None = None) -> None:
+        try:
+            super().execute(job, timestamp)  # type: ignore[misc]
+        except AWAY as error:
+            self.outage.noticed(error)
+
+    def read_schedule(self, timestamp: datetime | None = None) -> list[Any]:
+        """No job is ever put off."""
+        return []
+
+
+class _SqliteJobs(_Jobs, SqliteHuey):  # type: ignore[misc]
+    pass
+
+
+class _PostgresJobs(_Jobs, PostgresHuey):  # type: ignore[misc]
+    pass
 
 
 class Wakes:
     """The jobs, which are kept in the database's own tables (migration 0023)."""
 
     def __init__(
-        self, settings: Settings, work: Callable[[int], None] | None = None
+        self, settings: Settings, work: Callable[[int], None] | None = None,
+        outage: Outage | None = None,
     ) -> None:
         """`work` does a job; without it jobs can only be written."""
         url = make_url(settings.database_url)
         if url.get_backend_name() == "sqlite":
-            self.huey: Any = SqliteHuey(
+            self.huey: Any = _SqliteJobs(
                 NAME, results=False, filename=url.database, timeout=15, journal_mode=None,
                 create_tables=False,
             )
         else:
             plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-            self.huey = PostgresHuey(NAME, results=False, dsn=plain, create_tables=False)
+            self.huey = _PostgresJobs(NAME, results=False, dsn=plain, create_tables=False)
+        self.huey.outage = outage or Outage()
         self._send = self.huey.task(name="send")(work or _elsewhere)
 
     def wake(self, broadcast_id: int) -> None:
@@ -72,12 +143,13 @@ class Workers:
     """Sends what is due of a broadcast; any number of threads, processes and nodes may."""
 
     def __init__(
-        self, settings: Settings, database: Database, stop: threading.Event,
+        self, settings: Settings, database: Database, stop: threading.Event, outage: Outage,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._database = database
         self._stop = stop
+        self._outage = outage
         self._clock = clock
         self._said = Said(provision.sounds(settings.home), settings.cache)
         self._smpp = routes.smpp_link(settings, database, clock)
@@ -93,10 +165,15 @@ class Workers:
         """Send until nothing may go now, or the slice is over."""
         until = time.monotonic() + SLICE_S
         while not self._stop.is_set() and time.monotonic() < until:
-            if not sending.turn(
-                self._database, self._settings, self._routes, self._executor, self._clock,
-                broadcast_id,
-            ):
+            try:
+                more = sending.turn(
+                    self._database, self._settings, self._routes, self._executor, self._clock,
+                    broadcast_id,
+                )
+            except AWAY as error:
+                self._outage.noticed(error)
+                return  # the next job goes on
+            if not more:
                 return
 
     def attend(self) -> None:
@@ -134,8 +211,9 @@ class Workers:
 def main(settings: Settings, stop: threading.Event) -> None:
     """Send broadcasts until told to stop."""
     database = Database.of(settings, pool_size=settings.broadcast_workers + 2)
-    workers = Workers(settings, database, stop)
-    wakes = Wakes(settings, workers.work)
+    outage = Outage(stop)
+    workers = Workers(settings, database, stop, outage)
+    wakes = Wakes(settings, workers.work, outage)
     logging.getLogger("huey").setLevel(logging.WARNING)
     consumer = _Consumer(
         wakes.huey, workers=settings.broadcast_workers, periodic=False, max_delay=1.0,
@@ -146,8 +224,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
     while not stop.wait(ATTEND_S):
         try:
             workers.attend()
-        except SQLAlchemyError as error:
-            log.error("the database does not answer: %s", type(error).__name__)
+        except AWAY as error:
+            outage.noticed(error)
         consumer.check_worker_health()
     consumer.stop(graceful=True)
     workers.close()

@@ -39,6 +39,20 @@ def test_a_text_becomes_sound_once_and_goes_when_nobody_wants_it(tmp_path: Path)
     assert said.sound_of(ANSWER + " ") is None  # another text
 
 
+def test_of_a_forgotten_text_nothing_stays_and_of_others_all(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    said, other = Said(tmp_path / "sounds", cache), Said(tmp_path / "other", cache)
+    for one in (said, other):
+        one.make(["Sở Y tế", ANSWER], EspeakVoice(), plain)
+    said.make(["Sở Y tế"], Mute(), plain)
+    assert [file.stem for file in (cache / "prompts").glob("*.alaw")] == [
+        f"said-{str(said.sound_of('Sở Y tế')).rpartition('/')[2]}"
+    ]
+    assert other.sound_of(ANSWER) is not None  # it has not forgotten it, and keeps its own
+    assert said.make([ANSWER], EspeakVoice(), plain) == {}
+    assert said.sound_of(ANSWER) is not None
+
+
 def test_what_the_cache_has_is_spoken_by_nobody_again(tmp_path: Path) -> None:
     Said(tmp_path / "sounds", tmp_path / "cache").make(["Sở Y tế", ANSWER], EspeakVoice(), plain)
     other = Said(tmp_path / "other", tmp_path / "cache")

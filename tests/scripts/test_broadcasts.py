@@ -6,6 +6,7 @@ The stand-in is a local server written from public descriptions: no provider has
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -19,7 +20,9 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from crm.broadcasts import life, sending
 from crm.broadcasts.errors import BroadcastError
@@ -29,9 +32,12 @@ from crm.notices import optout, receipts
 from crm.notices.models import State
 from crm.notices.receipts import Receipt, Taken
 from crm.settings import PROJECT, Settings
+from scripts import broadcasts
 from scripts.broadcasts import Wakes
 from tests.crm.broadcasts import factory
 from tests.crm.broadcasts.factory import notices, stage_of
+from tests.databases import Databases
+from tests.live.running import wait_for
 
 MANY = [2_500, pytest.param(10_000, marks=pytest.mark.full)]
 PATIENCE_S = 240
@@ -218,6 +224,60 @@ def test_thousands_paused_killed_and_resumed(
             report = Receipt("gateway", f"m{sent}", True, "", sent)
             assert receipts.take(session, report, datetime.now(UTC)) is Taken.NOTED
     assert len(notices(database, id_, State.DELIVERED)) == len(unknown & set(gateway.taken))
+
+
+@contextmanager
+def away(database: Database) -> Iterator[None]:
+    """The server ends every connection, and takes none, but the tests' own to another database."""
+    with psycopg.connect(database.url.set(
+        drivername="postgresql", database="postgres"
+    ).render_as_string(hide_password=False), autocommit=True) as server:
+        name = sql.Identifier(str(database.url.database))
+        server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            [database.url.database],
+        )
+        try:
+            yield
+        finally:
+            server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+
+
+def test_a_database_that_is_away_is_told_once_and_its_return_once(
+    databases: Databases, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO)
+    stop, tried, connect = threading.Event(), [], psycopg.connect
+
+    def counted(*given: object, **named: object) -> object:
+        tried.append(given)
+        return connect(*given, **named)  # type: ignore[arg-type]
+
+    def told() -> list[str]:
+        return [one.getMessage() for one in caplog.records if one.levelno > logging.INFO
+                or one.getMessage() == "broadcasts go on"]
+
+    with databases.new("postgresql") as database:
+        settings = factory.settings(
+            tmp_path, database_url=database.url.render_as_string(hide_password=False),
+        )
+        process = threading.Thread(target=broadcasts.main, args=(settings, stop))
+        process.start()
+        try:
+            wait_for(lambda: "workers send broadcasts" in caplog.text, "the workers are up")
+            monkeypatch.setattr(psycopg, "connect", counted)
+            with away(database):
+                wait_for(lambda: len(tried) > 3 * settings.broadcast_workers, "all try in vain")
+            wait_for(lambda: "broadcasts go on" in caplog.text, "the workers go on")
+        finally:
+            stop.set()
+            process.join()
+    first, *rest = told()
+    assert first.startswith("broadcasts wait: ")
+    assert rest == ["broadcasts go on"]
+    assert not [one for one in caplog.records if one.exc_info]
 
 
 def test_jobs_are_rows_of_our_own_database(database: Database, settings: Settings) -> None:
