@@ -1,9 +1,13 @@
 """The compiler: pure, complete, and true to the rules that hold everywhere."""
 
 import re
+import tempfile
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crm import packs, switches
 from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES
@@ -14,6 +18,7 @@ from ivr.dialplan import compile_dialplan
 from ivr.provision import FROM_PATTERN, MENUS
 from prompts.catalogue import Catalogue
 from scripts.speech import DIALPLAN_PROMPTS
+from tests import generated_menus
 
 TARGETS = {"medical": ("115", "02373000115"), "fire": ("114",), "police": (), "rescue": ()}
 
@@ -84,10 +89,27 @@ def test_every_goto_leads_to_a_context_that_exists() -> None:
     for branch in BRANCHES:
         if branch.queue and branch.id != "emergency":
             assert f"hl-branch-{branch.id}" in known
-    for target in re.findall(r"(?:Goto|Gosub)\((hl-[a-z_-]+),", text):
+    for target in re.findall(r"(?:Goto|Gosub)\((hl-[\w-]+),", text):
         assert target in known, target
     for queue in ALL_QUEUES:
         assert f"hl-waiting-{queue}" in known
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1 << 30))
+def test_any_menus_without_faults_become_contexts_with_all_their_keys(seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        generated_menus.write(Path(folder), seed)
+        menus = menu.load(Path(folder))
+    found = contexts(compiled(menus=menus))
+    for one in menus.menus.values():
+        text = found[f"hl-menu-{one.name}"]
+        assert {option.key for option in one.options} <= set(
+            re.findall(r"^exten => ([0-9*#]),1,", text, re.MULTILINE)
+        )
+    assert {f"hl-leaf-{name}" for name in menus.leaves} <= found.keys()
+    for target in re.findall(r"(?:Goto|Gosub)\((hl-[\w-]+),", "".join(found.values())):
+        assert target in found, target
 
 
 def test_nothing_from_a_caller_is_dialled_executed_or_evaluated() -> None:
@@ -369,4 +391,7 @@ def test_nothing_is_recorded_and_no_message_taken_while_the_disk_is_nearly_full(
                                 for branch in BRANCHES)
     for text in recorded:
         assert 0 < text.index(looks) < text.index("MixMonitor(")
-    assert found["hl-message"].index(looks) < found["hl-message"].index("Background(")
+    message = found["hl-message"]
+    assert message.index(looks) < message.index("Background(")
+    # leaves and cases that have asked for a message lead here
+    assert message.index("n(record),GotoIf(" + looks) < message.index("Playback(beep)")
