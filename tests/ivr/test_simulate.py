@@ -1,16 +1,19 @@
 """The menus walked as text: the honest clock, every way, and any keys at all."""
 
+import tempfile
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr import menu, simulate
 from ivr.menu import Hours
 from ivr.provision import MENUS
 from scripts.speech import DIALPLAN_PROMPTS
+from tests import generated_menus
 
 MENUS_OF_THE_HOTLINE = menu.load(MENUS)
 # Every sentence takes two seconds: figures can be read off.
@@ -116,9 +119,11 @@ def test_every_way_is_listed_once_and_leads_somewhere() -> None:
     assert all(way.by_heart_ms <= way.reached_ms for way in ways)
 
 
-@given(st.text("0123456789*#.", max_size=30))
-def test_whatever_is_pressed_the_walk_ends_with_somebody_or_a_goodbye(keys: str) -> None:
-    one = simulate.Walk(MENUS_OF_THE_HOTLINE, DURATIONS)
+KEYS = st.text("0123456789*#.", max_size=30)
+
+
+def end_of(menus: menu.Menus, keys: str) -> None:
+    one = simulate.Walk(menus, DURATIONS, november(23, 12, 0))
     for key in keys:
         if one.over:
             break
@@ -127,3 +132,18 @@ def test_whatever_is_pressed_the_walk_ends_with_somebody_or_a_goodbye(keys: str)
     assert one.reached.split(":")[0] in {"emergency", "queue", "message", "lookup", "hangup"}
     times = [line.at_ms for line in one.lines]
     assert times == sorted(times)
+
+
+@given(KEYS)
+def test_whatever_is_pressed_the_walk_ends_with_somebody_or_a_goodbye(keys: str) -> None:
+    end_of(MENUS_OF_THE_HOTLINE, keys)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 1 << 30), st.lists(KEYS, min_size=1, max_size=5))
+def test_so_it_does_in_any_menus_without_faults(seed: int, walks: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        generated_menus.write(Path(folder), seed)
+        menus = menu.load(Path(folder))
+    for keys in walks:
+        end_of(menus, keys)

@@ -1,17 +1,21 @@
 """Promises to call back: rows from the journal, in whatever portions it is read."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from random import Random
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from crm.calls import callbacks
 from crm.calls.facts import JournalEvent
 from crm.database import Database
-from tests.databases import Databases
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 ARRIVED = int(START.timestamp()) - 60
+ONE_DATABASE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def event(type_: str, second: float, uniqueid: str, **extra: object) -> JournalEvent:
@@ -84,16 +88,50 @@ STORY = [
 ]
 
 
+@contextmanager
+def read(database: Database, portions: Iterable[Sequence[JournalEvent]]) -> Iterator[Session]:
+    """A session that knows them, and forgets them again."""
+    with database.transaction() as session:
+        for portion in portions:
+            callbacks.apply(session, portion)
+        yield session
+        session.rollback()
+
+
+@ONE_DATABASE
 @given(st.permutations(STORY), st.integers(0, len(STORY)), st.lists(st.sampled_from(STORY)))
 def test_order_portions_and_repetition_change_nothing(
-    databases: Databases, story: list[JournalEvent], cut: int, again: list[JournalEvent]
+    sqlite: Database, story: list[JournalEvent], cut: int, again: list[JournalEvent]
 ) -> None:
-    with databases.new("sqlite") as database:
-        for portion in (story[:cut], story[cut:], again):
-            with database.transaction() as session:
-                callbacks.apply(session, portion)
-        with database.reading() as session:
-            (request,) = callbacks.still_open(session)
-            assert (request.id, request.tries) == ("th1.b1-1.2", 1)
-            kept = callbacks.latest(session, 9)[0]
-            assert (kept.result, kept.tries) == ("done", 2)
+    with read(sqlite, (story[:cut], story[cut:], again)) as session:
+        (request,) = callbacks.still_open(session)
+        assert (request.id, request.tries) == ("th1.b1-1.2", 1)
+        kept = callbacks.latest(session, 9)[0]
+        assert (kept.result, kept.tries) == ("done", 2)
+
+
+ACTS = st.lists(st.tuples(
+    st.sampled_from(("0912000001", "0912000002", "0912000003")), st.integers(0, 50), st.booleans()
+), max_size=14)
+
+
+@ONE_DATABASE
+@given(ACTS, st.randoms())
+def test_who_called_first_is_rung_first_and_who_was_reached_is_not_rung_again(
+    sqlite: Database, acts: list[tuple[str, int, bool]], chance: Random
+) -> None:
+    """Citizens ask, each having waited for so long, or are reached; it is read in any order."""
+    events, owed = [], dict[str, tuple[int, str]]()  # by call: when it came, whose it is
+    for second, (number, waited, is_reached) in enumerate(acts):
+        mine = [call for call in owed if owed[call][1] == number]
+        if is_reached and mine:
+            events.append(ended(chance.choice(mine), second, "done"))
+            owed = {call: whose for call, whose in owed.items() if call not in mine}
+        elif not is_reached:
+            call = f"th1.b1-1.{second:03}"
+            events.append(asked(call, second, number, arrived=ARRIVED - waited))
+            owed[call] = -waited, number
+    chance.shuffle(events)
+    with read(sqlite, [events]) as session:
+        found = [request.id for request in callbacks.still_open(session)]
+    assert found == sorted(owed, key=lambda call: (owed[call][0], call))
