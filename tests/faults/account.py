@@ -14,7 +14,8 @@ from crm.recordings import store
 from crm.recordings.models import Kind
 from ivr import ledger
 from ivr.journal_reader import segments
-from tests.faults.people import AGENTS, BRIDGED_S, SPEAKS_S, People, Seen
+from tests.faults.people import BRIDGED_S, SPEAKS_S, Seen
+from tests.faults.world import World
 from tests.live.running import Hotline
 
 COMPLETE_S = 90.0  # after all is back; what is promised is 60, of a machine with nothing else to do
@@ -32,11 +33,11 @@ WORKS = ("ready", "ringing", "talking", "wrapup")
 
 @dataclass(frozen=True)
 class Permitted:
-    """What a fault may do besides: calls lost in progress, a gap named in the journal, callers not
-    answered, messages not taken."""
+    """What a fault may do besides: calls lost in progress, gaps named in the journal (at least and
+    at most), callers not answered, messages not taken."""
 
     lost: bool = False
-    gaps: int = 0
+    gaps: tuple[int, int] = (0, 0)
     unanswered: bool = False
     no_messages: bool = False
 
@@ -55,13 +56,12 @@ class Account:
 
 
 def settle(
-    hotline: Hotline, people: People, seen: list[Seen], permitted: Permitted, gaps_before: int,
-    began: float,
+    world: World, seen: list[Seen], permitted: Permitted, gaps_before: int, began: float
 ) -> Account:
     """The account, once it is complete or the time for that is over."""
     deadline = time.monotonic() + COMPLETE_S
     while True:
-        found = _account(hotline, people, seen, permitted, gaps_before, began)
+        found = _account(world, seen, permitted, gaps_before, began)
         if not found.faults or time.monotonic() > deadline:
             return found
         time.sleep(1)
@@ -73,9 +73,9 @@ def gaps(hotline: Hotline) -> int:
 
 
 def _account(
-    hotline: Hotline, people: People, seen: list[Seen], permitted: Permitted, gaps_before: int,
-    began: float,
+    world: World, seen: list[Seen], permitted: Permitted, gaps_before: int, began: float
 ) -> Account:
+    hotline, people = world.hotline, world.people
     account = Account(len(seen), sum(one.answered for one in seen))
     numbers = {one.number for one in seen}
     told = _told(hotline)
@@ -103,14 +103,15 @@ def _account(
         account.outcomes.update(str(row.outcome) for row in rows[one.number])
         account.messages += sum(row.voicemail is not None for row in rows[one.number])
         if one.kept and one.way == "leaves a message":
-            account.faults += _message(hotline, one, rows[one.number], permitted)
+            account.faults += _message(world, one, rows[one.number], permitted)
     if book.unread_bytes:
         account.faults.append(f"{book.unread_bytes} bytes of the journal are not read")
     account.faults += [f"{one.call_id}: {one.why}" for one in book.unexplained]
-    if account.gaps > permitted.gaps:
+    least, most = permitted.gaps
+    if not least <= account.gaps <= most:
         account.faults.append(f"{account.gaps} gaps in the journal")
     account.faults += [
-        f"{login} is {agents.get(login)}" for login in AGENTS if agents.get(login) not in WORKS
+        f"{one} is {agents.get(one)}" for one in people.agents if agents.get(one) not in WORKS
     ]
     if calls := hotline.ask("core show channels concise").count("PJSIP/trunk-"):
         account.faults.append(f"{calls} callers are still on the line")
@@ -142,11 +143,12 @@ def _doubts(
     if one.trouble and not permitted.lost and not permitted.unanswered:
         yield f"the hotline did not answer the telephone: {one.trouble}"
     row = rows[0]
-    if told != {row.id} and not permitted.gaps:
+    if told != {row.id} and not permitted.gaps[1]:
         yield f"the journal tells of {sorted(told)}, the row is {row.id}"
     if row.outcome == Outcome.LOST and permitted.lost:
         return
-    if row.outcome not in COULD_BE[one.way]:
+    to_agents = permitted.no_messages and row.outcome == Outcome.ANSWERED
+    if row.outcome not in COULD_BE[one.way] and not to_agents:
         yield f"became {row.outcome}"
     if row.ended_at is not None and row.ended_at < row.started_at:
         yield "it ended before it began"
@@ -170,9 +172,10 @@ def _promises(one: Seen, row: Call, *, spoke: bool, promises: int) -> Iterable[s
 
 
 def _message(
-    hotline: Hotline, one: Seen, rows: list[Call], permitted: Permitted
+    world: World, one: Seen, rows: list[Call], permitted: Permitted
 ) -> Iterable[str]:
-    """Who was thanked for a message has left one, as long as was spoken."""
+    """Who was thanked for a message has left one, as long as was spoken. A hotline that stood still
+    beeped later by as long, or heard as much less."""
     files = [row.voicemail for row in rows if row.voicemail]
     if permitted.no_messages and not files:
         return
@@ -180,11 +183,14 @@ def _message(
         yield f"{one.number} left a message, there are {len(files)}"
         return
     try:
-        with store.opened(hotline.home, Kind.VOICEMAIL, files[0]) as sound:
+        with store.opened(world.hotline.home, Kind.VOICEMAIL, files[0]) as sound:
             seconds = (len(sound.read()) - 44) / 16_000
     except OSError as error:
         yield f"the message of {one.number}: {error}"
         return
-    deaf = permitted.lost or permitted.unanswered  # Asterisk itself heard nothing meanwhile
-    if seconds < SPEAKS_S - 1 and not deaf:
+    deaf_s = sum(
+        max(0.0, min(until, one.spoke_until) - max(since, one.answered_at))
+        for since, until in world.stood_still
+    )
+    if seconds < SPEAKS_S - 1 - deaf_s:
         yield f"the message of {one.number} has {seconds:.1f} s"

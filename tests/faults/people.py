@@ -51,6 +51,8 @@ class Seen:
     pressed: list[str] = field(default_factory=list)
     by_hotline: bool = False  # who ended it
     kept: bool = False  # all keys were pressed, and then the hotline said good-bye
+    answered_at: float = 0.0
+    spoke_until: float = 0.0  # of a message
     trouble: str = ""  # of the telephone, which got no answer
 
 
@@ -78,6 +80,7 @@ class People:
         self.hotline = hotline
         self.ways = ways(hotline)
         self.talks: list[tuple[str, float, float]] = []  # caller, when, seconds: of the agents
+        self.agents: list[str] = []  # who are at work
         self.rung: list[str] = []  # numbers of citizens, as the carrier was asked for them
         self._carrier_port = carrier_port
         self._chance = random.Random(seed)
@@ -86,7 +89,6 @@ class People:
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = int(time.time()) % 10_000 * 10_000
-        self._seats: list[Phone] = []
 
     @contextmanager
     def here(self) -> Iterator[People]:
@@ -114,7 +116,7 @@ class People:
                 self.hotline, login, phone_name=f"desk-{number:02}", sparse=True
             ))
             seat.on_incoming = lambda call: self._spawn(self._agent(call))
-            self._seats.append(seat)
+            self.agents.append(login)
             self._spawn(self._stays_registered(seat))
 
     async def _go(self) -> None:
@@ -179,6 +181,7 @@ class People:
         stays = self._chance.uniform(*way.stays_s)
         call = await phone.call("1022", caller=seen.number, timeout_s=GIVES_UP_S)
         seen.answered = await call.answered(GIVES_UP_S + 5)
+        seen.answered_at = time.time()
         try:
             if seen.answered and await self._follows(call, way, seen):
                 seen.kept = await call.ended(stays) and call.hung_up_by == "them"
@@ -195,6 +198,8 @@ class People:
                 call.play_tone(440)
             if await call.ended(wait_s):
                 return False
+            if keys == "#":
+                seen.spoke_until = time.time()
             if keys:
                 await call.press(keys)
                 seen.pressed.append(keys)

@@ -3,7 +3,8 @@ the faults that it tried."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import fcntl
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,34 +26,35 @@ class Line:
 
 
 def write(
-    file: Path, lines: Sequence[Line], known: Collection[str], *, rate: float, fault_s: float,
-    seed: int,
+    file: Path, line: Line, known: Collection[str], *, rate: float, fault_s: float, seed: int
 ) -> None:
-    """`known`: all faults there are, in their order."""
-    rows = _rows(file) | {line.fault: _row(line) for line in lines}
-    kept = [rows[name] for name in known if name in rows]
-    calls, unexplained = (
-        sum(int(row.split("|")[column]) for row in kept) for column in (3, -2)
-    )
-    file.write_text("\n".join([
-        "# Faults", "",
-        "Written by `./scripts/test --full` (`tests/faults`); do not edit.", "",
-        f"{hardware()}. PostgreSQL, {rate:g} new calls a second on random ways, each fault "
-        f"{fault_s:g} s long, seed {seed}; callers and hotline on the same machine. Each call is "
-        "looked for in what its caller saw, in the journal, and in the database: exactly one row "
-        "with one outcome, messages that can be heard, calls back promised once, agents at work "
-        "again. Back: seconds from the end of the fault until the listener is connected, the "
-        "console answers and a test call is heard.", "",
-        HEAD, "|---" * HEAD.count(" |") + "|", *kept, "",
-        f"{calls} calls, {unexplained} unexplained.", "",
-    ]), encoding="utf-8")
+    """Put it in, in the place of an earlier one if there is. `known`: all there are, in order."""
+    with file.open("r+", encoding="utf-8") as page:
+        fcntl.flock(page, fcntl.LOCK_EX)  # other faults are tried at the same time
+        rows = _rows(page.read()) | {line.fault: _row(line)}
+        kept = [rows[name] for name in known if name in rows]
+        calls, unexplained = (
+            sum(int(row.split("|")[column]) for row in kept) for column in (3, -2)
+        )
+        page.seek(0)
+        page.truncate()
+        page.write("\n".join([
+            "# Faults", "",
+            "Written by `./scripts/test --full` (`tests/faults`); do not edit.", "",
+            f"{hardware()}. PostgreSQL, {rate:g} new calls a second on random ways, each fault "
+            f"{fault_s:g} s long, seed {seed}; fewer calls in the last "
+            "lines, of other kinds; callers and hotline on the same machine. Each call is looked "
+            "for in what its caller saw, in the journal, and in the database: exactly one row with "
+            "one outcome, messages that can be heard, calls back promised once, agents at work "
+            "again. Back: seconds from the end of the fault until the listener, which reads the "
+            "AMI, is connected, the console answers and a test call is heard.", "",
+            HEAD, "|---" * HEAD.count(" |") + "|", *kept, "",
+            f"{calls} calls, {unexplained} unexplained.", "",
+        ]))
 
 
-def _rows(file: Path) -> dict[str, str]:
-    if not file.exists():
-        return {}
-    lines = file.read_text(encoding="utf-8").splitlines()
-    rows = [line for line in lines if line.startswith("| ") and line != HEAD]
+def _rows(text: str) -> dict[str, str]:
+    rows = [line for line in text.splitlines() if line.startswith("| ") and line != HEAD]
     return {row.split("|")[1].strip(): row for row in rows}
 
 

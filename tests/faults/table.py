@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -45,12 +46,14 @@ def killed(world: World, name: str) -> Iterator[None]:
 
 @contextmanager
 def stopped(world: World, name: str) -> Iterator[None]:
-    pid = world.hotline.signal(name, signal.SIGSTOP)
+    pid, since = world.hotline.signal(name, signal.SIGSTOP), time.time()
     try:
         yield
     finally:
         with suppress(ProcessLookupError):  # killed by the other fault of a pair
             (os.kill if name == "asterisk" else os.killpg)(pid, signal.SIGCONT)
+        if name == "asterisk":
+            world.stood_still.append((since, time.time()))
 
 
 @contextmanager
@@ -260,7 +263,7 @@ FAULTS: dict[str, Fault] = {
                               Permitted(unanswered=True)),
     "everything killed": Fault(everything_killed, ASTERISK_DEAD, alone=True),
     "journal blocked": Fault(journal_blocked, alone=True),
-    "journal cut": Fault(journal_cut, Permitted(gaps=3)),
+    "journal cut": Fault(journal_cut, Permitted(gaps=(1, 3))),
     "journal rotated": Fault(journal_rotated),
     "journal moved": Fault(journal_moved, alone=True),
     "packets lost": Fault(packets_lost, alone=True),
@@ -272,8 +275,9 @@ FAULTS: dict[str, Fault] = {
 
 def both(one: Permitted, other: Permitted) -> Permitted:
     return Permitted(
-        one.lost or other.lost, one.gaps + other.gaps, one.unanswered or other.unanswered,
-        one.no_messages or other.no_messages,
+        one.lost or other.lost,
+        (one.gaps[0] + other.gaps[0], one.gaps[1] + other.gaps[1]),
+        one.unanswered or other.unanswered, one.no_messages or other.no_messages,
     )
 
 

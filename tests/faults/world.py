@@ -8,7 +8,7 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -28,6 +28,7 @@ class World:
     server: Server
     database: SlowDatabase
     isolated: bool  # on a network of its own
+    stood_still: list[tuple[float, float]] = field(default_factory=list)  # Asterisk, from and to
 
 
 @contextmanager
