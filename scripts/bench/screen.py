@@ -6,12 +6,15 @@ A whole hotline on this machine, an agent with a SIP desk phone and the agent's 
 browser. Callers ask for a person; the clock runs from the moment `AgentCalled` arrives on an AMI
 connection of our own until the page shows the caller's number. The desk phone is used so that the
 page knows of the call by the listener, the database and the feed alone. Beside it stands how late
-this machine comes to a beat of 20 ms: what the machine itself adds.
+this machine comes to a beat of 20 ms: what the machine itself adds; and the console's memory when a
+quarter of the calls had been shown, and after the last: what is sent leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -21,11 +24,12 @@ from pathlib import Path
 
 import click
 import requests
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from ivr.ami import Link
+from ivr.phone import Phone
 from tests.live.browser import chromium, signed_in
-from tests.live.people import Console, called, citizen, desk_agent, until_heard
+from tests.live.people import Console, called, citizen, until_heard
 from tests.live.running import Hotline, running_hotline
 
 TARGETS_MS = {False: 150, True: 300}  # with many consoles or without
@@ -83,6 +87,22 @@ async def ringing_times(hotline: Hotline) -> AsyncIterator[dict[str, float]]:
 
 
 @asynccontextmanager
+async def at_the_desk(hotline: Hotline, page: Page, name: str = "desk-01") -> AsyncIterator[None]:
+    """The page's agent, ready for calls at a SIP phone."""
+    phone = Phone(
+        "127.0.0.1", server=hotline.sip, user=name, password=hotline.secrets.phones[name]
+    )
+    async with phone:
+        await phone.register()
+        await page.select_option("#phone-kind", "desk")
+        await page.select_option("#desk-name", name)
+        await page.click("#sign-in")
+        await page.click("#ready")
+        await expect(page.locator("body")).to_have_attribute("data-agent-state", "ready")
+        yield
+
+
+@asynccontextmanager
 async def consoles(hotline: Hotline, count: int) -> AsyncIterator[None]:
     """Open streams of as many other pages."""
     viewer = Console(hotline, "truongca")
@@ -96,11 +116,37 @@ async def consoles(hotline: Hotline, count: int) -> AsyncIterator[None]:
         yield
 
 
-async def rings(hotline: Hotline, page: Page, first: int, calls: int) -> list[float]:
-    """ms from the event to the screen, for each call."""
+def memory_mib(hotline: Hotline) -> float:
+    """What the console's processes hold by themselves, and their part of what they share."""
+    group = os.getpgid(hotline.pid_of("console"))
+    held = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getpgid(int(folder.name)) == group:
+                found = re.search(r"^Pss:\s+(\d+)", (folder / "smaps_rollup").read_text(), re.M)
+                held += int(found[1]) if found else 0
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended
+    return held / 1024
+
+
+@dataclass(frozen=True)
+class Rung:
+    """ms from the event to the screen of each call; the console's MiB early on and at the end."""
+
+    took_ms: list[float]
+    early_mib: float
+    late_mib: float
+
+
+async def rings(hotline: Hotline, page: Page, first: int, calls: int) -> Rung:
+    """So many calls, one after another."""
+    early = 0.0
     async with ringing_times(hotline) as times:
         numbers = [f"09{first + at:08}" for at in range(calls)]
-        for number in numbers:
+        for index, number in enumerate(numbers):
+            if index == calls // 4:
+                early = await asyncio.to_thread(memory_mib, hotline)
             async with citizen(hotline, number) as phone:
                 call = await called(phone)
                 await until_heard(call, hotline, "greeting_main")
@@ -111,17 +157,21 @@ async def rings(hotline: Hotline, page: Page, first: int, calls: int) -> list[fl
                 await call.hang_up()
             await asyncio.sleep(1)
         seen = await page.evaluate("window.seen")
-    return [seen[number] - times[number] for number in numbers]
+    late = await asyncio.to_thread(memory_mib, hotline)
+    return Rung([seen[number] - times[number] for number in numbers], early, late)
 
 
 @dataclass(frozen=True)
 class Pop:
-    """p50 and p95 in ms, and how late the machine itself came to a beat of 20 ms then."""
+    """p50 and p95 in ms, how late the machine itself came to a beat of 20 ms then, and the
+    console's memory early on and at the end, in MiB."""
 
     consoles: int
     p50_ms: float
     p95_ms: float
     beat_p95_ms: float
+    early_mib: float
+    late_mib: float
 
 
 def pops(calls: int, many: int) -> list[Pop]:
@@ -134,21 +184,26 @@ def pops(calls: int, many: int) -> list[Pop]:
 
 async def measure(hotline: Hotline, folder: Path, calls: int, many: int) -> list[Pop]:
     found = []
-    async with chromium(folder) as browser, desk_agent(hotline):
+    async with AsyncExitStack() as stack:
+        browser = await stack.enter_async_context(chromium(folder))
         page = await signed_in(browser, hotline, "agent1")
+        await stack.enter_async_context(at_the_desk(hotline, page))
         await page.evaluate(WATCH)
         click.echo(f"{'':<24}{'p50 ms':>8}{'p95 ms':>8}{'target p95':>12}")
         for index, count in enumerate((0, many)):
             async with consoles(hotline, count):
                 late = await beat_ms()
-                took = await rings(hotline, page, 12001000 + index * 1000, calls)
+                rung = await rings(hotline, page, 12001000 + index * 1000, calls)
+            took = rung.took_ms
             name = f"{count} other consoles" if count else "event to screen, alone"
             click.echo(f"{name:<24}{quantile(took, 0.5):>8.0f}{quantile(took, 0.95):>8.0f}"
                        f"{TARGETS_MS[bool(count)]:>12}")
             click.echo(f"{'  a beat of 20 ms, late':<24}{quantile(late, 0.5):>8.0f}"
                        f"{quantile(late, 0.95):>8.0f}")
+            click.echo(f"{'  console, MiB':<24}{rung.early_mib:>8.1f}{rung.late_mib:>8.1f}")
             found.append(Pop(
-                count, quantile(took, 0.5), quantile(took, 0.95), quantile(late, 0.95)
+                count, quantile(took, 0.5), quantile(took, 0.95), quantile(late, 0.95),
+                rung.early_mib, rung.late_mib,
             ))
     return found
 

@@ -150,6 +150,11 @@ def pops(extent: Extent) -> Iterator[Row]:
             f"{pop.beat_p95_ms:.0f} ms (how late this machine came to a beat of 20 ms, p95)",
             held=pop.p95_ms <= target,
         )
+        yield Row(
+            f"the console's memory as updates go by, {pop.consoles} other consoles", "constant",
+            f"{pop.late_mib:.1f} MiB at the end", f"{pop.early_mib:.1f} MiB at a quarter",
+            pop.late_mib / pop.early_mib,
+        )
 
 
 def history(extent: Extent) -> Iterator[Row]:
