@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 760, 220, 44, 26, 8
+LINE = 14
 _LABELS = 16  # fit beneath
+_LETTER = 6.4
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,18 @@ class Rect:
 
 @dataclass(frozen=True)
 class Mark:
-    """A word at an axis."""
+    """A number at the axis of numbers."""
 
     at: float
     text: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """The name of a bar, in the lines that fit beneath it."""
+
+    at: float
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,8 +48,13 @@ class Chart:
     title: str
     series: tuple[str, ...]
     rects: tuple[Rect, ...]
-    labels: tuple[Mark, ...]
+    labels: tuple[Label, ...]
     scale: tuple[Mark, ...]
+
+    @property
+    def height(self) -> int:
+        """With the longest of the names beneath the bars."""
+        return HEIGHT + LINE * (max(len(one.lines) for one in self.labels) - 1)
 
 
 def bars(
@@ -64,7 +80,8 @@ def bars(
                     round(height, 1), number, f"{label}: {series[number]} {part}",
                 ))
         if place % every == 0:
-            labels.append(Mark(round(x + step / 2, 1), label))
+            lines = wrap(label, max(4, int(step * every / _LETTER)), max_lines=3, placeholder="…")
+            labels.append(Label(round(x + step / 2, 1), tuple(lines) or ("–",)))
     scale = [
         Mark(round(HEIGHT - BOTTOM - share * high, 1), f"{top * share:g}") for share in (0, 0.5, 1)
     ]

@@ -46,12 +46,14 @@ def _made(kind: str) -> Answer:
         by = By(request.args.get("by", By.DAY))
     except ValueError as error:
         raise BadRequest() from error
-    problem, paper, found, norm = None, None, {}, None
+    problem, paper, norm = None, None, None
+    drawn: list[Chart] = []
     read: dict[date, Found] = {}
     with console().database.reading() as session:
         try:
             paper = service.document(session, by, first, last, now, settings.service_level_s, read)
             found = kept.of_days(session, by, first, last, now, settings.service_level_s, read)
+            drawn = _charts(by, found, service.names(session, by, found, last))
             norm = service.norm(session, last, now, settings.service_level_s, read)
         except PeriodError:
             problem = _("A period ends by today, begins before it ends, and has a year at most.")
@@ -73,7 +75,7 @@ def _made(kind: str) -> Answer:
         "reports_service.html", paper=paper, problem=problem, by=by, first=first, last=last,
         today=today, now=now, kinds=_kinds(), shown=shown, told=report_words.told, norm=norm,
         in_words=report_words.norm, rates=RATES,
-        drawn=_charts(by, found) if paper else [],
+        drawn=drawn,
     ), 400 if problem else 200
 
 
@@ -84,27 +86,21 @@ def _kinds() -> dict[By, str]:
     }
 
 
-def _charts(by: By, found: Mapping[str, Measures]) -> list[Chart]:
-    rows = sorted(found.items())
-    if by is By.AGENT:
-        names = (_("Talk (min)"), _("Hold (min)"), _("Wrap-up (min)"))
-        made = [charts.bars(_("Time with calls"), names, [
-            (key, [one.talk_ms // 60_000, one.hold_ms // 60_000, one.wrapup_ms // 60_000])
-            for key, one in rows
-        ])]
-    elif by is By.PARTY:
-        names = (_("Taken"), _("Not answered"), _("Refused or busy"))
-        made = [charts.bars(_("Lines outside"), names, [
-            (key.partition(":")[2] or key, [one.taken, one.unanswered, one.refused])
-            for key, one in rows
-        ])]
-    else:
-        names = (_("Answered"), _("Gave up waiting"), _("Others"))
-        made = [charts.bars(_("Calls"), names, [
-            (_short(by, key), [one.answered, one.abandoned,
-                               one.calls - one.answered - one.abandoned])
-            for key, one in rows
-        ])]
+def _charts(by: By, found: Mapping[str, Measures], called: Mapping[str, str]) -> list[Chart]:
+    """`called`: the keys in their order, with the names that the tables give them."""
+    match by:
+        case By.AGENT:
+            title = _("Time with calls")
+            parts = (_("Talk (min)"), _("Hold (min)"), _("Wrap-up (min)"))
+        case By.PARTY:
+            title = _("Lines outside")
+            parts = (_("Taken"), _("Not answered"), _("Refused or busy"))
+        case _:
+            title = _("Calls")
+            parts = (_("Answered"), _("Gave up waiting"), _("Others"))
+    made = [charts.bars(title, parts, [
+        (_short(by, key, name), _bar(by, found[key])) for key, name in called.items()
+    ])]
     total = sum(found.values(), NONE)
     if by is By.DAY:
         labels = [*(f"≤{most} s" for most in WITHIN_S), f">{WITHIN_S[-1]} s"]
@@ -115,10 +111,24 @@ def _charts(by: By, found: Mapping[str, Measures]) -> list[Chart]:
     return [one for one in made if one is not None]
 
 
-def _short(by: By, key: str) -> str:
-    if by is By.DAY:
-        return f"{date.fromisoformat(key):%d/%m}"
-    return key or "–"
+def _bar(by: By, one: Measures) -> list[int]:
+    match by:
+        case By.AGENT:
+            return [ms // 60_000 for ms in (one.talk_ms, one.hold_ms, one.wrapup_ms)]
+        case By.PARTY:
+            return [one.taken, one.unanswered, one.refused]
+        case _:
+            return [one.answered, one.abandoned, one.calls - one.answered - one.abandoned]
+
+
+def _short(by: By, key: str, name: str) -> str:
+    match by:
+        case By.DAY:
+            return f"{date.fromisoformat(key):%d/%m}"
+        case By.HOUR:
+            return key
+        case _:
+            return report_words.told(name, name=True)
 
 
 def _day(name: str, default: date) -> date:

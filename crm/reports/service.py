@@ -66,7 +66,7 @@ def document(
     if first > last or last - first > LONGEST or last > vietnam_day(now):
         raise PeriodError("a period begins before it ends, ends by today, and has a year at most")
     found = kept.of_days(session, by, first, last, now, service_level_s, read)
-    called = _names(session, by, found, last)
+    called = names(session, by, found, last)
     sections = [
         _section(name, title, by, columns, called, found)
         for name, (title, columns) in _sections(by, service_level_s).items()
@@ -240,7 +240,7 @@ def _glossary() -> Section:
     ), rows))
 
 
-def _names(
+def names(
     session: Session, by: By, found: Mapping[str, Measures], day: date
 ) -> dict[str, str]:
     """The keys in the order in which they stand, and how they are called on that day."""

@@ -22,6 +22,7 @@ from werkzeug.serving import make_server
 from agent_console.app import create_app, feed_of
 from crm import users
 from crm.agents import pauses, rescue
+from crm.clock import VIETNAM
 from crm.database import Database
 from crm.knowledge import articles, points, scripts
 from crm.models import CallNote, User
@@ -98,7 +99,12 @@ def sign_in(page: Page, login: str) -> None:
 
 
 def test_the_board_changes_by_itself(page: Page, sqlite: Database) -> None:
+    earlier = datetime.now(UTC) - timedelta(days=2)
+    add_call(sqlite, emergency=True, unreached=True, started_at=earlier)
     sign_in(page, "huy")
+    expect(page.locator("#unreached")).to_contain_text(  # those of today have no day
+        f"{earlier.astimezone(VIETNAM):%H:%M (%d/%m)}"
+    )
     row = page.locator("[data-branch=vaccine]")
     expect(row.locator("[data-figure=waiting]")).to_have_text("0")
     put_live_call(sqlite, 2)

@@ -249,3 +249,24 @@ def test_a_bar_is_as_high_as_its_number() -> None:
     whole = charts.HEIGHT - charts.BOTTOM - charts.TOP
     assert [one.height for one in drawn.rects] == [whole * 0.75, whole * 0.25, whole * 0.5]
     assert charts.bars("x", ["a"], [("1", [0])]) is None
+
+
+def test_names_stand_beneath_the_bars_in_the_lines_that_they_need() -> None:
+    few = charts.bars("x", ["a"], [("Tư vấn dịch bệnh, khám chữa bệnh", [1]), ("Báo tin", [2])])
+    many = charts.bars("x", ["a"], [("Tư vấn dịch bệnh, khám chữa bệnh", [1])] * 9)
+    assert few is not None
+    assert many is not None
+    assert [one.lines for one in few.labels] == [
+        ("Tư vấn dịch bệnh, khám chữa bệnh",), ("Báo tin",),
+    ]
+    assert few.height == charts.HEIGHT
+    assert many.labels[0].lines == ("Tư vấn dịch", "bệnh, khám", "chữa bệnh")
+    assert many.height == charts.HEIGHT + 2 * charts.LINE
+
+
+@pytest.mark.usefixtures("a_full_day")
+def test_a_bar_has_the_name_that_the_table_gives_it(supervisor: Browser) -> None:
+    text = supervisor.client.get(f"/reports/service?by=branch&{DAY}").get_data(as_text=True)
+    drawn = text[text.index("<svg"):text.index("</svg>")]
+    assert "Tiêm chủng" in drawn
+    assert "vaccine" not in drawn

@@ -1,7 +1,7 @@
 // Urgent instructions: on an agent's desk until they are read, on the board with who has not.
 
 import { documents } from "./feed.js";
-import { ask, element, given, make, RequestError, t } from "./page.js";
+import { ask, element, given, make, RequestError, t, timeOfDay } from "./page.js";
 
 const concerns = (changed) =>
   [...changed].some((key) => key.startsWith("instruction:") || key.startsWith("read:") || key.startsWith("agent:"));
@@ -11,9 +11,6 @@ const inForce = () =>
   [...documents].filter(([key]) => key.startsWith("instruction:")).map(([, one]) => one).sort((a, b) => a.id - b.id);
 
 const hasRead = (login, id) => documents.get(`read:${login}`)?.ids.includes(id) ?? false;
-
-const clockOf = (iso) =>
-  new Date(iso).toLocaleTimeString("vi-VN", { hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh" });
 
 const unread = () => inForce().filter((one) => !hasRead(given.login, one.id));
 
@@ -38,7 +35,7 @@ function row({ id, version, text, by, at }) {
   problem.setAttribute("role", "status");
   done.addEventListener("click", () => acknowledge(id, done, problem));
   const head = make("b", "", version > 1 ? t("Urgent instruction, changed (version {version})", { version }) : t("Urgent instruction"));
-  const item = make("li", "", make("div", "", head, make("p", "", text), make("span", "hint", `${by} · ${clockOf(at)}`)), done, problem);
+  const item = make("li", "", make("div", "", head, make("p", "", text), make("span", "hint", `${by} · ${timeOfDay(at)}`)), done, problem);
   item.dataset.instruction = id;
   return item;
 }
@@ -84,7 +81,7 @@ export function drawShifts(changed) {
   if (changed.has("missing")) {
     const people = documents.get("missing")?.people ?? [];
     const rows = people.map((one) => {
-      const since = t("since {time}", { time: clockOf(one.since) });
+      const since = t("since {time}", { time: timeOfDay(one.since) });
       const where = given.branches[one.branch] ?? t("wherever needed");
       const item = make("li", "", make("b", "", one.name), ` ${one.login} · ${since} · ${where}`);
       item.dataset.missing = one.login;
@@ -103,7 +100,7 @@ export function drawShifts(changed) {
     const link = make("a", "", t("Sign it"));
     link.href = `/handovers/${waits.id}`;
     const told = t("{who} has signed a handover at {time}: it waits for the second signature.", {
-      who: waits.by, time: clockOf(waits.at),
+      who: waits.by, time: timeOfDay(waits.at),
     });
     banner.append(`▲ ${told} `, link);
   }

@@ -65,6 +65,17 @@ export const serverNow = () => Date.now() + offset;
 export const since = (iso) => Math.max(0, serverNow() - Date.parse(iso));
 export const until = (iso) => Math.max(0, Date.parse(iso) - serverNow());
 
+// 26/11, as the pages of the server say it: "vi" makes 26-11 of it
+const inVietnam = (shape) => new Intl.DateTimeFormat("en-GB", { ...shape, timeZone: "Asia/Ho_Chi_Minh" });
+const hourOf = inVietnam({ hour: "2-digit", minute: "2-digit" });
+const dayOf = inVietnam({ day: "2-digit", month: "2-digit" });
+
+/** A time in Vietnam, with its day where that is not today: 16:05, 16:05 (26/11) */
+export function timeOfDay(iso) {
+  const at = new Date(iso), day = dayOf.format(at);
+  return day === dayOf.format(serverNow()) ? hourOf.format(at) : `${hourOf.format(at)} (${day})`;
+}
+
 /** 65000 → 1:05, and 3725000 → 1:02:05 */
 export function clock(milliseconds) {
   const seconds = Math.floor(milliseconds / 1000);

@@ -1,7 +1,7 @@
 // Emergency calls that broke off in mid-talk, above those that reached nobody: red on every screen until somebody has rung back.
 
 import { documents } from "./feed.js";
-import { ask, element, given, make, RequestError, t } from "./page.js";
+import { ask, element, given, make, RequestError, t, timeOfDay } from "./page.js";
 
 const calls = () =>
   [...documents].filter(([key]) => key.startsWith("unreached:")).map(([, call]) => call)
@@ -16,9 +16,7 @@ export function drawUnreached(changed) {
 }
 
 function row({ id, caller, at, broken_off: brokenOff }) {
-  const time = new Date(at).toLocaleTimeString("vi-VN", {
-    hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh",
-  });
+  const time = timeOfDay(at);
   const words = brokenOff
     ? caller
       ? t("Emergency call that broke off in mid-talk. Ring back first: {number}, called at {time}.", { number: caller, time })
