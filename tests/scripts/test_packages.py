@@ -88,14 +88,31 @@ def test_the_wheel_has_every_file_of_the_program_and_nothing_else(unpacked: Path
     assert not [name for name in there if re.match(r"tests|agent_console/frontend|setup", name)]
 
 
-def test_the_source_archive_builds_again_without_a_browser_s_tools(packages: Path) -> None:
+def contents(wheel: Path) -> dict[str, int]:
+    """Each file of the program, by the check sum of what is in it."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {one.filename: one.CRC for one in archive.infolist()
+                if ".dist-info/" not in one.filename}
+
+
+def test_the_source_archive_builds_again_without_a_browser_s_tools(
+    packages: Path, tmp_path: Path
+) -> None:
     with tarfile.open(next(packages.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
+        archive.extractall(tmp_path / "sources", filter="data")
     assert {
         *wanted(), "setup.cfg", "setup.py", "pyproject.toml", "README.md", "Containerfile",
         "requirements.lock", "agent_console/frontend/package-lock.json", "tests/conftest.py",
     } - names == set()
     assert not [name for name in names if "node_modules" in name]
+    [sources] = (tmp_path / "sources").iterdir()
+    subprocess.run(
+        [sys.executable, "-c", BUILD, str(tmp_path)], cwd=sources, check=True, capture_output=True,
+        env={"PATH": str(tmp_path)},  # no npm, no node
+    )
+    again, first = next(tmp_path.glob("*.whl")), next(packages.glob("*.whl"))
+    assert contents(again) == contents(first)
 
 
 def test_a_wheel_without_the_browser_s_scripts_is_not_built(tmp_path: Path) -> None:
