@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from crm.clock import VIETNAM
 from ivr import menu, provision, simulate
 from ivr.phone import Dtmf
 from scripts import speech
+from tests import generated_menus
 from tests.live.people import called, citizen
-from tests.live.running import Hotline, wait_for
+from tests.live.running import Hotline, running_hotline, wait_for
 
 CALLS, TOGETHER = 200, 8
+GENERATED, CALLS_OF_EACH = 4, 48  # menus made by chance
 PAUSE_S = 1.0  # between entering a place and the next key, less than any prompt lasts
 SLOWNESS = 1.2
 
@@ -32,7 +37,7 @@ class Script:
 
 def script(seed: int, menus: menu.Menus, durations_ms: dict[str, int]) -> Script:
     chance = random.Random(seed)
-    walk = simulate.Walk(menus, durations_ms)
+    walk = simulate.Walk(menus, durations_ms, datetime.now(UTC).astimezone(VIETNAM))
     steps: list[tuple[float, str]] = []
     wait_s, ignored = PAUSE_S, False
     for _ in range(chance.randint(1, 8)):
@@ -63,11 +68,29 @@ def script(seed: int, menus: menu.Menus, durations_ms: dict[str, int]) -> Script
 
 @pytest.mark.full
 def test_what_becomes_of_callers_who_press_at_random_was_known_before(hotline: Hotline) -> None:
+    assert_known_before(hotline, range(CALLS))
+
+
+@pytest.mark.full
+def test_menus_made_by_chance_do_in_asterisk_what_they_do_as_text(tmp_path: Path) -> None:
+    folder = tmp_path / "menus"
+    folder.mkdir()
+    generated_menus.write(folder, 0)
+    with running_hotline(tmp_path / "home", HOTLINE_MENUS=str(folder)) as hotline:
+        for seed in range(GENERATED):
+            if seed:
+                generated_menus.write(folder, seed)
+                done = hotline.run("apply", "--yes", "--why", f"menus {seed}")
+                assert "is in force" in done.stdout, done.stdout + done.stderr
+            first = 1000 * (seed + 1)
+            assert_known_before(hotline, range(first, first + CALLS_OF_EACH))
+
+
+def assert_known_before(hotline: Hotline, seeds: range) -> None:
+    """Let a caller of each seed walk, and compare with the walk through the text."""
     settings = hotline.settings
     menus, durations_ms = provision.load_menus(settings), speech.durations_ms(settings)
-    scripts = {
-        f"09120{seed:05}": script(seed, menus, durations_ms) for seed in range(CALLS)
-    }
+    scripts = {f"09120{seed:05}": script(seed, menus, durations_ms) for seed in seeds}
     slots = asyncio.Semaphore(TOGETHER)
 
     async def one(number: str, plan: Script) -> None:
