@@ -2,15 +2,19 @@
 
 With less than 5 % free nothing is recorded and no message is taken: a file says so, and the
 dialplan looks for it before each, so that Asterisk needs nobody else to be alive. What is being
-recorded stops, and messages end. Should the disk fill up all the same, the ballast goes: room that
-was kept for the journal alone. All of it comes back by itself.
+recorded stops, and messages end. Should the disk fill up all the same, the journal writes on into
+blocks that the file has beyond its end, which nobody else can take; and the ballast goes, for the
+database and the journal's next file. All of it comes back by itself.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +22,9 @@ from ivr import provision
 
 LEAST, AGAIN, AMPLE = 0.05, 0.07, 0.10  # of the disk free
 BALLAST_SHARE = 0.02  # of the disk at most
+JOURNAL_BYTES = 8 << 20  # beyond its end, as much as the ballast at most: about 1,500 calls
+_KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
+_libc = ctypes.CDLL(None, use_errno=True)
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +56,7 @@ class Room:
         if shutil.disk_usage(self._home).free < self._ballast_bytes and self._ballast.exists():
             self._ballast.unlink()
             changed = "the disk is full: the ballast was released for the journal"
+        self._keep_room_for_journal()
         free = free_share(self._home)
         if free < LEAST and not self._scarce.exists():
             self._scarce.touch()
@@ -60,6 +68,27 @@ class Room:
         if free >= AMPLE and self._ballast_bytes and not self._ballast.exists():
             self._keep_ballast()
         return changed
+
+    def _keep_room_for_journal(self) -> None:
+        """Blocks beyond its end, while others leave some."""
+        wanted = min(self._ballast_bytes, JOURNAL_BYTES)
+        journal = provision.journal(self._home)
+        try:
+            state = journal.stat()
+            beyond = state.st_blocks * 512 - state.st_size
+            if not stat.S_ISREG(state.st_mode) or beyond >= wanted / 2:
+                return
+            descriptor = os.open(journal, os.O_WRONLY)
+        except FileNotFoundError:  # not begun yet, or rotated a moment ago
+            return
+        try:
+            failed = _libc.fallocate(descriptor, _KEEP_SIZE, ctypes.c_long(state.st_size),
+                                     ctypes.c_long(wanted))
+            number = ctypes.get_errno()
+        finally:
+            os.close(descriptor)
+        if failed and number not in (errno.ENOSPC, errno.EOPNOTSUPP):  # the ballast alone is left
+            raise OSError(number, os.strerror(number))
 
     def _keep_ballast(self) -> None:
         descriptor = os.open(self._ballast, os.O_WRONLY | os.O_CREAT, 0o600)

@@ -1,5 +1,6 @@
 """As the disk fills, recordings and messages give way to the journal, and come back."""
 
+import os
 from collections import namedtuple
 from pathlib import Path
 
@@ -68,6 +69,31 @@ def test_on_a_full_disk_the_ballast_goes_and_is_kept_again_when_a_tenth_is_free(
     disk.left = 20 << 20
     room.look()
     assert ballast.exists()
+
+
+def test_the_journal_has_blocks_of_its_own_beyond_its_end(tmp_path: Path, disk: Disk) -> None:
+    journal = provision.journal(tmp_path)
+    journal.parent.mkdir()
+    room = Room(tmp_path, 1 << 20, lambda: None)
+    room.look()
+    assert not journal.exists(), "it is Asterisk's to begin"
+
+    def beyond() -> int:
+        state = journal.stat()
+        return state.st_blocks * 512 - state.st_size
+
+    for length in (100, 900_000, 5_000_000):
+        with journal.open("ab") as file:
+            file.write(b"x" * (length - file.tell()))
+        room.look()
+        assert journal.stat().st_size == length, "whoever reads it sees none of them"
+        assert beyond() >= 1 << 19
+
+
+def test_a_journal_that_is_a_pipe_holds_nobody_up(tmp_path: Path, disk: Disk) -> None:
+    provision.journal(tmp_path).parent.mkdir()
+    os.mkfifo(provision.journal(tmp_path))
+    assert Room(tmp_path, 1 << 20, lambda: None).look() is None
 
 
 def test_without_a_ballast_wanted_there_is_none(tmp_path: Path, disk: Disk) -> None:
