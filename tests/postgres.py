@@ -96,6 +96,8 @@ class Server:
         """To all of its processes. Each backend leads a group of its own."""
         assert self._process
         postmaster = self.pid
+        if number == signal.SIGSTOP:
+            os.kill(postmaster, number)  # before it makes more of them
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text("ascii")
         for pid in (postmaster, *map(int, children.split())):
             with suppress(ProcessLookupError):

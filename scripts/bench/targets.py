@@ -195,8 +195,11 @@ def start(_: Extent) -> Iterator[Row]:
 
 
 def menus(_: Extent) -> Iterator[Row]:
-    settings = configuration.load()
-    loaded, lasts = provision.load_menus(settings), speech.durations_ms(settings)
+    with tempfile.TemporaryDirectory(prefix="hl-bench-") as folder:
+        hotline = Hotline(Path(folder) / "home")
+        hotline.setup()
+        loaded = provision.load_menus(hotline.settings)
+        lasts = speech.durations_ms(hotline.settings)
 
     def named_s(key: str) -> float:
         lines = simulate.walk(loaded, lasts, key).lines

@@ -2,10 +2,9 @@
 dead. On PostgreSQL, which can be stopped."""
 
 import asyncio
-import os
 import signal
-import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,19 +16,36 @@ from ivr.phone import Call, Phone
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
 from tests.live.people import called, citizen, desk_agent, hears_tone, until_heard
 from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
-from tests.postgres import running_postgres
+from tests.postgres import Server
 
 CITIZEN_HZ, OTHER_HZ = 440, 600
 
 
 @pytest.fixture(scope="module")
-def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+def postgres() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hotline(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> Iterator[Hotline]:
     folder = tmp_path_factory.mktemp("agent")
-    with (
-        running_postgres() as url,
-        running_hotline(folder / "home", HOTLINE_DATABASE_URL=url) as running,
-    ):
+    with running_hotline(folder / "home", HOTLINE_DATABASE_URL=postgres.url) as running:
         yield running
+
+
+@contextmanager
+def standing_still(postgres: Server, hotline: Hotline, *processes: str) -> Iterator[None]:
+    """The database, and processes of the hotline's, meanwhile."""
+    try:
+        for name in processes:
+            hotline.signal(name, signal.SIGSTOP)
+        postgres.signal(signal.SIGSTOP)
+        yield
+    finally:
+        postgres.signal(signal.SIGCONT)
+        for name in processes:
+            hotline.signal(name, signal.SIGCONT)
 
 
 async def to_queue(call: Call, hotline: Hotline) -> None:
@@ -92,10 +108,8 @@ def test_from_the_trunk_to_the_agents_screen(hotline: Hotline, tmp_path: Path) -
 
 
 def test_with_listener_console_and_database_dead_agents_still_answer(
-    hotline: Hotline, tmp_path: Path
+    hotline: Hotline, postgres: Server, tmp_path: Path
 ) -> None:
-    frozen = ("listener", "console", "scheduler")
-
     async def answers_at_the_desk(desk: Phone) -> Call:
         rung = await desk.incoming(PATIENCE_S)
         rung.answer()
@@ -110,12 +124,7 @@ def test_with_listener_console_and_database_dead_agents_still_answer(
         ):
             agent = await signed_in(browser, hotline, "agent1")
             await take_calls(agent)
-            postgres = _postgres(hotline)
-            for name in frozen:
-                hotline.signal(name, signal.SIGSTOP)
-            for pid in postgres:
-                os.kill(pid, signal.SIGSTOP)
-            try:
+            with standing_still(postgres, hotline, "listener", "console", "scheduler"):
                 one, two = await called(first), await called(second)
                 await asyncio.gather(to_queue(one, hotline), to_queue(two, hotline))
                 at_desk = await answers_at_the_desk(desk)
@@ -140,11 +149,6 @@ def test_with_listener_console_and_database_dead_agents_still_answer(
                 await hears_tone(at_desk, at_desk_hz)
                 await agent.fill("#note", "ghi khi máy chủ chết")
                 await asyncio.gather(one.hang_up(), two.hang_up())
-            finally:
-                for pid in postgres:
-                    os.kill(pid, signal.SIGCONT)
-                for name in frozen:
-                    hotline.signal(name, signal.SIGCONT)
             # the note reaches the server when it is back
             await expect(agent.locator("#note-state")).to_be_visible()
             await agent.locator("#results label, #results button").first.click()
@@ -163,22 +167,6 @@ def test_with_listener_console_and_database_dead_agents_still_answer(
     agents = {hotline.call_of(number)["agent"] for number in ("0912000201", "0912000202")}
     assert agents == {"agent1", "agent2"}
     hotline.assert_ledger_complete()
-
-
-def _postgres(hotline: Hotline) -> list[int]:
-    """All processes of the test's own PostgreSQL."""
-    with hotline.database.engine.connect() as connection:
-        folder = connection.exec_driver_sql("SHOW data_directory").scalar_one()
-    hotline.database.engine.dispose()
-    return _family(int((Path(folder) / "postmaster.pid").read_text().splitlines()[0]))
-
-
-def _family(postmaster: int) -> list[int]:
-    """A PostgreSQL server and its processes of this moment."""
-    shown = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(postmaster)], capture_output=True, text=True, check=True
-    )
-    return [postmaster, *map(int, shown.stdout.split())]
 
 
 def noted(hotline: Hotline, call_id: str) -> list[tuple[str, bool]]:
@@ -207,7 +195,9 @@ def test_the_supervisors_page_is_pushed_to(hotline: Hotline, tmp_path: Path) -> 
     wait_for(lambda: hotline.call_of("0912000211"), "the call is over")
 
 
-def test_started_with_its_database_dead_the_hotline_answers_all_the_same(hotline: Hotline) -> None:
+def test_started_with_its_database_dead_the_hotline_answers_all_the_same(
+    hotline: Hotline, postgres: Server
+) -> None:
     async def scenario() -> None:
         async with citizen(hotline, "0912000221") as phone:
             call = await called(phone)
@@ -216,17 +206,10 @@ def test_started_with_its_database_dead_the_hotline_answers_all_the_same(hotline
             await until_heard(call, hotline, "test_menu_intro")
             await call.hang_up()
 
-    postmaster = _postgres(hotline)[0]
     hotline.stop()
-    postgres = _family(postmaster)  # the hotline's own connections have ended
-    for pid in postgres:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(postgres, hotline):
         hotline.start(150, with_database=False)
         asyncio.run(scenario())
-    finally:
-        for pid in postgres:
-            os.kill(pid, signal.SIGCONT)
     assert hotline.call_of("0912000221", 120)["outcome"] == "abandoned_menu"
     hotline.assert_ledger_complete()
     assert "the database does not answer" in hotline.log.read_text(encoding="utf-8")

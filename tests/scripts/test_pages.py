@@ -18,8 +18,8 @@ from scripts.bench import pages as bench_pages
 from scripts.bench.desks import History
 from tests.accounts import hash_quickly
 
-CALLS = 6_000
-SPAN = timedelta(days=40)  # each of its days is counted
+CALLS = 4_000
+SPAN = timedelta(days=20)  # each of its days is counted
 GROWING = (
     "call", "citizen_case", "case_event", "notice", "case_call", "message_task", "leg",
     "call_segment", "call_note", "callback", "line_quality", "sound", "sound_use", "sound_note",
