@@ -53,7 +53,10 @@ _BRANCH_ID = re.compile(r"[a-z]{1,16}")
 _OUTSIDE = re.compile(r"[0-9]{3,15}")
 _WHY = re.compile(r"[a-z]{0,16}")
 _TARGET = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}")
-_CHANNEL = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}")
+# of an agent: a phone of ours, or that half of a pair leading outside with which the caller speaks
+_CHANNEL = re.compile(
+    r"(?:PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}|Local/0\d{9,10}@hl-mobile-[0-9a-f]{8,16};1)"
+)
 # app_queue keeps members in AstDB as text with ; and | between
 _REASON = re.compile(r"[^;|^,]{0,40}")
 _REASON_ID = re.compile(r"[a-z_]{1,16}")
@@ -221,7 +224,8 @@ class Commands:
         """Caller and guest go on without the agent, whose part of the call ends."""
         def act(session: _Session) -> None:
             channel = session.agents_channel(call, interface)
-            session.act(_redirect(call, "hl-room", "in"))
+            if not session.in_room(call):
+                session.act(_redirect(call, "hl-room", "in"))
             session.act(_Act("Hangup", {"Channel": channel, "Cause": "16"}))
 
         return self._in_session(act)
@@ -252,7 +256,8 @@ class Commands:
                 "Context": "hl-spy", "Exten": _formed(_SPYING, how, "way"), "Priority": "1",
                 "Async": "true", "Timeout": "20000", "CallerID": "1022",
                 "Variable": ",".join((
-                    f"HL_SPIED={channel}", f"PJSIP_HEADER(add,X-Hotline-Listen)={how}",
+                    f"HL_SPIED={channel}", f"HL_CALL={call}",
+                    f"PJSIP_HEADER(add,X-Hotline-Listen)={how}",
                 )),
             }))
 
@@ -335,6 +340,9 @@ class Commands:
             session.set(
                 channel, HL_TO=_formed(_TARGET, target, "target"), HL_TO_LOGIN=_login(login)
             )
+            if caller == "in" and session.in_room(call):
+                session.act(_redirect(channel, "hl-room-agent", agent))
+                return
             # both at once: whoever stayed behind in the bridge of two would be hung up
             session.act(_redirect(call, "hl-room", caller, (channel, "hl-room-agent", agent)))
 
@@ -541,10 +549,17 @@ class _Session:
         channel = self.value(call, "SHARED(HL_AGENT)")
         phone = _formed(INTERFACE, interface, "phone")
         if not _CHANNEL.fullmatch(channel) or (
-            channel.rpartition("-")[0] != phone
+            channel.rpartition("-")[0] != phone.removesuffix("/n")
         ):
             raise _RefusedError("this call is not with this phone")
         return channel
+
+    def in_room(self, call: str) -> bool:
+        """Whether the caller is in a room with somebody, and so stays there: where its last one
+        leaves while another comes in, Asterisk may have two rooms of that name for a while."""
+        parties = self.value(call, f"CONFBRIDGE_INFO(parties,{call})")
+        aside = self.value(call, "SHARED(HL_ASIDE)")
+        return parties.isdecimal() and int(parties) > 1 and aside != "yes"
 
     def value(self, call: str, name: str) -> str:
         """A variable of a caller's channel. Raises _RefusedError: the call is over."""

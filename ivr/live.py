@@ -126,7 +126,7 @@ class LiveMirror:
     # --- events ---
 
     def apply(self, event: Event) -> None:
-        """Take one fact in. Facts about calls that are not known, or have ended, change nothing."""
+        """Take one fact in. Facts about calls that are not known, or have ended, change no call."""
         match event:
             case Member():
                 self.agents.set_member(event)
@@ -141,6 +141,9 @@ class LiveMirror:
         call = self.calls.get(event.call)
         if call and call.state is not LiveState.ENDED:
             self._follow(call, event)
+        elif call and isinstance(event, Offered) and event.act == "completed":
+            # in a room the caller may be gone before the agent's leg
+            self.agents.complete(event.agent, call.id, event.queue, event.at)
 
     def _follow(
         self, call: CallRow,

@@ -125,7 +125,7 @@ class AgentMirror:
         """The call is over for the agent: wrap-up begins now, in whole seconds as app_queue
         counts it, though Asterisk tells the new LastCall a little later."""
         agent = self._known.get(login)
-        if agent and agent.call == call:
+        if agent and agent.call in (call, None):  # None: released with the caller
             agent.call, agent.talking, agent.last_queue = None, False, queue
             for name, member in agent.memberships.items():
                 agent.memberships[name] = replace(member, last_call=int(at.timestamp()))

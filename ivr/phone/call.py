@@ -188,6 +188,10 @@ class Call:
         self.invite.respond(code, to_tag=self.tag)
         self._end("us", code, sip.REASONS.get(code, ""))
 
+    def fall_silent(self) -> None:
+        """Send nothing more, and no good-bye: the radio is gone, or the power."""
+        self._speaking().muted = True
+
     async def hold(self) -> None:
         await self._renew(holding=True)
 

@@ -257,6 +257,21 @@ def test_whoever_ends_or_begins_a_pause_takes_the_wrapup_that_is_one_away(
 CALL, AGENT = "th1.b1-1.1", "PJSIP/seat-001-0000002a"
 
 
+def test_with_an_agent_outside_that_half_of_the_pair_is_led_with_which_the_caller_speaks(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    outside, half = "Local/0913000801@hl-mobile/n", "Local/0913000801@hl-mobile-0000002a;1"
+    asterisk.values["SHARED(HL_AGENT)"] = half
+    assert commands.invite(CALL, outside, "seat-002", "minh").done
+    assert asterisk.asked("Redirect")[0]["ExtraChannel"] == half
+    assert commands.listen(CALL, outside, SEAT, "listen", recorded=True).done
+    assert f"HL_SPIED={half}," in asterisk.asked("Originate")[0]["Variable"]
+    other = "Local/0913000802@hl-mobile/n"
+    assert commands.invite(CALL, other, "seat-002", "minh").outcome is Outcome.REFUSED
+    asterisk.values["SHARED(HL_AGENT)"] = half.replace(";1", ";2")  # that to the carrier
+    assert commands.invite(CALL, outside, "seat-002", "minh").outcome is Outcome.REFUSED
+
+
 def test_caller_and_agent_go_into_the_room_at_once(
     asterisk: AmiStandIn, commands: Commands
 ) -> None:
@@ -268,6 +283,24 @@ def test_caller_and_agent_go_into_the_room_at_once(
         "ExtraChannel": AGENT, "ExtraContext": "hl-room-agent", "ExtraExten": "consult",
         "ExtraPriority": "1",
     }
+
+
+def test_a_caller_who_is_in_the_room_stays_there(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    asterisk.values |= {"SHARED(HL_AGENT)": AGENT, f"CONFBRIDGE_INFO(parties,{CALL})": "2"}
+    assert commands.invite(CALL, SEAT, "0912345678").done
+    (redirect,) = asterisk.asked("Redirect")
+    assert (redirect["Channel"], redirect["Exten"]) == (AGENT, "invite")
+    assert "ExtraChannel" not in redirect
+    assert commands.hand_over(CALL, SEAT).done
+    assert len(asterisk.asked("Redirect")) == 1
+    # aside meanwhile, or alone with whoever was left behind: both come in
+    asterisk.values["SHARED(HL_ASIDE)"] = "yes"
+    assert commands.invite(CALL, SEAT, "0912345678").done
+    asterisk.values |= {"SHARED(HL_ASIDE)": "", f"CONFBRIDGE_INFO(parties,{CALL})": "1"}
+    assert commands.invite(CALL, SEAT, "0912345678").done
+    assert [one["Channel"] for one in asterisk.asked("Redirect")[1:]] == [CALL, CALL]
 
 
 @pytest.mark.parametrize("with_", ["", "PJSIP/seat-002-0000002a", "PJSIP/seat-0011-0000002a", "x"])
@@ -295,6 +328,7 @@ def test_who_refused_the_recording_is_not_listened_to(
     assert commands.listen(CALL, SEAT, own, "sing", recorded=False).outcome is Outcome.REFUSED
     (rung,) = asterisk.asked("Originate")
     assert (rung["Channel"], rung["Context"]) == (own, "hl-spy")
+    assert f"HL_CALL={CALL}," in rung["Variable"]
 
 
 def test_only_who_waits_is_moved(asterisk: AmiStandIn, commands: Commands) -> None:

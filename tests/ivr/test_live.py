@@ -265,6 +265,19 @@ def test_a_member_status_from_before_the_call_ended_does_not_end_the_wrapup() ->
     assert live.agents.rows["lan"].state == "ready"
 
 
+def test_wrapup_begins_with_the_end_of_the_leg_though_the_caller_was_gone_before() -> None:
+    live = apply(
+        mirror(), member(), CallStarted(A, at(0)),
+        Offered(A, at(2), "connected", "lan", "vaccine"),
+        Ended(A, at(9)), Offered(A, at(9.2), "completed", "lan", "vaccine"),
+    )
+    row = live.agents.rows["lan"]
+    assert (row.state, row.wrapup_until) == (AgentState.WRAPUP, at(17))
+    apply(live, CallStarted(B, at(9.3)), Offered(B, at(9.3), "called", "lan", "vaccine"),
+          Offered(A, at(9.4), "completed", "lan", "vaccine"))
+    assert live.agents.rows["lan"].call_id == B
+
+
 def test_nobody_wraps_up_after_an_emergency() -> None:
     live = apply(
         mirror(), member(), member(queue="emergency"), Joined(A, at(0), "emergency", 1, None),

@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from ivr.phone import Call
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
-from tests.live.people import called, citizen, desk_agent, hears_tone, until_heard
+from tests.live.people import Console, called, citizen, desk_agent, hears_tone, until_heard
 from tests.live.running import PATIENCE_S, Hotline, running_hotline
 
 CITIZEN_HZ = 440
@@ -112,4 +112,49 @@ def test_a_browser_that_died_leaves_its_caller_to_the_next_agent_with_everything
     asyncio.run(scenario())
     kept = hotline.call_of("0912000602")
     assert (kept["outcome"], kept["agent"]) == ("answered", "agent2")
+    assert hotline.run("ledger").returncode == 0
+
+
+@pytest.mark.full
+def test_in_a_room_whose_guest_has_gone_the_caller_of_a_phone_that_fell_silent_is_kept_as_well(
+    hotline: Hotline
+) -> None:
+    async def scenario() -> None:
+        console = await asyncio.to_thread(Console, hotline, "agent1")
+        async with (
+            desk_agent(hotline, "agent1", console=console) as desk,
+            citizen(hotline, "0912000604") as phone,
+        ):
+            call = await called(phone)
+            await to_an_agent(call, hotline)
+            at_desk = await desk.incoming(PATIENCE_S)
+            at_desk.answer()
+            at_desk.play_tone(AGENT_HZ)
+            await hears_tone(call, AGENT_HZ)
+            async with desk_agent(hotline, "agent2", phone_name="desk-02") as other:
+                id_ = at_desk.invite_header("X-Hotline-Call")
+                asked = {"act": "invite", "kind": "agent", "to": "agent2"}
+                done = await asyncio.to_thread(
+                    console.ask, "POST", f"/agent/calls/{id_}/with", asked)
+                assert done["outcome"] == "done"
+                guest = await other.incoming(PATIENCE_S)
+                guest.answer()
+                at_desk.stop_playing()
+                guest.play_tone(1000)
+                await hears_tone(call, 1000)
+                await guest.hang_up()
+            at_desk.fall_silent()
+            await until_heard(call, hotline, "call_broken_off")
+            again = await desk.incoming(PATIENCE_S)
+            again.answer()
+            again.play_tone(1500)
+            call.play_tone(CITIZEN_HZ)
+            await hears_tone(call, 1500)
+            await hears_tone(again, CITIZEN_HZ)
+            await asyncio.sleep(2)  # for less nobody has spoken
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    kept = hotline.call_of("0912000604")
+    assert (kept["outcome"], kept["agent"]) == ("answered", "agent1")
     assert hotline.run("ledger").returncode == 0

@@ -12,7 +12,7 @@ import pytest
 
 from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE, has_tone
-from tests.live.carrier import Carrier, running_carrier
+from tests.live.carrier import LISTENS, Carrier, running_carrier
 from tests.live.people import Console, called, citizen, desk_agent, until_heard
 from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
 
@@ -203,6 +203,13 @@ def test_who_is_asked_in_vain_leaves_the_caller_with_the_agent(hotline: Hotline)
 def test_a_caller_is_led_on_to_a_branch_an_agent_and_a_number(hotline: Hotline) -> None:
     async def scenario() -> None:
         async with talking(hotline, "0912000704") as talk:
+            # out of a room, too, whose guest has gone: the agent does not stay there alone
+            await talk.ask("invite", kind="outside", to=LINE)
+            talk.agent.stop_playing()
+            assert await hears(talk.citizen, CITIZEN_HZ), "the guest is there"
+            await talk.ask("back")
+            talk.agent.play_tone(FIRST_HZ)
+            assert await hears(talk.citizen, FIRST_HZ)
             await talk.ask("transfer", kind="branch", to="vaccine")
             assert await talk.agent.ended(PATIENCE_S)
             again = await talk.desk.incoming(PATIENCE_S)  # who also serves that branch
@@ -248,53 +255,120 @@ def test_nobody_touches_the_call_of_another_agent(hotline: Hotline) -> None:
     asyncio.run(scenario())
 
 
-async def spied(hotline: Hotline, talk: Talk, supervisor: Console, own: Phone, how: str) -> Call:
-    answer = await asyncio.to_thread(
-        supervisor.ask, "POST", "/supervisor/listen", {"agent": "agent1", "how": how}
-    )
-    assert answer["outcome"] == "done", answer
-    rung = await own.incoming(PATIENCE_S)
-    assert rung.invite_header("X-Hotline-Listen") == how
-    rung.answer()
-    rung.play_tone(SECOND_HZ)
-    return rung
+@dataclass
+class Supervisor:
+    """Somebody who leads the floor, at the phone desk-03."""
+
+    console: Console
+    phone: Phone
+
+    async def ask(self, agent: str, how: str, **more: str) -> str:
+        """To be in the call of an agent. The outcome."""
+        answer = await asyncio.to_thread(
+            self.console.ask, "POST", "/supervisor/listen", {"agent": agent, "how": how, **more}
+        )
+        return str(answer["outcome"])
+
+    async def enters(self, agent: str, how: str, **more: str) -> Call:
+        """Is in the call of an agent, and says something from now on."""
+        assert await self.ask(agent, how, **more) == "done"
+        rung = await self.phone.incoming(PATIENCE_S)
+        assert rung.invite_header("X-Hotline-Listen") == how
+        rung.answer()
+        rung.play_tone(SECOND_HZ)
+        return rung
+
+
+@asynccontextmanager
+async def supervising(hotline: Hotline) -> AsyncIterator[Supervisor]:
+    console = await asyncio.to_thread(Console, hotline, "truongca")
+    async with Phone(
+        "127.0.0.1", server=hotline.sip, user="desk-03",
+        password=hotline.secrets.phones["desk-03"],
+    ) as own:
+        await own.register()
+        await asyncio.to_thread(
+            console.ask, "POST", "/supervisor/phone", {"kind": "desk", "wanted": "desk-03"}
+        )
+        yield Supervisor(console, own)
+
+
+async def each_hears_what_is_meant_for_them(
+    supervisor: Supervisor, login: str, agent: Call, caller: Call
+) -> None:
+    """In each way of being in a call, each side's tone alone, one after the other."""
+    heard_by = {"listen": (False, False), "whisper": (True, False), "barge": (True, True)}
+    for how, (by_agent, by_citizen) in heard_by.items():
+        ear = await supervisor.enters(login, how)
+        agent.stop_playing()
+        caller.play_tone(CITIZEN_HZ)
+        assert await hears(ear, CITIZEN_HZ), f"{how}: the citizen"
+        caller.stop_playing()
+        agent.play_tone(FIRST_HZ)
+        assert await hears(ear, FIRST_HZ), f"{how}: the agent"
+        agent.stop_playing()
+        for who, meant in ((agent, by_agent), (caller, by_citizen)):
+            assert await (hears if meant else hears_not)(who, SECOND_HZ), how
+        agent.play_tone(FIRST_HZ)
+        caller.play_tone(CITIZEN_HZ)
+        await ear.hang_up()
+    assert await hears(caller, FIRST_HZ)
 
 
 def test_a_supervisor_listens_whispers_and_barges_and_each_hears_what_is_meant_for_them(
     hotline: Hotline
 ) -> None:
     async def scenario() -> None:
-        async with talking(hotline, "0912000706") as talk:
-            supervisor = await asyncio.to_thread(Console, hotline, "truongca")
-            async with Phone(
-                "127.0.0.1", server=hotline.sip, user="desk-03",
-                password=hotline.secrets.phones["desk-03"],
-            ) as own:
-                await own.register()
-                await asyncio.to_thread(
-                    supervisor.ask, "POST", "/supervisor/phone",
-                    {"kind": "desk", "wanted": "desk-03"},
-                )
-                heard_by = {
-                    "listen": (False, False), "whisper": (True, False), "barge": (True, True)
-                }
-                for how, (by_agent, by_citizen) in heard_by.items():
-                    ear = await spied(hotline, talk, supervisor, own, how)
-                    talk.agent.stop_playing()
-                    assert await hears(ear, CITIZEN_HZ), f"{how}: the citizen"
-                    talk.citizen.stop_playing()
-                    talk.agent.play_tone(FIRST_HZ)
-                    assert await hears(ear, FIRST_HZ), f"{how}: the agent"
-                    talk.agent.stop_playing()
-                    for who, meant in ((talk.agent, by_agent), (talk.citizen, by_citizen)):
-                        assert await (hears if meant else hears_not)(who, SECOND_HZ), how
-                    talk.agent.play_tone(FIRST_HZ)
-                    talk.citizen.play_tone(CITIZEN_HZ)
-                    await ear.hang_up()
-                assert await hears(talk.citizen, FIRST_HZ)
+        async with talking(hotline, "0912000706") as talk, supervising(hotline) as supervisor:
+            await each_hears_what_is_meant_for_them(
+                supervisor, "agent1", talk.agent, talk.citizen
+            )
 
     asyncio.run(scenario())
     assert hotline.call_of("0912000706")["agent"] == "agent1"
+
+
+@pytest.mark.full
+def test_a_supervisor_who_barges_in_is_heard_by_all_in_a_room_too(
+    hotline: Hotline, carrier: Carrier
+) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000709") as talk, supervising(hotline) as supervisor:
+            async def heard_by_all(by: Call) -> None:
+                by.play_tone(SECOND_HZ)
+                for who in (talk.agent, talk.citizen):
+                    who.stop_playing()
+                for who in (talk.agent, talk.citizen):
+                    assert await hears(who, SECOND_HZ)
+                by.stop_playing()
+                talk.agent.play_tone(FIRST_HZ)
+                assert await hears(by, FIRST_HZ)
+                assert await hears(talk.citizen, FIRST_HZ)
+
+            ear = await supervisor.enters("agent1", "barge")
+            await heard_by_all(ear)
+            await talk.ask("invite", kind="outside", to=LISTENS)
+            await asyncio.to_thread(
+                wait_for, lambda: "Record" in carrier.ask("core show channels concise"),
+                "the guest is there",
+            )
+            await heard_by_all(ear)  # has come along
+            await ear.hang_up()
+            assert await hears(talk.citizen, FIRST_HZ)
+            ear = await supervisor.enters("agent1", "barge")
+            await heard_by_all(ear)
+            ear.play_tone(SECOND_HZ)
+            talk.agent.stop_playing()
+            await talk.ask("back")
+            assert await hears(talk.citizen, SECOND_HZ)
+            await talk.agent.hang_up()  # a supervisor alone is nobody to be left with
+            await until_heard(talk.citizen, hotline, "survey_intro")
+            assert await ear.ended(PATIENCE_S)
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000709")
+    assert {leg.agent for leg in hotline.legs(call["id"]) if leg.agent} == {"agent1"}
+    assert hotline.run("ledger").returncode == 0
 
 
 def test_who_refused_the_recording_is_listened_to_for_a_stated_reason_of_safety_only(
@@ -303,6 +377,7 @@ def test_who_refused_the_recording_is_listened_to_for_a_stated_reason_of_safety_
     async def scenario() -> None:
         async with (
             desk_agent(hotline, "agent1") as desk, citizen(hotline, "0912000707") as phone,
+            supervising(hotline) as supervisor,
         ):
             call = await called(phone)
             await until_heard(call, hotline, "greeting_main")
@@ -312,27 +387,10 @@ def test_who_refused_the_recording_is_listened_to_for_a_stated_reason_of_safety_
             at_desk = await desk.incoming(PATIENCE_S)
             at_desk.answer()
             await asyncio.sleep(1)
-            supervisor = await asyncio.to_thread(Console, hotline, "truongca")
-            async with Phone(
-                "127.0.0.1", server=hotline.sip, user="desk-03",
-                password=hotline.secrets.phones["desk-03"],
-            ) as own:
-                await own.register()
-                await asyncio.to_thread(
-                    supervisor.ask, "POST", "/supervisor/phone",
-                    {"kind": "desk", "wanted": "desk-03"},
-                )
-                asked = {"agent": "agent1", "how": "listen"}
-                refused = await asyncio.to_thread(
-                    supervisor.ask, "POST", "/supervisor/listen", asked
-                )
-                assert refused["outcome"] == "refused"
-                allowed = await asyncio.to_thread(
-                    supervisor.ask, "POST", "/supervisor/listen",
-                    {**asked, "safety": "người gọi dọa tự sát"},
-                )
-                assert allowed["outcome"] == "done"
-                await (await own.incoming(PATIENCE_S)).hang_up()
+            assert await supervisor.ask("agent1", "listen") == "refused"
+            safety = "người gọi dọa tự sát"
+            assert await supervisor.ask("agent1", "listen", safety=safety) == "done"
+            await (await supervisor.phone.incoming(PATIENCE_S)).hang_up()
             await call.hang_up()
 
     asyncio.run(scenario())
