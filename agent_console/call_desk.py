@@ -72,21 +72,21 @@ def with_others(call_id: str) -> Answer:
     asked = request.get_json(silent=True)
     if not isinstance(asked, dict):
         raise BadRequest()
-    held = telephone.held_by(console(), person().login)
-    if held is None:
+    interface = telephone.interface_of(console(), person().login)
+    if interface is None:
         raise Conflict(_("You have no phone. Please sign in to the queues first."))
     act, commands = asked.get("act"), console().commands
     match act:
         case "together":
-            result = commands.bring_together(call_id, held.interface)
+            result = commands.bring_together(call_id, interface)
         case "back":
-            result = commands.take_back(call_id, held.interface)
+            result = commands.take_back(call_id, interface)
         case "leave":
-            result = commands.hand_over(call_id, held.interface)
+            result = commands.hand_over(call_id, interface)
         case _:
             if _for_life(asked):
                 _begin_rescue(call_id, asked)
-            result = _asked(call_id, held.interface, asked)
+            result = _asked(call_id, interface, asked)
     log.info("%s: %s %s in call %s: %s", person().login, act, asked.get("kind", ""), call_id,
              result.outcome)
     return {"outcome": telephone.told(result)}, 200
@@ -111,10 +111,10 @@ def record(call_id: str) -> Answer:
         raise BadRequest()
     if act is RecordingAct.DISCARDED and console().settings.recording_discard == "no":
         raise Conflict(_("Recordings may not be discarded here. Please pause it."))
-    held = telephone.held_by(console(), person().login)
-    if held is None:
+    interface = telephone.interface_of(console(), person().login)
+    if interface is None:
         raise Conflict(_("You have no phone. Please sign in to the queues first."))
-    result = console().commands.record(call_id, held.interface, act, why, person().login)
+    result = console().commands.record(call_id, interface, act, why, person().login)
     log.warning("%s: recording of call %s %s (%s): %s", person().login, call_id, act, why,
                 result.outcome)
     return {"outcome": telephone.told(result)}, 200

@@ -147,10 +147,10 @@ def end_wrapup() -> Answer:
 
 
 def _interface() -> str:
-    held = telephone.held_by(console(), person().login)
-    if held is None:
+    interface = telephone.interface_of(console(), person().login)
+    if interface is None:
         raise Conflict(_("You have no phone. Please sign in to the queues first."))
-    return held.interface
+    return interface
 
 
 @blueprint.get("/calls/<call_id>")

@@ -41,6 +41,15 @@ def held_by(here: Console, login: str) -> Phone | None:
         return Phone(seat.name, SeatKind(seat.kind), seat.secret) if seat else None
 
 
+def interface_of(here: Console, login: str) -> str | None:
+    """With what somebody takes calls: the phone that they hold, or their telephone outside."""
+    if (held := held_by(here, login)) is not None:
+        return held.interface
+    with here.database.reading() as session:
+        live = session.get(LiveAgent, login)
+    return live.interface if live and is_telephone(live.interface) else None
+
+
 def of_sign_in(here: Console, me: Person) -> Phone | None:
     """The phone that somebody holds, as far as it is this browser's: see crm.desk.adopt_seat."""
     with here.database.transaction() as session:

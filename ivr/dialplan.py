@@ -47,7 +47,11 @@ class MobileKey:
         return f"mobile{self.digit}"
 
 
-MOBILE_KEYS = (MobileKey("6", "help"),)  # as F6 at the desk
+# the operator, the supervisors, and each service by the last digit of its number: as at the desk
+MOBILE_KEYS = (
+    MobileKey("0", "operator"), MobileKey("6", "help"),
+    *(MobileKey(one.number[-1], one.id) for one in SERVICES),
+)
 
 CALENDAR = range(2026, 2036)  # whose holidays are compiled in
 

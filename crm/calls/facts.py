@@ -49,6 +49,7 @@ LEG_ID = re.compile(r"[A-Za-z0-9._;-]{1,80}")  # whoever originates a call may c
 INBOUND = "PJSIP/trunk-"  # channels of callers: the trunk's endpoint only receives calls
 PHONE = "PJSIP/"  # any other of these is a leg; Local and other helper channels are no phones
 TOLD = "HL_REC"  # of a call, on a helper channel
+LED = "HL_TRANSFER"  # by an agent outside, too, whose half of a pair of channels it stands on
 RECORDED = ("on", "paused", "discarded")
 SCORES = (1, 2, 3, 5)  # satisfaction by key: very good, good, fair, bad
 KINDS = ("citizen", "test", "training", "staff")  # staff: an agent signs in by keypad
@@ -89,7 +90,7 @@ class JournalEvent:
     @property
     def told_of(self) -> str | None:
         """The call that a helper channel tells something of, in the dialplan's own words."""
-        call = self.extra.get("call", "") if self.type == TOLD else ""
+        call = self.extra.get("call", "") if self.type in (TOLD, LED) else ""
         of_ours = self.channel.startswith("Local/") and CALL_ID.fullmatch(call)
         return call if of_ours else None
 
@@ -324,7 +325,7 @@ _NOTES: dict[str, _Note] = {
     "HL_QUEUE_END": _queue_end,
     "HL_WAIT": _wait,
     "HL_SERVICE": _service,
-    "HL_TRANSFER": _transfer,
+    LED: _transfer,
     "HL_RING": _last_value("offered", "agent", 32),
     "HL_HOLD": _hold,
     "HL_ANSWER": _answer,

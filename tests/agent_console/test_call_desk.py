@@ -69,6 +69,22 @@ def test_what_cannot_be_done_is_refused_before_asterisk_is_asked(
     assert phones.told == []
 
 
+def test_an_agent_with_a_telephone_outside_calls_others_in_from_the_page(
+    minh: Browser, agent: Browser, phones: ObedientPhones, sqlite: Database
+) -> None:
+    outside = "Local/0913000801@hl-mobile/n"
+    put_live_call(sqlite, 1, id=CALL, state="talking", agent="lan")
+    put_live_agent(sqlite, 2, state="talking", call_id=CALL, interface=outside)
+    phones.told.clear()
+    asked = {"act": "invite", "kind": "agent", "to": "minh"}
+    assert agent.ask("POST", WITH, asked).get_json() == {"outcome": "done"}
+    paused = agent.ask("POST", f"/agent/calls/{CALL}/recording", {"act": "paused", "why": "card"})
+    assert paused.get_json() == {"outcome": "done"}
+    assert [one[:3] for one in phones.told] == [
+        ("invite", CALL, outside), ("record", CALL, outside)
+    ]
+
+
 def test_without_a_phone_nothing_is_done(agent: Browser) -> None:
     assert agent.ask("POST", WITH, {"act": "back"}).status_code == 409
 

@@ -13,20 +13,32 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from crm.agents import assistance
 from crm.agents.models import HelpCall
-from crm.models import LiveAgent
+from crm.models import CallSegment, LiveAgent
 from ivr.phone import Call, Phone
-from ivr.phone.audio import has_tone
-from tests.live.people import Console, called, citizen, heard, until_heard
+from ivr.phone.audio import RATE, has_tone
+from tests.live.people import Console, called, citizen, desk_agent, heard, until_heard
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
+from tests.live.test_rooms import (
+    CITIZEN_HZ,
+    FIRST_HZ,
+    SECOND_HZ,
+    each_hears_what_is_meant_for_them,
+    hears,
+    hears_not,
+    supervising,
+)
 
 CARRIER = "127.0.0.7"
 STAFF = "02371023"
 MOBILE, OTHER = "0913000801", "0913000802"
-HELPED = "0912000821"
+HEARD, UNHEARD, HELPED, JOINED, LED_ON, IN_NEED, KEPT = (f"091200082{n}" for n in range(1, 8))
+FRIEND = "0913000803"  # whom an agent calls in
 WRAPUP_S = 6
+SERVICE = "0237999115"  # whoever stands in for 115
 BEHIND = ("listener", "console", "scheduler", "tailer")
 
 
@@ -40,6 +52,7 @@ def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with running_hotline(
         tmp_path_factory.mktemp("mobile") / "home", HOTLINE_STAFF_NUMBER=STAFF,
         HOTLINE_TRUNK_SERVER=f"{CARRIER}:{carrier_port}", HOTLINE_WRAPUP_S=str(WRAPUP_S),
+        HOTLINE_EMERGENCY_MEDICAL=SERVICE,
     ) as running:
         yield running
 
@@ -179,42 +192,239 @@ def test_with_everything_else_dead_an_agent_comes_in_by_telephone_and_takes_call
 
 @asynccontextmanager
 async def taken_outside(
-    hotline: Hotline, outside: Phone, number: str
+    hotline: Hotline, outside: Phone, number: str, *, refuses: bool = False
 ) -> AsyncIterator[tuple[Call, Call]]:
     """A citizen whom the agent at the telephone has answered, and the agent's own leg."""
     async with citizen(hotline, number) as phone:
         call = await called(phone)
         await to_agents(call, hotline)
+        if refuses:
+            await asyncio.sleep(1)
+            await call.press("*")  # not recorded
         rung = await outside.incoming(PATIENCE_S)
         rung.answer()
         await until_heard(rung, hotline, "staff_offer")
         await rung.press("1")
-        await spoke(rung, call)
+        rung.play_tone(FIRST_HZ)
+        call.play_tone(CITIZEN_HZ)
+        assert await hears(call, FIRST_HZ)
+        assert await hears(rung, CITIZEN_HZ)
         await until(lambda: live(hotline, "agent1")[0] == "talking", "the board sees the talk")
+        await asyncio.sleep(2)  # less is no conversation
         yield call, rung
 
 
-@pytest.mark.full
-def test_an_agent_outside_asks_for_help_by_keys(hotline: Hotline, carrier_port: int) -> None:
-    number, pin = new_pin(hotline, "agent1")
+@asynccontextmanager
+async def come_in(
+    hotline: Hotline, port: int, login: str = "agent1", mobile: str = MOBILE
+) -> AsyncIterator[Phone]:
+    """Every telephone outside, with an agent who has come in by one of them."""
+    number, pin = new_pin(hotline, login)
+    async with telephones(hotline, port) as outside, citizen(hotline, mobile) as phone:
+        coming = await called(phone, STAFF)
+        await typed(coming, hotline, number, pin)
+        await until_heard(coming, hotline, "staff_keys")  # who is in already hears them as well
+        await coming.hang_up()
+        yield outside
 
+
+def call_of_agent(hotline: Hotline, login: str) -> str:
+    with hotline.database.reading() as session:
+        row = session.get(LiveAgent, login)
+        assert row is not None
+        assert row.call_id is not None
+        return row.call_id
+
+
+@pytest.mark.full
+def test_a_supervisor_listens_whispers_and_barges_into_the_call_of_an_agent_outside(
+    hotline: Hotline, carrier_port: int
+) -> None:
     async def scenario() -> None:
-        async with telephones(hotline, carrier_port) as outside:
-            async with citizen(hotline, MOBILE) as mobile:
-                coming = await called(mobile, STAFF)
-                await typed(coming, hotline, number, pin)
-                await until_heard(coming, hotline, "agent_login_ok")
-                await coming.hang_up()
-            async with taken_outside(hotline, outside, HELPED) as (call, rung):
+        async with come_in(hotline, carrier_port) as outside, supervising(hotline) as supervisor:
+            async with taken_outside(hotline, outside, HEARD) as (call, rung):
+                await each_hears_what_is_meant_for_them(supervisor, "agent1", rung, call)
+                ear = await supervisor.enters("agent1", "listen")
+                await call.hang_up()
+                assert await ear.ended(PATIENCE_S), "over with the talk"
+            async with taken_outside(hotline, outside, UNHEARD, refuses=True) as (call, rung):
+                assert await supervisor.ask("agent1", "listen") == "refused"
+                ear = await supervisor.enters("agent1", "listen", safety="dọa tự sát")
+                rung.stop_playing()
+                assert await hears(ear, CITIZEN_HZ)
+                await call.hang_up()
+
+    asyncio.run(scenario())
+    assert hotline.call_of(UNHEARD)["recording"] is None
+    hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
+def test_an_agent_outside_calls_others_in_from_the_page_and_asks_for_help_by_keys(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    async def scenario() -> None:
+        async with come_in(hotline, carrier_port) as outside:
+            page = await asyncio.to_thread(Console, hotline, "agent1")
+
+            async def ask(act: str, **more: str) -> None:
+                answer = await asyncio.to_thread(
+                    page.ask, "POST", f"/agent/calls/{id_}/with", {"act": act, **more})
+                assert answer["outcome"] == "done"
+
+            async with (
+                taken_outside(hotline, outside, HELPED) as (call, rung),
+                desk_agent(hotline, "agent2", phone_name="desk-02") as desk,
+            ):
+                id_ = call_of_agent(hotline, "agent1")
                 start = rung.heard_length
                 await rung.press("*6")
                 await until_heard(rung, hotline, "staff_help", after=start)
                 await until(lambda: helps(hotline), "help is asked for")
                 assert [one.agent for one in helps(hotline)] == ["agent1"]
+
+                await ask("consult", kind="agent", to="agent2")
+                asked = await desk.incoming(PATIENCE_S)
+                asked.answer()
+                asked.play_tone(SECOND_HZ)
+                assert await hears(rung, SECOND_HZ)
+                assert await hears(asked, FIRST_HZ)
+                assert await hears_not(call, SECOND_HZ)
+                assert await hears_not(asked, CITIZEN_HZ)
+                await ask("together")  # one tone at a time: it is looked for what stands out
+                rung.stop_playing()
+                assert await hears(call, SECOND_HZ)
+                assert await hears(asked, CITIZEN_HZ)
+                asked.stop_playing()
+                assert await hears(rung, CITIZEN_HZ)
+                call.stop_playing()
+                rung.play_tone(FIRST_HZ)
+                assert await hears(call, FIRST_HZ)
+                assert await hears(asked, FIRST_HZ)
+                asked.play_tone(SECOND_HZ)
+                await ask("leave")
+                assert await rung.ended(PATIENCE_S)
+                await until(lambda: live(hotline, "agent1")[0] == "wrapup", "the wrap-up begins")
+                assert await hears(call, SECOND_HZ), "the two go on"
+                await call.hang_up()
+            await until(lambda: live(hotline, "agent1")[0] == "ready", "and ends")
+
+            async with taken_outside(hotline, outside, JOINED) as (call, rung):
+                id_ = call_of_agent(hotline, "agent1")
+                await ask("invite", kind="outside", to=FRIEND)
+                friend = await outside.incoming(PATIENCE_S)
+                assert friend.dialled == FRIEND
+                assert await hears(call, FIRST_HZ), "they go on speaking while it rings"
+                friend.answer()
+                friend.play_tone(SECOND_HZ)
+                rung.stop_playing()
+                assert await hears(call, SECOND_HZ)
+                assert await hears(friend, CITIZEN_HZ)
+                await rung.press("7")  # a guest may have a menu of its own
+                await until(lambda: friend.keys_heard == "7", "keys reach the guest")
+                await ask("back")
+                assert await friend.ended(PATIENCE_S)
+                rung.play_tone(FIRST_HZ)
+                assert await hears(call, FIRST_HZ)
+                await rung.hang_up()
+                await until_heard(call, hotline, "survey_intro")
+                await call.hang_up()
+            await until(lambda: live(hotline, "agent1")[0] == "wrapup", "after a room as well")
+
+    asyncio.run(scenario())
+    helped, joined = (hotline.call_of(one)["id"] for one in (HELPED, JOINED))
+    assert talks(hotline, helped) == ["agent1", "agent1", "agent2"]  # before and after the question
+    assert talks(hotline, joined)[0] == "agent1"
+    hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
+def test_an_agent_outside_leads_callers_on_by_keys(hotline: Hotline, carrier_port: int) -> None:
+    """To the operators' queue and to a service, with nothing but Asterisk."""
+    async def scenario() -> None:
+        async with come_in(hotline, carrier_port) as outside:
+            async with (
+                taken_outside(hotline, outside, LED_ON) as (call, rung),
+                desk_agent(hotline, "agent2", phone_name="desk-02") as desk,
+            ):
+                await rung.press("*0")
+                assert await rung.ended(PATIENCE_S)
+                taker = await desk.incoming(PATIENCE_S)
+                taker.answer()
+                taker.play_tone(SECOND_HZ)
+                assert await hears(call, SECOND_HZ)
+                assert await hears(taker, CITIZEN_HZ)
+                await asyncio.sleep(2)  # less is no conversation
+                await call.hang_up()
+            async with taken_outside(hotline, outside, IN_NEED) as (call, rung):
+                await rung.press("*5")
+                assert await rung.ended(PATIENCE_S)
+                service = await outside.incoming(PATIENCE_S)
+                assert service.dialled == SERVICE
+                service.answer()
+                service.play_tone(SECOND_HZ)
+                assert await hears(call, SECOND_HZ)
+                assert await hears(service, CITIZEN_HZ)
                 await call.hang_up()
 
     asyncio.run(scenario())
+    calls = {one: hotline.call_of(one) for one in (LED_ON, IN_NEED)}
+    assert {one: (of["outcome"], of["branch"]) for one, of in calls.items()} == {
+        LED_ON: ("answered", "general"), IN_NEED: ("transferred", "emergency"),
+    }
+    led = ("agent1", "blind", "done")
+    assert led_on(hotline, calls[LED_ON]["id"]) == [led]
+    assert talks(hotline, calls[LED_ON]["id"]) == ["agent1", "agent2"]
+    assert led_on(hotline, calls[IN_NEED]["id"]) == [led]
     hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
+def test_a_caller_whose_agent_outside_fell_silent_is_kept_and_rings_there_again(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    async def scenario() -> None:
+        async with (
+            come_in(hotline, carrier_port) as outside,
+            taken_outside(hotline, outside, KEPT) as (call, rung),
+        ):
+            rung.fall_silent()
+            await until_heard(call, hotline, "call_broken_off")
+            again = await outside.incoming(PATIENCE_S)
+            assert again.dialled == MOBILE
+            again.answer()
+            await until(lambda: again.heard_length > RATE, "who rings is being said")
+            await again.press("1")
+            again.play_tone(SECOND_HZ)
+            assert await hears(call, SECOND_HZ)
+            assert await hears(again, CITIZEN_HZ)
+            await asyncio.sleep(2)  # less is no conversation
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    kept = hotline.call_of(KEPT)
+    assert (kept["outcome"], kept["agent"]) == ("answered", "agent1")
+    hotline.assert_ledger_complete()
+
+
+def talks(hotline: Hotline, call: str) -> list[str | None]:
+    """Who spoke with the caller, one after the other."""
+    return [one.agent for one in segments(hotline, call) if one.what == "talk"]
+
+
+def led_on(hotline: Hotline, call: str) -> list[tuple[str | None, ...]]:
+    """Who led the caller on, how, and what came of it."""
+    return [
+        (one.agent, one.how, one.result)
+        for one in segments(hotline, call) if one.what == "transfer"
+    ]
+
+
+def segments(hotline: Hotline, call: str) -> list[CallSegment]:
+    with hotline.database.reading() as session:
+        return list(session.scalars(
+            select(CallSegment).where(CallSegment.call_id == call).order_by(CallSegment.number)
+        ))
 
 
 def helps(hotline: Hotline) -> list[HelpCall]:
