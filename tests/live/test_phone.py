@@ -11,9 +11,11 @@ from sqlalchemy import select
 
 from crm.models import LineQuality
 from ivr.phone import Call
+from ivr.phone.audio import is_sound
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
 from tests.live.people import called, citizen, until_heard
 from tests.live.running import Hotline, wait_for
+from tests.live.test_rooms import hears, hears_not
 
 CITIZEN_HZ = 440
 
@@ -82,11 +84,17 @@ def test_everything_goes_by_keys_and_the_line_stands_in_the_list_of_calls(
             assert float(await agent.locator("#call-level").evaluate("one => one.value")) > 0
             await key("F7")
             await expect(agent.locator("#mute")).to_have_attribute("aria-pressed", "true")
+            assert await hears_not(call, AGENT_HZ)
             await key("F7")
+            assert await hears(call, AGENT_HZ)
             await key("F8")
             await state_is(agent, "held")
+            start = call.heard_length
+            assert await hears_not(call, AGENT_HZ)
+            assert is_sound(call.heard_since(start)), "music instead"
             await key("F8")
             await state_is(agent, "talking")
+            assert await hears(call, AGENT_HZ)
             await key("Shift+F3")
             await key("5")
             await expect(agent.locator("#keys-sent")).to_have_text("5")
