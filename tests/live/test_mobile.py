@@ -10,9 +10,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 from sqlalchemy import select
 
 from crm.agents import assistance
@@ -20,6 +22,7 @@ from crm.agents.models import HelpCall
 from crm.models import CallSegment, LiveAgent
 from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE, has_tone
+from tests.live.browser import chromium, signed_in
 from tests.live.people import Console, called, citizen, desk_agent, heard, until_heard
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 from tests.live.test_rooms import (
@@ -260,7 +263,7 @@ def test_a_supervisor_listens_whispers_and_barges_into_the_call_of_an_agent_outs
 
 
 @pytest.mark.full
-def test_an_agent_outside_calls_others_in_from_the_page_and_asks_for_help_by_keys(
+def test_an_agent_outside_asks_a_colleague_from_the_console_and_for_help_by_keys(
     hotline: Hotline, carrier_port: int
 ) -> None:
     async def scenario() -> None:
@@ -309,32 +312,51 @@ def test_an_agent_outside_calls_others_in_from_the_page_and_asks_for_help_by_key
                 await call.hang_up()
             await until(lambda: live(hotline, "agent1")[0] == "ready", "and ends")
 
+    asyncio.run(scenario())
+    assert talks(hotline, hotline.call_of(HELPED)["id"]) == ["agent1", "agent1", "agent2"]
+    hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
+def test_at_the_page_an_agent_outside_has_a_number_rung_that_joins(
+    hotline: Hotline, carrier_port: int, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with (
+            come_in(hotline, carrier_port) as outside, chromium(tmp_path) as browser,
+        ):
+            page = await signed_in(browser, hotline, "agent1")
+            await expect(page.locator("body")).to_have_attribute("data-agent-state", "ready")
             async with taken_outside(hotline, outside, JOINED) as (call, rung):
-                id_ = call_of_agent(hotline, "agent1")
-                await ask("invite", kind="outside", to=FRIEND)
+                await expect(page.locator("#caller")).to_have_text(JOINED)
+                await page.keyboard.press("F9")
+                await page.keyboard.type(FRIEND)
+                await expect(page.locator("#guest-list option")).to_have_count(1)
+                await page.locator("#guest-form [data-act=invite]").press("Enter")
                 friend = await outside.incoming(PATIENCE_S)
                 assert friend.dialled == FRIEND
+                await expect(page.locator("#guest-state")).to_contain_text("Đang gọi")
                 assert await hears(call, FIRST_HZ), "they go on speaking while it rings"
                 friend.answer()
+                await expect(page.locator("#guest-state")).to_contain_text("trong cuộc gọi")
                 friend.play_tone(SECOND_HZ)
                 rung.stop_playing()
                 assert await hears(call, SECOND_HZ)
                 assert await hears(friend, CITIZEN_HZ)
                 await rung.press("7")  # a guest may have a menu of its own
                 await until(lambda: friend.keys_heard == "7", "keys reach the guest")
-                await ask("back")
+                await page.click("#guest-back")
                 assert await friend.ended(PATIENCE_S)
                 rung.play_tone(FIRST_HZ)
                 assert await hears(call, FIRST_HZ)
                 await rung.hang_up()
                 await until_heard(call, hotline, "survey_intro")
                 await call.hang_up()
-            await until(lambda: live(hotline, "agent1")[0] == "wrapup", "after a room as well")
+            await expect(page.locator("body")).to_have_attribute("data-agent-state", "wrapup")
+            await expect(page.locator("#state-time")).to_contain_text("còn 0:")
 
     asyncio.run(scenario())
-    helped, joined = (hotline.call_of(one)["id"] for one in (HELPED, JOINED))
-    assert talks(hotline, helped) == ["agent1", "agent1", "agent2"]  # before and after the question
-    assert talks(hotline, joined)[0] == "agent1"
+    assert talks(hotline, hotline.call_of(JOINED)["id"])[0] == "agent1"
     hotline.assert_ledger_complete()
 
 
