@@ -20,7 +20,7 @@ settings.load_profile("hotline")
 # end together; the files of one row go to one worker, in this order. Calls wait more than they
 # work: four hotlines keep two cores busy and no caller waiting.
 FIRST = (
-    ("faults/test_matrix",),
+    ("faults/test_matrix",), ("faults/test_long",),
     ("live/test_many_callers",), ("live/test_office_hours",), ("live/test_carriers",),
     ("live/test_menus",),
     ("live/test_doctor", "live/test_door", "live/test_recorded", "live/test_phone",
