@@ -185,14 +185,17 @@ async def needs_help(server: Server, carrier: Carrier, number: str) -> None:
         await call.hang_up()
 
 
-def test_in_a_new_debian_the_manual_alone_brings_the_number_up(tmp_path: Path) -> None:
+def test_in_a_new_debian_the_manual_alone_brings_the_number_up(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("manual")  # its path is part of the names of sockets: short
     for tool in ("debootstrap", "systemd-nspawn", "nft"):
         assert shutil.which(tool), f"apt-get install debootstrap systemd-container nftables: {tool}"
     began = time.monotonic()
     run(str(PROJECT / "scripts/package"), "deb", cwd=PROJECT,
-        env={**os.environ, "HOTLINE_DIST": str(tmp_path / "dist")})
-    deb = next((tmp_path / "dist").glob("*.deb"))
-    root = tmp_path / "debian"
+        env={**os.environ, "HOTLINE_DIST": str(folder / "dist")})
+    deb = next((folder / "dist").glob("*.deb"))
+    root = folder / "debian"
     run("debootstrap", "--variant=minbase", "--include=systemd-sysv,dbus,ca-certificates",
         "bookworm", str(root), MIRROR)
     shutil.copy(deb, root / "root")
@@ -210,7 +213,7 @@ def test_in_a_new_debian_the_manual_alone_brings_the_number_up(tmp_path: Path) -
             assert place.namespace, "this needs network namespaces"
             ip("-n", place.namespace, "route", "add", NET, "via", f"198.18.{number}.1")
         first, second = (stack.enter_context(running_carrier(
-            tmp_path / f"carrier{number}" / "home", place, hotline=f"{SERVER}:5060",
+            folder / f"carrier{number}" / "home", place, hotline=f"{SERVER}:5060",
         )) for number, place in enumerate(places, 1))
         own = {
             "203.0.113.10": SERVER, "198.51.100.20:5060": str(first.settings.sip_bind),
@@ -218,7 +221,7 @@ def test_in_a_new_debian_the_manual_alone_brings_the_number_up(tmp_path: Path) -
             "198.51.100.20": places[0].address, "198.51.100.40": places[1].address,
             **{f'"023711{number}"': f'"{CENTRE}"' for number in (2, 3, 4, 5)},
         }
-        server.boot(tmp_path / "boot.log")
+        server.boot(folder / "boot.log")
         stack.callback(server.shut_down)
         began = time.monotonic()
 
