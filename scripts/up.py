@@ -33,7 +33,7 @@ from crm.errors import HotlineError
 from crm.notices import outbox
 from crm.setting_values import Address
 from crm.settings import Settings
-from ivr import history, provision, recordings, runtime, tls
+from ivr import history, provision, recordings, runtime, set_back, tls
 from ivr.room import Room
 from scripts import PROCESSES, apply, setup
 
@@ -174,6 +174,7 @@ class Supervisor:
             settings.home, settings.ballast_mb << 20,
             lambda: runtime.stop_recordings(asterisk, settings.home),
         )
+        self._clock = set_back.Clock()
         self._no_look = ""  # why the disk could not be watched a moment ago
         self.stopping = threading.Event()
         self._hurry = threading.Event()
@@ -210,6 +211,7 @@ class Supervisor:
         while not self.stopping.wait(0.5):
             tell_system("WATCHDOG=1")
             self._look_for_room()
+            self._look_at_clock()
             now = time.monotonic()
             for process in self._processes:
                 process.watch(now)
@@ -244,6 +246,16 @@ class Supervisor:
         if changed:
             log.error("%s", changed)
             self._alarm("disk", changed)
+
+    def _look_at_clock(self) -> None:
+        if not (back_s := self._clock.set_back_s()):
+            return
+        for command in set_back.REMEDIES:
+            runtime.ask(self._asterisk, self._settings.home, command)
+        told = (f"the clock was set back by {back_s:.0f} s: who comes now hears all, who was "
+                "in a menu or waited may hear nothing")
+        log.error("%s", told)
+        self._alarm("clock", told)
 
     def _alarm(self, subject: str, body: str) -> None:
         try:
