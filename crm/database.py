@@ -150,6 +150,9 @@ class Database:
             json_serializer=_compact_json,
             connect_args={
                 "connect_timeout": 3,
+                # a host that is gone without a word is noticed, and the next one in the URL asked
+                "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+                "tcp_user_timeout": 10_000,
                 "options": f"-c statement_timeout={self._patience_s * 1000:.0f} -c timezone=UTC",
             },
         )
@@ -162,6 +165,12 @@ class Database:
             if not self.is_sqlite:
                 session.flush()
                 session.execute(text(f"NOTIFY {CHANNEL}"))
+
+    def one_at_a_time(self, session: Session, what: str) -> None:
+        """Until the end of this transaction nobody else is in one of the same name, on any node.
+        SQLite has one writer anyway."""
+        if not self.is_sqlite:
+            session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

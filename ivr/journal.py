@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crm import keypad
 from crm.agents import assistance
-from crm.calls import callbacks, record, shifts
+from crm.calls import callbacks, passed, record, shifts
 from crm.cases import duty, incidents, life
 from crm.database import Database
 from crm.errors import HotlineError
@@ -212,14 +212,16 @@ class Tailer:
     def _commit(self, here: _Open, batch: Batch) -> None:
         now = self._clock()
         with self._database.transaction() as session:
-            applied = record.apply(session, batch.events)
-            shifts.apply(session, batch.events)
-            callbacks.apply(session, batch.events)
-            life.apply(session, batch.events)
-            incidents.apply(session, batch.events)
-            duty.apply(session, batch.events)
-            voice.apply(session, batch.events)
-            assistance.apply(session, batch.events)
+            self._database.one_at_a_time(session, "journal")
+            events = passed.resolved(session, batch.events)
+            applied = record.apply(session, events)
+            shifts.apply(session, events)
+            callbacks.apply(session, events)
+            life.apply(session, events)
+            incidents.apply(session, events)
+            duty.apply(session, events)
+            voice.apply(session, events)
+            assistance.apply(session, events)
             for gap in batch.gaps:
                 session.add(JournalGap(
                     node=self._node, segment=here.name, offset=gap.offset, length=gap.length,
@@ -230,7 +232,7 @@ class Tailer:
             ))
         here.offset = batch.end
         self._fruitless_size = -1
-        keypad.audit(batch.events)
+        keypad.audit(events)
         for boot in applied.new_boots:
             log.info("Asterisk started: boot %s", boot)
         for gap in batch.gaps:

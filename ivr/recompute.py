@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from crm.calls import record, shifts
+from crm.calls import passed, record, shifts
 from crm.calls.facts import JournalEvent
 from crm.clock import vietnam_day
 from crm.database import Database
@@ -59,8 +59,9 @@ def rebuild(
     for events in _portions(session, home, node, passphrase):
         first = first or events[0].at
         with scratch.transaction() as into:
-            record.apply(into, events)
-            shifts.apply(into, events)
+            told = passed.resolved(into, events)
+            record.apply(into, told)
+            shifts.apply(into, told)
     return first
 
 

@@ -29,6 +29,7 @@ JSON; times are microseconds since 1970 (UTC), and a mark is a list that begins 
     offered             of a leg: [time, login] of whom it rings
     holds               of a leg: [[time, 1 held | 0 not], ...]
     of                  of a leg that its caller's channel did not make: [time, call]
+    passed              of a leg: it is the caller, on another node (crm.calls.passed)
 """
 
 from __future__ import annotations
@@ -305,6 +306,11 @@ def _tie(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
         _latest(facts, "of", [at, call])
 
 
+def _passed(facts: Facts, at: int, extra: Mapping[str, str]) -> None:
+    _tie(facts, at, extra)
+    facts["passed"] = "of" in facts
+
+
 _NOTES: dict[str, _Note] = {
     "CHAN_START": _time("start", _earliest),
     "ANSWER": _time("answer", _earliest),
@@ -330,6 +336,7 @@ _NOTES: dict[str, _Note] = {
     "HL_HOLD": _hold,
     "HL_ANSWER": _answer,
     "HL_LEG": _tie,
+    "HL_PASSED": _passed,
     "HL_SELF_SERVED": _flag("self_served"),
     "HL_VOICEMAIL": _voicemail,
     "HL_MESSAGE_FAILED": _flag("no_room"),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Table, delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -31,6 +31,7 @@ from crm.calls.facts import (
     fold_leg,
     of_its_leg,
 )
+from crm.calls.passed import ELSEWHERE
 from crm.calls.rows import Row, describe, iso
 from crm.clock import VIETNAM
 from crm.models import Base, Boot, Call, CallSegment, Leg
@@ -53,7 +54,8 @@ def apply(session: Session, events: Sequence[JournalEvent]) -> Applied:
     """Fold events into the rows of their calls and legs.
 
     The same events in other portions, again, or in another order of channels lead to the same
-    rows; only starts of Asterisk must come in their order. Nothing is committed here.
+    rows; only starts of Asterisk must come in their order. Of callers who were passed on the events
+    are those of their calls (crm.calls.passed). Nothing is committed here.
     """
     channels: dict[str, list[JournalEvent]] = {}
     for event in map(of_its_leg, events):
@@ -122,21 +124,27 @@ def _write(
         is_settled = caller is None and call_id in callers
         if is_settled or not (caller or own_legs):
             continue
-        match = CALL_ID.fullmatch(call_id)
-        is_over = match is not None and match["boot"] != newest.get(match["node"], match["boot"])
-        call_row, rows = describe(call_id, caller, own_legs, boot_is_over=is_over)
+        is_over = _is_over(call_id, newest)
+        gone = frozenset(leg for leg in own_legs if is_over or _is_over(leg, newest))
+        call_row, rows = describe(call_id, caller, own_legs, boot_is_over=is_over, gone=gone)
         leg_rows += rows
         if call_row and caller:
             call_rows.append(call_row)
             segments += parts.derive(
                 call_id, caller, own_legs, counted=call_row["kind"] == "citizen",
-                boot_is_over=is_over,
+                boot_is_over=is_over, gone=gone,
             )
     _tell_ended(session, call_rows, read_at)
     _upsert(session, "call", call_rows)
     _upsert(session, "leg", leg_rows)
     _put_segments(session, [row["id"] for row in call_rows], segments)
     return Applied(calls=len(call_rows), legs=len(leg_rows), new_boots=new_boots)
+
+
+def _is_over(id_: str, newest: Mapping[str, str]) -> bool:
+    """Whether the Asterisk that had this channel is gone."""
+    match = CALL_ID.fullmatch(id_)
+    return match is not None and match["boot"] != newest.get(match["node"], match["boot"])
 
 
 def _put_segments(session: Session, calls: Sequence[str], segments: list[Row]) -> None:
@@ -162,11 +170,13 @@ def _tell_ended(session: Session, rows: Sequence[Row], at: datetime) -> None:
 def _add_boots(
     session: Session, channels: Mapping[str, Sequence[JournalEvent]]
 ) -> list[tuple[str, str]]:
-    """Note the starts of Asterisk that these channels name; returns the new ones, in order."""
+    """Note the starts of Asterisk that these channels name; returns the new ones, in order. Those
+    of other nodes are for their own journals to tell, which have them all in their order."""
     found: dict[tuple[str, str], datetime] = {}
     for uniqueid, events in channels.items():
-        if match := CALL_ID.fullmatch(uniqueid):
-            found.setdefault((match["node"], match["boot"]), events[0].at)
+        own = [event for event in events if event.channel != ELSEWHERE]
+        if own and (match := CALL_ID.fullmatch(uniqueid)):
+            found.setdefault((match["node"], match["boot"]), own[0].at)
     known = set(session.execute(
         select(Boot.node, Boot.name).where(Boot.name.in_({name for _, name in found}))
     ).all())
@@ -178,9 +188,12 @@ def _add_boots(
 
 
 def _open_on(session: Session, node: str) -> set[str]:
-    """Ids of the node's calls that are open or have an open leg."""
+    """Ids of the calls that are open or have an open leg on the node."""
     calls = select(Call.id).where(Call.node == node, Call.ended_at.is_(None))
-    legs = select(Leg.call_id).where(Leg.ended_at.is_(None), Leg.call_id.startswith(f"{node}."))
+    legs = select(Leg.call_id).where(
+        Leg.ended_at.is_(None),
+        or_(Leg.call_id.startswith(f"{node}."), Leg.id.startswith(f"{node}.")),
+    )
     return {*session.scalars(calls), *session.scalars(legs)}
 
 

@@ -5,7 +5,7 @@ Times are microseconds since 1970 (UTC) in here; rows hold aware datetimes and m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -25,19 +25,23 @@ OPEN = 1 << 62  # the end of what goes on
 
 
 def describe(
-    call_id: str, caller: Facts | None, legs: Mapping[str, Facts], *, boot_is_over: bool
+    call_id: str, caller: Facts | None, legs: Mapping[str, Facts], *, boot_is_over: bool,
+    gone: Collection[str] = (),
 ) -> tuple[Row | None, list[Row]]:
     """The rows of a call and of its legs. `caller` None: there are legs, but no such call.
 
     `boot_is_over`: the Asterisk that carried the call is gone; what was open then is lost, and
-    ended at its last event.
+    ended at its last event. `gone`: the legs of which the same is true, those on other nodes too.
     """
     latest = max(facts["last"] for facts in (*legs.values(), *([caller] if caller else ())))
     until = latest if boot_is_over else OPEN
     stays = stays_in(caller, until) if caller else {}
-    talks = {leg_id: _shared(stays, facts, until, latest) for leg_id, facts in legs.items()}
+    talks = {
+        leg_id: _shared(stays, facts, facts["last"] if leg_id in gone else until, latest)
+        for leg_id, facts in legs.items()
+    }
     leg_rows = [
-        _leg_row(leg_id, call_id, facts, talks[leg_id], is_over=boot_is_over)
+        _leg_row(leg_id, call_id, facts, talks[leg_id], is_over=boot_is_over or leg_id in gone)
         for leg_id, facts in legs.items()
     ]
     if caller is None:
@@ -151,10 +155,12 @@ def is_mobile(leg: Facts) -> bool:
 
 
 def leg_kind(facts: Facts) -> str:
-    """agent, outside, or other."""
+    """agent, outside, node (the way to another node, or from it), or other."""
     endpoint: str = facts["endpoint"]
     if endpoint.startswith(("seat-", "desk-")) or is_mobile(facts):
         return "agent"
+    if endpoint.startswith("node-"):
+        return "node"
     return "outside" if endpoint.startswith("carrier") else "other"
 
 

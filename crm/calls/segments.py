@@ -18,7 +18,7 @@ came before, one who was only asked has no talk. A segment is told once it is ov
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
@@ -73,12 +73,17 @@ class _Leg:
 
 
 def derive(
-    call_id: str, caller: Facts, legs: Mapping[str, Facts], *, counted: bool, boot_is_over: bool
+    call_id: str, caller: Facts, legs: Mapping[str, Facts], *, counted: bool, boot_is_over: bool,
+    gone: Collection[str] = (),
 ) -> list[Row]:
-    """The rows of all segments that are over, in order. `counted`: it is a citizen's call."""
+    """The rows of all segments that are over, in order. `counted`: it is a citizen's call.
+    `boot_is_over`, `gone`: as in crm.calls.rows.describe."""
     latest = max(facts["last"] for facts in (caller, *legs.values()))
     until = latest if boot_is_over else OPEN
-    call = _Call(caller, [_leg(id_, facts, until) for id_, facts in sorted(legs.items())], until)
+    call = _Call(caller, [
+        _leg(id_, facts, facts["last"] if id_ in gone and not boot_is_over else until)
+        for id_, facts in sorted(legs.items())
+    ], until)
     found = [
         *call.waits(), *call.offers(), *call.talks(), *call.holds(), *call.consults(),
         *call.wrapups(), *call.transfers(),

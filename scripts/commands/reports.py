@@ -88,8 +88,14 @@ def recompute(settings: Settings, day: datetime | None, all_days: bool, check: b
     from crm import secrets
     from crm.clock import vietnam_day
     from crm.database import Database
+    from crm.errors import HotlineError
     from ivr import recompute as work
 
+    if settings.other_nodes:
+        raise HotlineError(
+            "calls that crossed nodes stand in several journals, and this reads one node's: "
+            "hotline ledger compares each node's journal with the rows"
+        )
     now = datetime.now(UTC)
     database = Database.of(settings, patience_s=600)
     key = secrets.load(settings.home).journal_key
