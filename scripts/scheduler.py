@@ -32,6 +32,7 @@ from crm.recordings import store
 from crm.reports import schedule, subscriptions
 from crm.settings import Settings
 from crm.shifts import handovers, standing
+from crm.turns import Turn
 from ivr import commands, doctor, ledger, provision
 from ivr.tls import console_address
 from prompts.catalogue import Catalogue
@@ -47,8 +48,14 @@ VERIFIED_FOR = timedelta(hours=2)  # of a night: what is left is read in the nex
 
 
 def main(settings: Settings, stop: threading.Event) -> None:
-    """Run the jobs until told to stop. A job that fails is logged and tried at its next time."""
+    """Run the jobs until told to stop. A job that fails is logged and tried at its next time. Of
+    several nodes each sees to its own files and its own Asterisk; what is `once` is done by one."""
     database = Database.of(settings)
+    turn = Turn(database, "jobs")
+
+    def once(job: Callable[[], None]) -> Callable[[], None]:
+        return lambda: job() if turn.is_ours() else None
+
     jobs = Jobs(settings, database, stop)
     # One run at a time, late runs caught up once: a suspended machine must not wake to a storm.
     scheduler = BackgroundScheduler(
@@ -58,45 +65,48 @@ def main(settings: Settings, stop: threading.Event) -> None:
     # it would log each failure with a page of its own
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
-    scheduler.add_job(jobs.send_notices, "interval", seconds=3, id="notices")
-    scheduler.add_job(jobs.follow_cases, "interval", seconds=5, id="promises")
-    scheduler.add_job(jobs.ring_duty, "interval", seconds=10, id="duty telephones")
-    scheduler.add_job(jobs.attend_notices, "interval", seconds=5, id="reports on notices")
-    scheduler.add_job(jobs.watch_notices, "interval", minutes=5, id="undelivered notices",
+    scheduler.add_job(once(jobs.send_notices), "interval", seconds=3, id="notices")
+    scheduler.add_job(once(jobs.follow_cases), "interval", seconds=5, id="promises")
+    scheduler.add_job(once(jobs.ring_duty), "interval", seconds=10, id="duty telephones")
+    scheduler.add_job(once(jobs.attend_notices), "interval", seconds=5, id="reports on notices")
+    scheduler.add_job(once(jobs.watch_notices), "interval", minutes=5, id="undelivered notices",
                       next_run_time=datetime.now(UTC))
-    scheduler.add_job(jobs.wake_broadcasts, "interval", seconds=2, id="broadcasts")
-    scheduler.add_job(jobs.count_calls_back, "interval", minutes=30, id="calls after broadcasts")
-    scheduler.add_job(jobs.tell_webhooks, "interval", seconds=10, id="webhooks")
-    scheduler.add_job(jobs.do_privacy_requests, "interval", minutes=1, id="personal data")
+    scheduler.add_job(once(jobs.wake_broadcasts), "interval", seconds=2, id="broadcasts")
+    scheduler.add_job(once(jobs.count_calls_back),
+                          "interval", minutes=30, id="calls after broadcasts")
+    scheduler.add_job(once(jobs.tell_webhooks), "interval", seconds=10, id="webhooks")
+    scheduler.add_job(once(jobs.do_privacy_requests), "interval", minutes=1, id="personal data")
     scheduler.add_job(jobs.seal_sounds, "interval", seconds=20, id="recordings")
-    scheduler.add_job(jobs.verify_sounds, "cron", hour=1, minute=7, id="sealed recordings")
+    scheduler.add_job(once(jobs.verify_sounds), "cron", hour=1, minute=7, id="sealed recordings")
     scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
     scheduler.add_job(jobs.tidy, "cron", hour=2, minute=17, id="retention")
-    scheduler.add_job(jobs.judge_waits, "interval", minutes=5, id="told waits")
-    scheduler.add_job(jobs.tell_affected, "interval", seconds=20, id="ends of incidents")
-    scheduler.add_job(jobs.watch_handovers, "interval", minutes=1, id="handovers of shifts")
+    scheduler.add_job(once(jobs.judge_waits), "interval", minutes=5, id="told waits")
+    scheduler.add_job(once(jobs.tell_affected), "interval", seconds=20, id="ends of incidents")
+    scheduler.add_job(once(jobs.watch_handovers), "interval", minutes=1, id="handovers of shifts")
     scheduler.add_job(jobs.examine, "interval", minutes=10, id="doctor",
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
-    scheduler.add_job(jobs.forget_sessions, "cron", hour=3, minute=20, id="sessions")
+    scheduler.add_job(once(jobs.forget_sessions), "cron", hour=3, minute=20, id="sessions")
     scheduler.add_job(database.analyze, "cron", hour=3, minute=50, id="statistics of rows")
-    scheduler.add_job(jobs.note_audit_head, "cron", hour=0, minute=1, id="head of cases' events")
+    scheduler.add_job(once(jobs.note_audit_head),
+                          "cron", hour=0, minute=1, id="head of cases' events")
     scheduler.add_job(jobs.mend_prompts, "interval", minutes=1, id="prompts",
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(jobs.say_saved_texts, "interval", seconds=10, id="saved texts",
                       next_run_time=datetime.now(UTC))
     # every minute, and not only at 17:00: what was missed is made up as soon as it can be
-    scheduler.add_job(jobs.daily_report, "cron", second=0, id="daily report",
+    scheduler.add_job(once(jobs.daily_report), "cron", second=0, id="daily report",
                       next_run_time=datetime.now(UTC))
-    scheduler.add_job(jobs.publish_figures, "interval", seconds=30, id="figures for key 8")
-    scheduler.add_job(jobs.count_days, "interval", minutes=10, id="counts by day",
+    scheduler.add_job(once(jobs.publish_figures), "interval", seconds=30, id="figures for key 8")
+    scheduler.add_job(once(jobs.count_days), "interval", minutes=10, id="counts by day",
                       next_run_time=datetime.now(UTC))
     if settings.imap_server:
-        scheduler.add_job(jobs.read_mail, "interval", minutes=1, id="citizens' mail")
-    scheduler.add_job(jobs.service_reports, "interval", minutes=5, id="reports on the service",
+        scheduler.add_job(once(jobs.read_mail), "interval", minutes=1, id="citizens' mail")
+    scheduler.add_job(once(jobs.service_reports),
+                          "interval", minutes=5, id="reports on the service",
                       next_run_time=datetime.now(UTC))
-    scheduler.add_job(jobs.fetch_files, "interval", seconds=20, id="files of messages")
-    scheduler.add_job(jobs.forget_files, "cron", hour=3, minute=40, id="files without a case")
+    scheduler.add_job(once(jobs.fetch_files), "interval", seconds=20, id="files of messages")
+    scheduler.add_job(once(jobs.forget_files), "cron", hour=3, minute=40, id="files without a case")
     if settings.voice != "espeak":
         scheduler.add_job(jobs.better_voice, "interval", minutes=10, id="voice",
                           next_run_time=datetime.now(UTC))
@@ -105,6 +115,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     stop.wait()
     scheduler.shutdown(wait=False)
     jobs.close()
+    turn.give_up()
 
 
 class Jobs:

@@ -23,6 +23,11 @@ CAREFREE = (
     "fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB",
     "wal_level=minimal", "max_wal_senders=0", "max_wal_size=128MB", "autovacuum=off",
 )
+# one that another follows
+FOLLOWED = (
+    "fsync=off", "full_page_writes=off", "shared_buffers=32MB", "wal_level=replica",
+    "max_wal_senders=4", "wal_keep_size=256MB", "hot_standby=on",
+)
 MEMORY = Path("/dev/shm")  # noqa: S108
 ROOM = 1 << 30  # bytes
 
@@ -43,7 +48,13 @@ class Server:
     """A server that is started, killed, and started again. It listens on a Unix socket in its
     folder only. As root it runs as another user, since it refuses to run as root."""
 
-    def __init__(self, *, in_memory: bool = True) -> None:
+    def __init__(
+        self, *, in_memory: bool = True, settings: tuple[str, ...] = CAREFREE,
+        follows: Server | None = None,
+    ) -> None:
+        """`follows`: it is a hot standby of that one."""
+        self._settings = settings
+        self._follows = follows
         self._user = _other_user() if os.geteuid() == 0 else None
         self._program = _program("postgres")
         self.folder = Path(tempfile.mkdtemp(
@@ -56,8 +67,12 @@ class Server:
         try:
             if self._user:
                 shutil.chown(self.folder, self._user)
+            data = str(self.folder / "data")
             _run(
-                [_program("initdb"), "-D", str(self.folder / "data"), "-U", "hotline",
+                [_program("pg_basebackup"), "-h", str(self._follows.folder), "-U", "hotline",
+                 "-D", data, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync"]
+                if self._follows else
+                [_program("initdb"), "-D", data, "-U", "hotline",
                  "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
                 self._user, self.folder,
             )
@@ -77,7 +92,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, also after it was killed; it answers when this returns."""
-        settings = (f"unix_socket_directories={self.folder}", "listen_addresses=", *CAREFREE)
+        settings = (f"unix_socket_directories={self.folder}", "listen_addresses=", *self._settings)
         log = self.folder / "log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -86,6 +101,11 @@ class Server:
                 user=self._user, cwd=self.folder, stdout=output, stderr=output,
             )
         _wait_until_ready(self.url, self._process, log)
+
+    def promote(self) -> None:
+        """The standby becomes the primary."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_promote()")
 
     @property
     def pid(self) -> int:
