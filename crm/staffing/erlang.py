@@ -91,9 +91,9 @@ def agents_for(
         return 0
     low, high = 0, 1
     while _level(rate, handling, high, within, patience, at_once) < level:
-        low, high = high, high * 2
-        if high > MOST_AGENTS:
+        if high == MOST_AGENTS:
             raise ValueError(f"more than {MOST_AGENTS} agents")
+        low, high = high, min(high * 2, MOST_AGENTS)
     while high - low > 1:  # the level grows with every agent
         middle = (low + high) // 2
         if _level(rate, handling, middle, within, patience, at_once) < level:
