@@ -64,7 +64,9 @@ def is_elsewhere(here: Console, me: Person) -> bool:
 
 def free_desk_phones(here: Console) -> list[str]:
     with here.database.reading() as session:
-        return [seat.name for seat in desk.free_seats(session, SeatKind.DESK, utc_now())]
+        return [seat.name for seat in desk.free_seats(
+            session, SeatKind.DESK, utc_now(), here.settings.node
+        )]
 
 
 def take(
@@ -85,7 +87,9 @@ def lease(here: Console, person: Person, kind: SeatKind, wanted: str | None) -> 
     before = held_by(here, person.login)
     with here.database.transaction() as session:
         user = session.get_one(User, person.id)
-        seat = desk.lease_seat(session, user, kind, now=utc_now(), wanted=wanted)
+        seat = desk.lease_seat(
+            session, user, kind, now=utc_now(), node=here.settings.node, wanted=wanted
+        )
         phone = Phone(seat.name, SeatKind(seat.kind), seat.secret)
     if before and before.seat != phone.seat:
         here.commands.sign_out(before.interface)

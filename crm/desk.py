@@ -64,28 +64,33 @@ def adopt_seat(session: Session, user: User, since: datetime, now: datetime) -> 
     return seat
 
 
-def free_seats(session: Session, kind: SeatKind, now: datetime) -> list[Seat]:
-    """Seats that can be leased: never leased, given back, or left by someone signed out."""
+def free_seats(session: Session, kind: SeatKind, now: datetime, node: str) -> list[Seat]:
+    """Seats of a node that can be leased: never leased, given back, or left by someone signed out.
+    """
     present = signed_in_user_ids(session, now)
-    seats = session.scalars(select(Seat).where(Seat.kind == kind.value).order_by(Seat.name)).all()
+    seats = session.scalars(
+        select(Seat).where(Seat.kind == kind.value, Seat.node == node).order_by(Seat.name)
+    ).all()
     unused = [seat for seat in seats if seat.user_id is None]
     return unused + [seat for seat in seats if seat.user_id and seat.user_id not in present]
 
 
 def lease_seat(
-    session: Session, user: User, kind: SeatKind, *, now: datetime, wanted: str | None = None
+    session: Session, user: User, kind: SeatKind, *, now: datetime, node: str,
+    wanted: str | None = None,
 ) -> Seat:
-    """Give the user a phone: the one already held if it fits, else a free one (`wanted`, if named).
+    """Give the user a phone of the node: the one already held if it fits, else a free one
+    (`wanted`, if named). One that was held on another node is given back, whose listener sees it.
 
     Two people never get the same one: the row is taken by a conditional update, and a user holds
     one at most by a unique constraint. Raises NoSeat.
     """
     held = seat_of(session, user)
-    if held and held.kind == kind.value and wanted in (None, held.name):
+    if held and (held.kind, held.node) == (kind.value, node) and wanted in (None, held.name):
         return held
     if held:
         release_seat(session, user)
-    for seat in free_seats(session, kind, now):
+    for seat in free_seats(session, kind, now, node):
         if wanted in (None, seat.name) and _take(session, seat, user, now):
             session.refresh(seat)
             return seat

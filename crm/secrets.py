@@ -43,6 +43,7 @@ class Secrets:
     web_phone: str = ""  # SIP secret of calls from the citizens' page
     web_key: str = ""  # what the tokens of such calls are made with (crm.intake.web_calls)
     staff_key: str = ""  # of the hashes of PINs (crm.keypad)
+    node_key: str = ""  # SIP secret of the nodes among themselves
     field_keys: tuple[FieldKey, ...] = ()  # of sealed fields, the newest first (crm.field_keys)
     # Those that were rotated out, by what they were of: old sets of the configuration hold them
     former: dict[str, str] = field(default_factory=dict)
@@ -81,6 +82,7 @@ def ensure(home: Path, phones: list[str]) -> Secrets:
             web_phone=known.get("web_phone") or secrets.token_urlsafe(18),
             web_key=known.get("web_key") or secrets.token_hex(24),
             staff_key=known.get("staff_key") or secrets.token_hex(24),
+            node_key=known.get("node_key") or secrets.token_hex(24),
             privacy_key=known.get("privacy_key") or secrets.token_urlsafe(32),
             journal_key=known.get("journal_key") or secrets.token_urlsafe(32),
             field_keys=fields or (_field_key(datetime.now(UTC)),),

@@ -54,6 +54,45 @@ def address(value: Any) -> Address:
         raise ValueError("must be IPV4ADDRESS:PORT, as in 127.0.0.1:5060") from error
 
 
+@dataclass(frozen=True)
+class Node:
+    """One of several nodes: its name, and where it takes calls from the others by SIP."""
+
+    name: str
+    sip: Address
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.sip}"
+
+
+NODE_NAME = "[a-z][a-z0-9]{0,11}"
+
+
+def node(value: Any) -> Node:
+    name, _, where = line(value).partition(" ")
+    if not re.fullmatch(NODE_NAME, name):
+        raise ValueError("must be NAME IPV4ADDRESS:PORT, as in th2 10.0.0.2:5060")
+    return Node(name, address(where.strip()))
+
+
+@dataclass(frozen=True)
+class Held:
+    """A queue, and the node that holds it."""
+
+    queue: str
+    node: str
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.node}"
+
+
+def held(value: Any) -> Held:
+    queue, _, name = line(value).partition(" ")
+    if queue not in QUEUES or not re.fullmatch(NODE_NAME, name.strip()):
+        raise ValueError(f"must be QUEUE NODE, as in vaccine th2; queues: {', '.join(QUEUES)}")
+    return Held(queue, name.strip())
+
+
 def number(low: int, high: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", str(value)):

@@ -18,7 +18,7 @@ from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from crm.branches import BRANCHES, SERVICES
+from crm.branches import BRANCHES, QUEUES, SERVICES
 from crm.carriers import Carrier, forms
 from crm.errors import HotlineError
 from crm.setting_values import (
@@ -36,11 +36,14 @@ from crm.setting_values import (
     Address,
     Checked,
     Expert,
+    Held,
+    Node,
     address,
     any_network,
     as_quiet_hours,
     checked_number,
     expert,
+    held,
     host,
     identity,
     issuer,
@@ -57,6 +60,7 @@ from crm.setting_values import (
     queue_limit,
     service_url,
 )
+from crm.setting_values import node as node_address
 
 PROJECT = Path(__file__).resolve().parent.parent  # of an installed package: its site-packages
 SOURCE_DEFAULT = "default"
@@ -88,6 +92,24 @@ class Settings:
     database_url: str = _setting("", line, "SQLAlchemy URL (default: SQLite in home)", secret=True)
     node: str = _setting(
         "th1", matching(r"[a-z][a-z0-9]{0,11}", "a short name such as th1"), "Name of this node"
+    )
+    nodes: tuple[Node, ...] = _setting(
+        "", listed(node_address),
+        "All nodes that share the database, this one too, with their SIP addresses: "
+        "th1 10.0.0.1:5060, th2 10.0.0.2:5060 (empty: it is the only one)",
+    )
+    node_queues: tuple[Held, ...] = _setting(
+        "", listed(held),
+        "Which node holds which queue at first: vaccine th2, relief th3; those that are not named "
+        "are held by the first node. `hotline nodes move` leads them to another one",
+    )
+    kept: Path | None = _setting(
+        "", optional(place),
+        "Folder that all nodes share, for sealed recordings and messages and files of cases"
+    )
+    phones_from: int = _setting(
+        1, number(1, 9001),
+        "Number of this node's first seat and desk phone: 1, 101, 201; a phone is one node's"
     )
     console_bind: Address = _setting("127.0.0.1:8022", address, "Web console")
     sip_bind: Address = _setting("127.0.0.1:5060", address, "SIP over UDP: trunk and desk phones")
@@ -724,10 +746,36 @@ class Settings:
         if self.staff_number in self.numbers:
             raise SettingsError("staff_number is for agents alone, and not one of numbers")
 
+    def _check_nodes(self) -> None:
+        names = [one.name for one in self.nodes]
+        if len(names) != len(set(names)):
+            raise SettingsError("nodes: a name stands there twice")
+        if names and self.node not in names:
+            raise SettingsError(f"nodes must name this node, {self.node}, too")
+        for one in self.node_queues:
+            if one.node not in names:
+                raise SettingsError(f"node_queues: {one}: there is no such node")
+        if len(names) > 1 and self.database_url.startswith("sqlite"):
+            raise SettingsError("several nodes share a PostgreSQL: set database_url")
+        if len(names) > 1 and self.kept is None:
+            raise SettingsError("several nodes share a folder for what they keep: set kept")
+
+    @property
+    def other_nodes(self) -> tuple[Node, ...]:
+        """The nodes besides this one."""
+        return tuple(one for one in self.nodes if one.name != self.node)
+
+    @property
+    def first_holders(self) -> dict[str, str]:
+        """Which node holds each queue until it is moved."""
+        first = self.nodes[0].name if self.nodes else self.node
+        return dict.fromkeys(QUEUES, first) | {one.queue: one.node for one in self.node_queues}
+
     def __post_init__(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise SettingsError("tls_certificate and tls_key go together: set both or neither")
         self._check_carriers()
+        self._check_nodes()
         if self.stage == "training":
             self._check_training()
         for name, needed in {

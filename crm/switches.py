@@ -7,7 +7,8 @@ the calendar says) or `auto`. So is what a number that misused the line may stil
 `block.0912345678` is `off` or LEVEL.EPOCH, until when it holds (see crm.calls.nuisance). `bulletin`
 is `none` or the sound that key 8 plays (see crm.bulletins), and so is `points.KIND` for the list of
 contact points of a kind (see crm.knowledge.points; the scheduler sets it); `incident` is `none` or
-the code of a case and the sound that every caller hears (see crm.cases.incidents).
+the code of a case and the sound that every caller hears (see crm.cases.incidents). `node.QUEUE` is
+the node that holds a queue (see crm.nodes).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session
 from crm.branches import BRANCHES, EMERGENCY, QUEUES
 from crm.errors import HotlineError
 from crm.models import Switch
+from crm.setting_values import NODE_NAME
 
 BULLETIN = "bulletin"
 POINTS = tuple(f"points.{kind}" for kind in ("test", "vaccination", "relief"))
@@ -30,6 +32,8 @@ INCIDENT = "incident"
 _INCIDENT_VALUE = re.compile(r"none|[0-9]{8}\.[0-9a-f]{20}")
 BLOCK = "block."
 _BLOCK_VALUE = re.compile(r"off|[123]\.[0-9]{10}")
+NODE = "node."
+_NODE_VALUE = re.compile(NODE_NAME)
 DAY = "day."
 DAY_VALUES = ("auto", "open", "closed")
 KNOWN: dict[str, tuple[str, ...]] = {
@@ -105,6 +109,9 @@ def want(session: Session, name: str, value: str, *, by: str, now: datetime) -> 
         block_name(name.removeprefix(BLOCK))
         if not _BLOCK_VALUE.fullmatch(value):
             raise SwitchError(f"{name} = {value}: must be off or LEVEL.EPOCH")
+    elif name.startswith(NODE):
+        if name.removeprefix(NODE) not in QUEUES or not _NODE_VALUE.fullmatch(value):
+            raise SwitchError(f"{name} = {value}: move it (hotline nodes move)")
     elif name in PLAYED:
         if not _PLAYED_VALUE.fullmatch(value):
             raise SwitchError(f"{name} = {value}: its sound is set when it has been made")

@@ -31,7 +31,7 @@ from crm.settings import Settings
 from crm.users import LEVELS
 from ivr.ami import UnsafeValueError, checked
 from ivr.live_agents import WRAPUP
-from ivr.live_events import INTERFACE, LOGIN
+from ivr.live_events import CALLERS_CHANNEL, INTERFACE, LOGIN
 from ivr.live_facts import Held, is_telephone
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 __all__ = ["Commands", "Outcome", "Result", "for_settings", "is_telephone", "switch_now"]
 
 TIMEOUT_S = 3.0
-_CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
 _ANSWER = re.compile(r"HL_ANSWER_[0-9]{1,2}")
 _ANSWER_VALUE = re.compile(r"[A-Za-z0-9_.|&/-]{1,2000}")
 _SOUNDS = re.compile(r"[a-z0-9_.]+(&[a-z0-9_.]+){0,40}")
@@ -103,8 +102,11 @@ class Commands:
     """Commands to one Asterisk. Each takes `timeout_s` at most, and may be called by any thread."""
 
     def __init__(
-        self, address: Address, username: str, password: str, *, timeout_s: float = TIMEOUT_S
+        self, address: Address, username: str, password: str, *, timeout_s: float = TIMEOUT_S,
+        node: str = "",
     ) -> None:
+        """`node`: its name, where there are several: calls of the others may be here too."""
+        self._node = node
         self._address = address
         self._username = username
         self._password = password
@@ -208,7 +210,7 @@ class Commands:
         """The caller, who was aside, joins agent and guest."""
         def act(session: _Session) -> None:
             session.agents_channel(call, interface)
-            session.act(_redirect(call, "hl-room", "in"))
+            session.act(_redirect(session.callers_channel(call), "hl-room", "in"))
 
         return self._in_session(act)
 
@@ -225,7 +227,7 @@ class Commands:
         def act(session: _Session) -> None:
             channel = session.agents_channel(call, interface)
             if not session.in_room(call):
-                session.act(_redirect(call, "hl-room", "in"))
+                session.act(_redirect(session.callers_channel(call), "hl-room", "in"))
             session.act(_Act("Hangup", {"Channel": channel, "Cause": "16"}))
 
         return self._in_session(act)
@@ -238,8 +240,11 @@ class Commands:
         def act(session: _Session) -> None:
             wanted = _BRANCH_ID if kind == "branch" else _TARGET
             session.agents_channel(call, interface)
-            session.set(call, HL_TO=_formed(wanted, target, "target"), HL_TO_LOGIN=_login(login))
-            session.act(_redirect(call, "hl-transfer", kind))
+            caller = session.callers_channel(call)
+            session.set(
+                caller, HL_TO=_formed(wanted, target, "target"), HL_TO_LOGIN=_login(login)
+            )
+            session.act(_redirect(caller, "hl-transfer", kind))
 
         return self._in_session(act)
 
@@ -273,7 +278,7 @@ class Commands:
                 raise _RefusedError("this call is not recorded")
             # the only rights over recordings that come without those over the whole system
             session.act(_Act("MixMonitorMute", {
-                "Channel": call, "Direction": "both",
+                "Channel": session.callers_channel(call), "Direction": "both",
                 "State": "0" if act is RecordingAct.RESUMED else "1",
             }))
             if session.refusals:
@@ -327,8 +332,9 @@ class Commands:
         def act(session: _Session) -> None:
             if session.value(call, "HL_IN_QUEUE") in ("", EMERGENCY):
                 raise _RefusedError("this call does not wait")
-            session.set(call, HL_TO=_formed(_BRANCH_ID, branch, "branch"))
-            session.act(_redirect(call, "hl-transfer", "branch"))
+            caller = session.callers_channel(call)
+            session.set(caller, HL_TO=_formed(_BRANCH_ID, branch, "branch"))
+            session.act(_redirect(caller, "hl-transfer", "branch"))
 
         return self._in_session(act)
 
@@ -344,7 +350,9 @@ class Commands:
                 session.act(_redirect(channel, "hl-room-agent", agent))
                 return
             # both at once: whoever stayed behind in the bridge of two would be hung up
-            session.act(_redirect(call, "hl-room", caller, (channel, "hl-room-agent", agent)))
+            session.act(_redirect(
+                session.callers_channel(call), "hl-room", caller, (channel, "hl-room-agent", agent)
+            ))
 
         return self._in_session(act)
 
@@ -364,6 +372,10 @@ class Commands:
             })
             for name, value in switches.items()
         ])
+
+    def let_calls_in(self) -> Result:
+        """Let an edge know that this Asterisk has what it needs for calls (hl-ready)."""
+        return self._run(lambda: [_Act("Setvar", {"Variable": "HL_READY", "Value": "yes"})])
 
     def keep_place(self, request: Callback, tries: int) -> Result:
         """Keep a place in the queue again for whom Asterisk has forgotten. `tries`: how often the
@@ -410,7 +422,7 @@ class Commands:
     def answer(self, channel: str, name: str, value: str) -> Result:
         """Set a variable that a caller's channel waits for."""
         return self._run(lambda: [_Act("Setvar", {
-            "Channel": _formed(_CALLERS_CHANNEL, channel, "channel"),
+            "Channel": _formed(CALLERS_CHANNEL, channel, "channel"),
             "Variable": _formed(_ANSWER, name, "answer"),
             "Value": _formed(_ANSWER_VALUE, value, "answer"),
         })])
@@ -446,6 +458,7 @@ class Commands:
             with _session(
                 self._address, self._username, self._password, self._timeout_s
             ) as session:
+                session.node = self._node
                 work(session)
         except (_RefusedError, UnsafeValueError) as error:
             return Result(Outcome.REFUSED, str(error))
@@ -516,6 +529,7 @@ class _Session:
     counts what was harmlessly refused."""
 
     def __init__(self, client: _Client, deadline: float) -> None:
+        self.node = ""
         self.refusals: list[str] = []
         self.without_effect = 0
         self._client = client
@@ -561,9 +575,20 @@ class _Session:
         aside = self.value(call, "SHARED(HL_ASIDE)")
         return parties.isdecimal() and int(parties) > 1 and aside != "yes"
 
+    def callers_channel(self, call: str) -> str:
+        """The caller's channel here: its id is the call's, unless another node has answered it."""
+        if not self.node or _formed(CALL_ID, call, "call").startswith(f"{self.node}."):
+            return call
+        found: str = self.ask("Getvar", {"Variable": f"HL_IS_{call}"}).keys.get("Value", "")
+        if not CALLERS_CHANNEL.fullmatch(found):
+            raise _RefusedError("this call is with another node, or over")
+        return found
+
     def value(self, call: str, name: str) -> str:
         """A variable of a caller's channel. Raises _RefusedError: the call is over."""
-        answer = self.ask("Getvar", {"Channel": _formed(CALL_ID, call, "call"), "Variable": name})
+        answer = self.ask("Getvar", {
+            "Channel": self.callers_channel(_formed(CALL_ID, call, "call")), "Variable": name,
+        })
         if answer.is_error():
             raise _RefusedError("this call is over")
         found: str = answer.keys.get("Value", "")
@@ -734,7 +759,10 @@ def _keep(request: Callback, tries: int) -> _Act:
 
 def for_settings(settings: Settings, made: Secrets) -> Commands:
     """Commands to this hotline's own Asterisk."""
-    return Commands(settings.ami_bind, "command", made.ami_command)
+    return Commands(
+        settings.ami_bind, "command", made.ami_command,
+        node=settings.node if settings.nodes else "",
+    )
 
 
 def switch_now(settings: Settings, name: str, value: str) -> None:

@@ -53,6 +53,18 @@ MOBILE_KEYS = (
     *(MobileKey(one.number[-1], one.id) for one in SERVICES),
 )
 
+MOST_HOPS = 3  # from node to node
+ALONE_S = 30  # of waiting where the queue's own node cannot be reached, until it is tried again
+
+# What a node tells another of a caller: the header, the variable, the characters that it may have
+PASSED_ON = (
+    ("Caller", "HL_CALLER", "+0-9"), ("Dialled", "HL_DIALLED", "+0-9"),
+    ("Trunk", "HL_TRUNK", "0-9a-z."), ("Kind", "HL_KIND", "a-z"), ("Arrived", "HL_ARRIVED", "0-9"),
+    ("Branch", "HL_BRANCH", "a-z"), ("Path", "HL_PATH", "a-z0-9_.:/*#"),
+    ("Notice", "HL_NOTICE", "a-z"), ("Tongue", "HL_TONGUE", "a-z_"), ("Hops", "HL_HOPS", "0-9"),
+    ("Duty", "HL_DUTY", "a-z"), ("Heard", "HL_HEARD", "a-z"),
+)
+
 CALENDAR = range(2026, 2036)  # whose holidays are compiled in
 
 _environment = Environment(
@@ -85,10 +97,12 @@ def compile_dialplan(
     experts: tuple[Expert, ...] = (), languages: tuple[Language, ...] = (),
     web_calls: int = 0, web_key: str = "", transfer_prefixes: tuple[str, ...] = (),
     help_lines: tuple[str, ...] = (), staff_number: str = "", staff_key: str = "",
-    kind: str = "citizen",
+    kind: str = "citizen", node: str = "", nodes: tuple[str, ...] = (),
+    holders: Mapping[str, str] | None = None,
 ) -> str:
     """The whole `extensions.conf`. `web_calls`: from the citizens' page at once, let in by tokens
-    of `web_key`. `kind`: of calls that come in. HL_MARKER and the context hl-version hold a digest
+    of `web_key`. `kind`: of calls that come in. `holders`: which of the `nodes`, of which this is
+    `node`, holds each queue until it is moved. HL_MARKER and the context hl-version hold a digest
     of the text, so that a program can see which dialplan runs."""
     outbound = [one for one in carriers if one.server]
     values: dict[str, object] = {
@@ -145,6 +159,16 @@ def compile_dialplan(
         },
         # Queue()'s gosub stands one place later where there is still a macro before it
         "gosub_gap": "," if asterisk_major < 21 else "",
+        "node": node, "nodes": nodes, "holders": holders or {}, "passed_on": PASSED_ON,
+        "most_hops": MOST_HOPS, "alone_s": ALONE_S,
+        # the call that the caller's channel is, or belongs to where another node has answered it
+        "call_id": (
+            '${IF($["${HL_FIRST}" = ""]?${UNIQUEID}:${HL_FIRST})}' if nodes else "${UNIQUEID}"
+        ),
+        "recording_id": (
+            '${IF($["${HL_FIRST}" = ""]?${UNIQUEID}:${HL_FIRST}-${EPOCH})}' if nodes
+            else "${UNIQUEID}"
+        ),
     }
     text = render("extensions.conf.j2", {**values, "marker": ""})
     marker = sha256(text.encode()).hexdigest()[:12]

@@ -2,8 +2,10 @@
 
 Carriers know the edge's address alone. It takes calls from their addresses, at most so many a
 second from each, removes the headers that only nodes may say, and gives the calls to the nodes in
-turn, those that answer OPTIONS. A node that says nothing is passed over; its own calls go with it,
-all others go on. Nodes call out through the edge, by the first carrier that is up.
+turn, those that answer OPTIONS for `ready`: their switches are those of the database. A node that
+says nothing is passed over; its own calls go with it, all others go on. Where none is ready, one
+that lives is better than none: Asterisk keeps the switches that it was told last. Nodes call out
+through the edge, by the first carrier that is up.
 
 A node's own settings name the edge as its carrier (HOTLINE_TRUNK_SERVER, HOTLINE_TRUNK_MATCH).
 """
@@ -22,7 +24,7 @@ CONFIGURATION, PLACES = "kamailio.cfg", "dispatcher.list"
 MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules:/usr/lib/aarch64-linux-gnu/kamailio/modules"
 CHILDREN = 4
 PING_S = 2
-_NODES, _CARRIERS = 1, 2  # sets of the dispatcher
+_READY, _CARRIERS, _ALIVE = 1, 2, 3  # sets of the dispatcher
 
 
 class EdgeError(HotlineError):
@@ -54,8 +56,9 @@ def files(settings: Settings, where: Path) -> Mapping[str, str]:
         PLACES: "".join(
             f"{number} sip:{place} 0 {priority}\n"
             for number, places in (
-                (_NODES, [str(one) for one in nodes]),
+                (_READY, [f"ready@{one}" for one in nodes]),
                 (_CARRIERS, [str(one.server) for one in carriers]),
+                (_ALIVE, [str(one) for one in nodes]),
             )
             for place, priority in zip(places, range(len(places), 0, -1), strict=True)
         ),

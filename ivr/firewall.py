@@ -34,6 +34,7 @@ class FirewallError(HotlineError):
 def rules(settings: Settings) -> str:
     """The whole table, to be loaded at once in the place of the one before."""
     carriers = {net: None for one in settings.carriers for net in one.permitted}
+    carriers |= {f"{one.sip.host}/32": None for one in settings.other_nodes}
     sip = [("udp", settings.sip_bind.port)]
     for carrier in settings.carriers:
         if carrier.protocol == "tcp":
@@ -66,6 +67,7 @@ def _can_be_banned(settings: Settings, address: str) -> bool:
     except AddressValueError:
         return False  # the hotline listens to no other
     safe = [net for one in settings.carriers for net in one.permitted]
+    safe += [f"{one.sip.host}/32" for one in settings.other_nodes]
     return not number.is_loopback and not any(number in IPv4Network(net) for net in safe)
 
 

@@ -29,7 +29,7 @@ from crm.settings import Settings
 from ivr import refused_phones
 from ivr.ami import Link, LinkError
 from ivr.answers import Answers
-from ivr.commands import Commands, Result
+from ivr.commands import Commands, Result, for_settings
 from ivr.journal_reader import Segment, segments
 from ivr.live import CallRow, Changes, LiveMirror
 from ivr.live_agents import AgentRow
@@ -54,6 +54,7 @@ class Pace:
     keep_alive_s: float = 5.0
     resync_s: float = 60.0
     repair_again_s: float = 2.0
+    elsewhere_s: float = 1.0
     seen_s: float = 5.0
     retry_from_s: float = 0.25
     retry_to_s: float = 5.0
@@ -69,9 +70,9 @@ def main(settings: Settings, reply: Callable[[Asked], str]) -> None:
 
 async def _main(settings: Settings, reply: Callable[[Asked], str]) -> None:
     known = secrets.load(settings.home)
-    commands = Commands(settings.ami_bind, "command", known.ami_command)
+    commands = for_settings(settings, known)
     listener = Listener(
-        LiveStore(Database.of(settings, pool_size=2), settings.node),
+        LiveStore(Database.of(settings, pool_size=2), settings.node, settings),
         commands,
         Answers(reply, commands),
         node=settings.node,
@@ -81,6 +82,7 @@ async def _main(settings: Settings, reply: Callable[[Asked], str]) -> None:
         password=known.ami_events,
         # as the queues are configured: nobody wraps up after an emergency
         wrapup_s={name: 0 if name == EMERGENCY else settings.wrapup_s for name in ALL_QUEUES},
+        several=len(settings.nodes) > 1,
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -101,8 +103,11 @@ class Listener:
     def __init__(
         self, store: LiveStore, commands: Commands, answers: Answers, *, node: str, journal: Path,
         callback_tries: int, address: Address, password: str, wrapup_s: dict[str, int],
-        pace: Pace | None = None,
+        pace: Pace | None = None, several: bool = False,
     ) -> None:
+        """`several`: what other nodes set in the database is to be done here too."""
+        self._several = several
+        self._switches: dict[str, str] | None = None  # as Asterisk was told; None: not yet
         self.mirror = LiveMirror(wrapup_s)
         self.dropped = 0  # events that could not be used
         self.overflows = 0  # connections given up because events came too fast
@@ -131,6 +136,7 @@ class Listener:
         self._repair_delay_s = self._pace.repair_again_s
         self._repair: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._link: Link | None = None  # of now, or the last
         self._complained = -COMPLAIN_GAP_S
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -166,6 +172,8 @@ class Listener:
             tasks.create_task(self._write_changes())
             tasks.create_task(self._say_seen())
             tasks.create_task(self._stay_connected())
+            if self._several:
+                tasks.create_task(self._follow_others())
 
     # --- Asterisk ---
 
@@ -197,6 +205,8 @@ class Listener:
     async def _follow(self, link: Link) -> None:
         """Follow one connection to its end, which raises LinkError."""
         uptime = await self._booted(link)
+        self._link = link
+        self._switches = None
         self._note_pauses(uptime)
         self._repair_due = self._holds_due = True
         await self._resync(link)
@@ -326,7 +336,10 @@ class Listener:
                 self._store.leases(), snapshot.members, self._pauses,
                 self._store.on_telephones() if gone else (),
             )
-            return carry_out(self._commands, repairs, self._store.switches())
+            switches = self._store.switches()
+            done = carry_out(self._commands, repairs, switches)
+            self._switches = switches if done else None
+            return done
 
         try:
             complete = await asyncio.get_running_loop().run_in_executor(self._commanding, repair)
@@ -340,6 +353,40 @@ class Listener:
         self._resync_due = min(self._resync_due, time.monotonic() + self._repair_delay_s)
         self._repair_delay_s = min(self._repair_delay_s * 2, self._pace.resync_s)
         link.wake.set()
+
+    async def _follow_others(self) -> None:
+        """Switches that are set on another node are set here, and phones whose lease ended there
+        leave the queues here."""
+        gone: set[str] = set()
+        while True:
+            await asyncio.sleep(self._pace.elsewhere_s)
+            told = self._switches
+            if told is None or not self._connection.connected:
+                continue
+            try:
+                wanted = await self._in_database(self._store.switches)
+                leased = {one.interface for one in await self._in_database(self._store.leases)}
+            except SQLAlchemyError:
+                continue  # whoever writes says so
+            changed = {name: value for name, value in wanted.items() if told.get(name) != value}
+            if changed:
+                result = await asyncio.get_running_loop().run_in_executor(
+                    self._commanding, self._commands.set_switches, changed
+                )
+                log.info("Switches of other nodes: %s: %s %s", ", ".join(changed),
+                         result.outcome, result.message)
+                if result.done and self._switches is told:
+                    self._switches = told | changed
+            # seen twice: the console releases a lease and then signs the phone out
+            members = {
+                row.interface for row in self.mirror.agents.rows.values()
+                if row.interface and row.queues and not is_telephone(row.interface)
+            }
+            if gone & (left := members - leased):
+                self._repair_due, self._resync_due = True, time.monotonic()
+                if self._link is not None:
+                    self._link.wake.set()
+            gone = left
 
     async def _keep_places(self, snapshot: Snapshot, until: Segment) -> None:
         """Keep again the places of calls back that Asterisk has lost: it died, or had no channel

@@ -29,6 +29,7 @@ from ivr.live_facts import (
     MemberGone,
     Offered,
     OnTelephone,
+    Passed,
     RecordingChanged,
     RoomChanged,
     Snapshot,
@@ -136,6 +137,9 @@ class LiveMirror:
                 return
             case OnTelephone() | Held():
                 return  # the memberships themselves tell the one, the journal has the other
+            case Passed():
+                self._give_away(event.call, event.at)
+                return
             case CallStarted() | CallNamed() | Joined() if event.call not in self.calls:
                 self._begin(CallRow(event.call, LiveState.MENU, event.at, event.at))
         call = self.calls.get(event.call)
@@ -301,6 +305,14 @@ class LiveMirror:
         self.agents.release(call, at)
         self._change(call, at, state=LiveState.ENDED, guest=None, guest_state=None, aside=False)
         self._ended.append((at + KEEP_ENDED, call))
+
+    def _give_away(self, call: str, at: datetime) -> None:
+        if call in self.calls:
+            self._leave_queue(call, at)
+            self.agents.release(call, at)
+            del self.calls[call]
+            self._changed.pop(call, None)
+            self._removed[call] = None
 
     def _leave_queue(self, call: str, at: datetime) -> None:
         for queue, line in self._queues.items():

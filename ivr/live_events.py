@@ -29,6 +29,7 @@ from ivr.live_facts import (
     MemberGone,
     Offered,
     OnTelephone,
+    Passed,
     RecordingChanged,
     RoomChanged,
     Snapshot,
@@ -37,6 +38,7 @@ from ivr.live_facts import (
 Headers = Mapping[str, str | list[str]]
 
 TRUNK = "PJSIP/trunk-"
+NODE = "PJSIP/node-"  # to another node, or (with a call's id as account code) from it
 CALL_ID = re.compile(r"(?P<node>[a-z][a-z0-9]{0,11})\.(?P<boot>[a-z0-9]{1,12})-\d{1,12}\.\d{1,12}")
 # a phone of ours, or the telephone of an agent outside
 INTERFACE = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}|Local/0\d{9,10}@hl-mobile/n")
@@ -49,7 +51,7 @@ _OF_PHONE = re.compile(
     r"(PJSIP/(?:seat|desk)-\d{1,4})-|(Local/0\d{9,10}@hl-mobile)-[0-9a-f]{1,8};1"
 )
 _SEATS_CHANNEL = re.compile(r"PJSIP/((?:seat|desk)-\d{1,4})-[0-9a-f]{8,16}")
-_CALLERS_CHANNEL = re.compile(r"PJSIP/trunk-(?:web-)?[0-9a-f]{1,12}")
+CALLERS_CHANNEL = re.compile(r"PJSIP/(?:trunk-(?:web-)?|node-[a-z0-9]{1,12}-)[0-9a-f]{1,12}")
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -83,7 +85,7 @@ def parse_question(message: Headers, node: str, now: datetime) -> Asked | None:
         return reader.form(header, re.compile(rf"[0-9]{{0,{most}}}"))
 
     return Asked(
-        channel=reader.form("Channel", _CALLERS_CHANNEL),
+        channel=reader.form("Channel", CALLERS_CHANNEL),
         call=reader.call(),
         number=reader.whole("Number", 99),
         what=reader.form("What", re.compile("count|case")),
@@ -102,19 +104,30 @@ def parse_snapshot(
     found: list[Channel] = []
     waiting: list[Joined] = []
     members: list[Member] = []
+    passed: dict[str, str] = {}  # the call of each caller whom another node has answered
+    away: set[str] = set()  # bridges to other nodes, which tell of who is in them
     for message in (*channels, *queues):
         try:
             reader = _Reader(message, node, now)
             match message.get("Event"):
                 case "CoreShowChannel":
-                    found.append(_channel(reader))
+                    channel = _channel(reader)
+                    found.append(channel)
+                    if reader.text("Channel").startswith(NODE):
+                        if channel.call:
+                            passed[reader.text("Uniqueid")] = channel.call
+                        else:
+                            away.add(channel.bridge)
                 case "QueueEntry" if reader.text("Channel").startswith(TRUNK):
-                    waiting.append(_entry(reader))
+                    waiting.append(_entry(reader, reader.call()))
+                case "QueueEntry" if call := passed.get(reader.text("Uniqueid")):
+                    waiting.append(_entry(reader, call))
                 case "QueueMember":
                     members.append(_member(reader, name="Name", interface="Location"))
         except BadEventError as error:
             complain(error)
-    return Snapshot(now, tuple(found), tuple(waiting), tuple(members))
+    here = (one for one in found if not (one.call and one.bridge and one.bridge in away))
+    return Snapshot(now, tuple(here), tuple(waiting), tuple(members))
 
 
 class _Reader:
@@ -154,11 +167,19 @@ class _Reader:
         return value
 
     def call(self, header: str = "Uniqueid") -> str:
+        """The call of a caller's channel, or the one that is named. Those of other nodes are known
+        here by who has passed them on."""
+        if header == "Uniqueid" and self._is_passed:
+            return self.form("AccountCode", CALL_ID)
         value = self.text(header)
         match = CALL_ID.fullmatch(value)
-        if not match or match["node"] != self.node:
+        if not match or (header == "Uniqueid" and match["node"] != self.node):
             raise self.bad(header, "is not one of this node")
         return value
+
+    @property
+    def _is_passed(self) -> bool:
+        return self.text("Channel").startswith(NODE) and bool(self.message.get("AccountCode"))
 
     def queue(self) -> str:
         value = self.text("Queue")
@@ -181,12 +202,15 @@ class _Reader:
         return when
 
     @property
-    def from_trunk(self) -> bool:
-        return self.text("Channel").startswith(TRUNK)
+    def is_callers(self) -> bool:
+        """Whether it is of a caller's channel: from the trunk, or passed on by another node."""
+        return self.text("Channel").startswith(TRUNK) or self._is_passed
 
 
 def _new_channel(reader: _Reader) -> Event | None:
-    return CallStarted(reader.call(), reader.at()) if reader.from_trunk else None
+    # of one who is passed on the call is not known before the dialplan has named it
+    is_new = reader.text("Channel").startswith(TRUNK)
+    return CallStarted(reader.call(), reader.at()) if is_new else None
 
 
 def _user_event(reader: _Reader) -> Event | None:
@@ -204,8 +228,14 @@ def _user_event(reader: _Reader) -> Event | None:
             )
         case "HotlineStaff":
             return OnTelephone(reader.form("Agent", LOGIN), reader.at())
-    if reader.text("UserEvent") != "HotlineCall" or not reader.from_trunk:
-        return None
+        case "HotlinePassed" | "HotlineCall" if reader.is_callers:
+            return _callers_word(reader)
+    return None
+
+
+def _callers_word(reader: _Reader) -> Event:
+    if reader.text("UserEvent") == "HotlinePassed":
+        return Passed(reader.call(), reader.at())
     branch = reader.text("Branch") if "Branch" in reader.message else ""
     if branch and branch not in BY_ID:
         raise reader.bad("Branch", "is unknown")
@@ -226,7 +256,7 @@ def _room(reader: _Reader) -> RoomChanged:
 
 
 def _join(reader: _Reader) -> Event | None:
-    if not reader.from_trunk:
+    if not reader.is_callers:
         return None
     return Joined(
         reader.call(), reader.at(), reader.queue(),
@@ -235,18 +265,18 @@ def _join(reader: _Reader) -> Event | None:
 
 
 def _leave(reader: _Reader) -> Event | None:
-    return Left(reader.call(), reader.at(), reader.queue()) if reader.from_trunk else None
+    return Left(reader.call(), reader.at(), reader.queue()) if reader.is_callers else None
 
 
 def _bridge(inside: bool) -> Callable[[_Reader], Event | None]:
     def read(reader: _Reader) -> Event | None:
-        return Bridged(reader.call(), reader.at(), inside) if reader.from_trunk else None
+        return Bridged(reader.call(), reader.at(), inside) if reader.is_callers else None
 
     return read
 
 
 def _hangup(reader: _Reader) -> Event | None:
-    return Ended(reader.call(), reader.at()) if reader.from_trunk else None
+    return Ended(reader.call(), reader.at()) if reader.is_callers else None
 
 
 def _held(on: bool) -> Callable[[_Reader], Event | None]:
@@ -266,7 +296,7 @@ def _leg_of(reader: _Reader, on: bool) -> Held | None:
 
 def _offer(act: str) -> Callable[[_Reader], Event | None]:
     def read(reader: _Reader) -> Event | None:
-        if not reader.from_trunk:
+        if not reader.is_callers:
             return None
         return Offered(
             reader.call(), reader.at(), act, reader.form("MemberName", LOGIN), reader.queue()
@@ -309,7 +339,7 @@ def _channel(reader: _Reader) -> Channel:
     place = _PLACE.fullmatch(reader.text("Channel"))
     leg = _leg_of(reader, on=False)
     return Channel(
-        call=reader.call() if reader.from_trunk else None,
+        call=reader.call() if reader.is_callers else None,
         interface=(phone[1] or f"{phone[2]}/n") if phone else None,
         # the last header: the library loses it when it is empty
         bridge=reader.text("BridgeId") if "BridgeId" in reader.message else "",
@@ -320,10 +350,10 @@ def _channel(reader: _Reader) -> Channel:
     )
 
 
-def _entry(reader: _Reader) -> Joined:
+def _entry(reader: _Reader, call: str) -> Joined:
     joined = reader.now - timedelta(seconds=reader.whole("Wait", 86_400))
     return Joined(
-        reader.call(), joined, reader.queue(),
+        call, joined, reader.queue(),
         reader.whole("Position", 100_000), reader.number("CallerIDNum"),
     )
 

@@ -59,6 +59,14 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """Another node has the caller now, and tells what becomes of them."""
+
+    call: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Offered:
     """What happens between a call and the agent it is offered to: `act` is one of called,
     connected, completed, missed."""
@@ -155,7 +163,7 @@ class Asked:
 
 
 Event = (
-    CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged
+    CallStarted | CallNamed | Joined | Left | Bridged | Ended | Passed | Offered | RoomChanged
     | RecordingChanged | Member | MemberGone
     | OnTelephone | Held
 )

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from crm import desk, keypad, users
+from crm import desk, keypad, nodes, users
 from crm.agents import pauses
 from crm.calls import callbacks
 from crm.database import Database
@@ -28,6 +28,7 @@ from crm.models import (
     Switch,
     User,
 )
+from crm.settings import Settings
 from ivr.journal_reader import Segment, has_read
 from ivr.live import CallRow, Changes
 from ivr.live_agents import AgentRow
@@ -54,9 +55,11 @@ class Lease:
 class LiveStore:
     """One node's rows. Every method is one short transaction and may raise SQLAlchemyError."""
 
-    def __init__(self, database: Database, node: str) -> None:
+    def __init__(self, database: Database, node: str, settings: Settings | None = None) -> None:
+        """`settings` say which queues the node holds, where there are several."""
         self._database = database
         self._node = node
+        self._settings = settings if settings and settings.nodes else None
         self._seq: int | None = None
 
     def load(self) -> tuple[list[CallRow], list[AgentRow], Connection | None]:
@@ -115,13 +118,19 @@ class LiveStore:
             ]
 
     def callbacks(self, folder: Path, until: Segment) -> list[Callback] | None:
-        """Calls back that are still promised, one for each number, the earliest arrival first;
-        None while the tailer has not read the journal in `folder` so far."""
+        """Calls back that are still promised and whose place is here, one for each number, the
+        earliest arrival first; None while the tailer has not read the journal in `folder` so far.
+        """
         with self._database.reading() as session:
             if not has_read(session.get(JournalPosition, self._node), until, folder):
                 return None
             found: dict[str | None, Callback] = {}
-            for request in callbacks.still_open(session, self._node):
+            if self._settings:
+                held = nodes.held_by(session, self._settings, self._node)
+                promised = [one for one in callbacks.still_open(session) if one.queue in held]
+            else:
+                promised = callbacks.still_open(session, self._node)
+            for request in promised:
                 found.setdefault(request.number, request)
             return list(found.values())
 
@@ -161,7 +170,9 @@ class LiveStore:
             agents = session.scalars(select(LiveAgent.login).where(LiveAgent.node == self._node))
             gone_agents = set(agents) - {row.login for row in changes.agents}
         if gone_calls:
-            session.execute(delete(LiveCall).where(LiveCall.id.in_(gone_calls)))
+            session.execute(
+                delete(LiveCall).where(LiveCall.id.in_(gone_calls), LiveCall.node == self._node)
+            )
         if gone_agents:
             session.execute(
                 delete(LiveAgent).where(

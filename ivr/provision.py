@@ -10,9 +10,9 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from crm import packs, secrets
+from crm import kept, packs, secrets
 from crm.branches import ALL_QUEUES, LANGUAGES, NAMING, QUEUES, Language
 from crm.database import Database
 from crm.errors import HotlineError
@@ -29,7 +29,7 @@ EMERGENCY_STAY_S = 20  # of music, then "stay on the line"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 for a socket's path
 
 # Names of endpoints begin so. A From that does is no caller's.
-OWN_NAMES = ("carrier", "desk-", "seat-", "trunk")
+OWN_NAMES = ("carrier", "desk-", "node-", "seat-", "trunk")
 
 
 def _other_than(names: Collection[str]) -> str:
@@ -72,7 +72,7 @@ MODULES = (
     "bridge_simple", "bridge_softmix", "bridge_holding",
     "bridge_builtin_features",
     "codec_alaw", "codec_ulaw", "codec_resample", "format_pcm", "format_sln", "format_wav",
-    "res_musiconhold", "pbx_config",
+    "res_musiconhold", "pbx_config", "pbx_loopback",
     "app_celgenuserevent", "app_channelredirect", "app_confbridge", "app_chanspy",
     "app_controlplayback", "app_db",
     "app_dial", "app_echo", "app_exec", "app_mixmonitor", "app_originate", "app_playback",
@@ -137,8 +137,9 @@ def sounds(home: Path) -> Path:
 
 def phones(settings: Settings) -> list[str]:
     """Names of the phones that are provisioned: browser seats, then desk phones."""
-    seats = [f"seat-{number:03}" for number in range(1, settings.seats + 1)]
-    return seats + [f"desk-{number:02}" for number in range(1, settings.desk_phones + 1)]
+    first = settings.phones_from
+    seats = [f"seat-{number:03}" for number in range(first, first + settings.seats)]
+    return seats + [f"desk-{number:02}" for number in range(first, first + settings.desk_phones)]
 
 
 def prepare(settings: Settings, database: Database) -> None:
@@ -149,8 +150,13 @@ def prepare(settings: Settings, database: Database) -> None:
     for folder, mode in _FOLDERS.items():
         (home / folder).mkdir(parents=True, exist_ok=True)
         (home / folder).chmod(mode)
+    if settings.kept:
+        try:
+            kept.share(home, settings.kept, ("recordings", "voicemail", "attachments"))
+        except OSError as error:
+            raise ProvisionError(f"HOTLINE_KEPT, the shared folder: {error}") from error
     made = secrets.ensure(home, phones(settings))
-    _sync_phones(database, settings.node, made.phones)
+    _sync_phones(database, settings.node, made.phones, alone=not settings.nodes)
 
 
 _FOLDERS = {
@@ -161,9 +167,19 @@ _FOLDERS = {
 }
 
 
-def _sync_phones(database: Database, node: str, wanted: Mapping[str, str]) -> None:
+def _sync_phones(
+    database: Database, node: str, wanted: Mapping[str, str], *, alone: bool
+) -> None:
     with database.transaction() as session:
+        if alone:  # and perhaps renamed
+            session.execute(update(Seat).values(node=node))
         known = {seat.name: seat for seat in session.scalars(select(Seat).where(Seat.node == node))}
+        others = select(Seat).where(Seat.node != node, Seat.name.in_(wanted))
+        if other := session.scalar(others.limit(1)):
+            raise ProvisionError(
+                f"{other.name} is a phone of the node {other.node}: set HOTLINE_PHONES_FROM to a "
+                "number from which no other node's phones are counted"
+            )
         for name, secret in wanted.items():
             kind = "webrtc" if name.startswith("seat-") else "desk"
             if name in known:
@@ -241,7 +257,7 @@ def files(
         "from_pattern": FROM_PATTERN, "carriers": settings.carriers,
         "outbound": settings.outbound, "transports": _transports(settings),
         "carriers_authority": settings.trunk_ca or SYSTEM_AUTHORITIES,
-        "numbers": settings.numbers, "phones": made.phones,
+        "numbers": settings.numbers, "phones": made.phones, "nodes": settings.other_nodes,
         "web_calls": settings.web_calls, "web_phone": made.web_phone, "queues": ALL_QUEUES,
         "ring_s": settings.ring_s, "phone_silent_s": settings.phone_silent_s,
         "callback_offer_s": settings.callback_offer_s,
@@ -275,6 +291,8 @@ def files(
         transfer_prefixes=settings.transfer_prefixes, help_lines=settings.help_lines,
         staff_number=settings.staff_number or "", staff_key=made.staff_key,
         kind="training" if settings.stage == "training" else "citizen",
+        node=settings.node, nodes=tuple(one.name for one in settings.nodes),
+        holders=settings.first_holders if settings.nodes else {},
     )
     return made_files
 

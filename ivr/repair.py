@@ -108,8 +108,9 @@ def plan(
 def carry_out(
     commands: Commands, repairs: Iterable[Repair], switches: Mapping[str, str]
 ) -> bool:
-    """Run the repairs and set the switches. False if not all of it was done: it bears repeating,
-    since each part says what is wanted and not how to change it."""
+    """Run the repairs and set the switches; then Asterisk is ready for calls from an edge. False if
+    not all of it was done: it bears repeating, since each part says what is wanted and not how to
+    change it."""
     complete = True
     for repair in repairs:
         result = repair.run(commands)
@@ -120,7 +121,7 @@ def carry_out(
         if not result.done:
             log.warning("Switches could not be set: %s %s", result.outcome, result.message)
         complete &= result.done
-    return complete
+    return complete and commands.let_calls_in().done
 
 
 def _portions(switches: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -31,6 +31,7 @@ from scripts.commands import (
     load,
     manuals,
     menus,
+    nodes,
     notices,
     nuisance,
     operations,
@@ -98,6 +99,7 @@ main.add_command(cases.route_)
 main.add_command(imports.import_)
 main.add_command(imports.export)
 main.add_command(nuisance.nuisance)
+main.add_command(nodes.nodes)
 main.add_command(portals.portal)
 main.add_command(bulletins.bulletin)
 main.add_command(incidents.incident)

@@ -34,6 +34,7 @@ from crm.cases import life
 from crm.cases.models import Case, Identity
 from crm.errors import HotlineError
 from crm.intake.models import Attachment
+from crm.kept import folder as kept_folder
 
 LARGEST = 10 * 1024 * 1024  # bytes of a file
 AT_ONCE = 5  # files that are added together
@@ -201,7 +202,7 @@ def path_of(home: Path, sha256: str) -> Path:
     """Where content is kept. Raises ValueError for what is no hash."""
     if not _HASH.fullmatch(sha256):
         raise ValueError("no SHA-256 in hex")
-    return home / "attachments" / sha256[:2] / sha256
+    return kept_folder(home, "attachments") / sha256[:2] / sha256
 
 
 def forget_strays(
@@ -209,9 +210,8 @@ def forget_strays(
 ) -> int:
     """Delete what no row names for so long, and what a crash left half written; how many."""
     before = (now - kept).timestamp()
-    old = [
-        file for file in (home / "attachments").glob("??/*") if file.stat().st_mtime < before
-    ]
+    files = kept_folder(home, "attachments").glob("??/*")
+    old = [file for file in files if file.stat().st_mtime < before]
     gone = 0
     for first in range(0, len(old), _LOOKED_UP):
         some = old[first:first + _LOOKED_UP]

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from crm.calls.facts import CALL_ID
 from crm.database import Database
 from crm.field_keys import FieldKeys, of_home
+from crm.kept import folder as kept_folder
 from crm.models import Call, RecordingState
 from crm.recordings import sealed, waves
 from crm.recordings.models import Kind, Sound, SoundNote
@@ -139,7 +140,7 @@ def rewrap(home: Path) -> int:
     """Seal the keys of all files with the newest key; of how many it was another."""
     keys, done = of_home(home), 0
     for kind in Kind:
-        for file in sorted((home / kind).glob(f"*{_SEALED}")):
+        for file in sorted(kept_folder(home, kind).glob(f"*{_SEALED}")):
             try:
                 done += sealed.rewrap(file, keys)
             except FileNotFoundError:
@@ -214,7 +215,7 @@ def _trouble_of(home: Path, row: Sound) -> str | None:
 def _strangers(database: Database, home: Path) -> Iterator[Broken]:
     """Sealed files that no row knows: put there, or left by a backup that was put together."""
     for kind in Kind:
-        for file in sorted((home / kind).glob(f"*{_SEALED}")):
+        for file in sorted(kept_folder(home, kind).glob(f"*{_SEALED}")):
             names = [file.with_suffix(suffix).name for suffix in _PLAIN]
             with database.reading() as session:
                 known = session.scalar(select(Sound.name).where(Sound.name.in_(names)).limit(1))
@@ -304,4 +305,4 @@ def _plain_file(home: Path, kind: Kind, name: str) -> Path:
 
 
 def _sealed_file(home: Path, kind: Kind, name: str) -> Path:
-    return _plain_file(home, kind, name).with_suffix(_SEALED)
+    return kept_folder(home, kind) / _plain_file(home, kind, name).with_suffix(_SEALED).name

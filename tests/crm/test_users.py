@@ -178,7 +178,9 @@ def test_a_person_who_was_switched_off_is_signed_out(sqlite: Database) -> None:
 
 def lease(database: Database, user: User, kind: desk.SeatKind, wanted: str | None = None) -> str:
     with database.transaction() as session:
-        return desk.lease_seat(session, session.merge(user), kind, now=NOON, wanted=wanted).name
+        return desk.lease_seat(
+            session, session.merge(user), kind, now=NOON, node="th1", wanted=wanted
+        ).name
 
 
 def test_everybody_gets_a_phone_of_their_own_until_none_is_left(database: Database) -> None:

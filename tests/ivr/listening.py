@@ -29,6 +29,7 @@ QUICK = Pace(
 def listening(
     asterisk: AmiStandIn, store: LiveStore | Database, pace: Pace = QUICK,
     journal: Path = Path("/nowhere"), reply: Callable[[Asked], str] = lambda asked: "none|over",
+    *, several: bool = False,
 ) -> Iterator[Listener]:
     """A listener at work; it is stopped at the end as by SIGTERM."""
     if isinstance(store, Database):
@@ -42,7 +43,7 @@ def listening(
         listener = Listener(
             store, commands, Answers(reply, commands), node="th1",
             journal=journal, callback_tries=2, address=asterisk.address, password="secret",
-            wrapup_s=dict.fromkeys(QUEUES, 20), pace=pace,
+            wrapup_s=dict.fromkeys(QUEUES, 20), pace=pace, several=several,
         )
         stop = asyncio.Event()
         made.append((listener, asyncio.get_running_loop(), stop))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm import packs, switches
-from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES
+from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES, QUEUES
 from crm.carriers import Carrier
 from crm.setting_values import Expert
 from ivr import menu
@@ -386,12 +386,34 @@ def test_the_notice_of_a_pack_is_said_where_the_switch_names_none_and_nothing_is
 def test_nothing_is_recorded_and_no_message_taken_while_the_disk_is_nearly_full() -> None:
     found = contexts(compiled())
     looks = "${STAT(e,/full)}"
-    recorded = [text for text in found.values() if "MixMonitor(" in text and "hl-queue-" in text]
-    assert len(recorded) == sum(branch.queue is not None and branch.id != "emergency"
-                                for branch in BRANCHES)
-    for text in recorded:
-        assert 0 < text.index(looks) < text.index("MixMonitor(")
+    assert 0 < found["hl-record"].index(looks) < found["hl-record"].index("MixMonitor(")
+    assert [name for name, text in found.items() if " => n,MixMonitor(" in text] == [
+        "hl-record", "hl-message"]
     message = found["hl-message"]
     assert message.index(looks) < message.index("Background(")
     # leaves and cases that have asked for a message lead here
     assert message.index("n(record),GotoIf(" + looks) < message.index("Playback(beep)")
+
+
+def test_a_queue_that_another_node_holds_is_asked_for_before_anything_is_said() -> None:
+    text = contexts(compiled(
+        node="th1", nodes=("th1", "th2"), holders=dict.fromkeys(QUEUES, "th1") | {"vaccine": "th2"},
+        carriers=(CARRIER,),
+    ))
+    assert "Set(HL_HOLDER=th2)" in text["hl-holder"]
+    first = text["hl-queue-vaccine"].index("hl-pass,vaccine,1")
+    assert first < text["hl-queue-vaccine"].index("Background")
+    assert "hl-pass,emergency,1" in text["hl-emergency-queue"]
+    assert {f"node.{queue}={name}" for queue in QUEUES for name in ("th1", "th2")} <= set(
+        re.findall(r"^exten => (\S+?),1,", text["hl-switch"], re.MULTILINE))
+
+
+def test_only_other_nodes_lead_callers_in_and_only_to_queues() -> None:
+    several = contexts(compiled(
+        node="th1", nodes=("th1", "th2"), holders=dict.fromkeys(QUEUES, "th1")))
+    assert re.findall(r"^exten => (\S+?),1,", several["from-node"], re.MULTILINE) == list(QUEUES)
+    assert "X-Hotline-Arrived" in several["hl-passed"]
+    alone = compiled()
+    assert "from-node" not in alone
+    assert "X-Hotline-Arrived" not in alone
+    assert "HL_FIRST" not in alone

@@ -24,8 +24,9 @@ def settings(tmp_path: Path, **said: str) -> Settings:
 
 def test_calls_go_to_nodes_in_turn_and_out_by_the_first_carrier_that_is_up(tmp_path: Path) -> None:
     assert edge.files(settings(tmp_path), WHERE)[edge.PLACES].splitlines() == [
-        "1 sip:10.0.0.1:5060 0 2", "1 sip:10.0.0.2:5061 0 1",
+        "1 sip:ready@10.0.0.1:5060 0 2", "1 sip:ready@10.0.0.2:5061 0 1",
         "2 sip:198.51.100.1:5060 0 2", "2 sip:192.0.2.7 0 1",
+        "3 sip:10.0.0.1:5060 0 2", "3 sip:10.0.0.2:5061 0 1",
     ]
 
 

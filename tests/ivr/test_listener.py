@@ -254,7 +254,7 @@ def test_forged_rows_are_gone_after_the_next_snapshot(
         until(lambda: connected(database))
         asterisk.say(STARTED.format(n=9) + "Event: Shutdown\n\n")
         until(lambda: states(database) == {"9": "ended"})
-        assert asterisk.accepted == 1
+        assert [one["Username"] for one in asterisk.asked("Login")].count("events") == 1
 
 
 def test_a_flood_ends_the_connection_and_a_snapshot_follows(
@@ -309,7 +309,7 @@ def test_memberships_follow_the_leases(asterisk: AmiStandIn, database: Database)
         + member("hoa", "PJSIP/seat-003", "advice")
     )
     with listening(asterisk, database):
-        until(lambda: len(asterisk.asked("Logoff")) == 2)
+        until(lambda: len(asterisk.asked("Logoff")) == 3)  # the last lets calls in
     added = [(a["Interface"], a["MemberName"], a["Queue"]) for a in asterisk.asked("QueueAdd")]
     assert added == [
         ("PJSIP/seat-001", "lan", queue) for queue in ("emergency", "vaccine", "operator")
@@ -366,6 +366,28 @@ def test_switches_are_set_after_each_connect_until_it_succeeds(
         time.sleep(1)
         assert len(asterisk.asked("Originate")) == 1
     assert asterisk.asked("Originate")[0]["Channel"] == "Local/hours.vaccine=closed@hl-switch/n"
+
+
+def test_what_another_node_switches_is_switched_here(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    def switched(value: str) -> None:
+        with database.transaction() as session:
+            session.merge(Switch(
+                name="hours.vaccine", value=value, set_by="an", set_at=datetime.now(UTC)
+            ))
+
+    switched("closed")
+    pace = Pace(keep_alive_s=1, elsewhere_s=0.1)
+    with listening(asterisk, database, pace, several=True):
+        until(lambda: len(asterisk.asked("Originate")) == 1)
+        until(lambda: {"Variable": "HL_READY", "Value": "yes"}.items() <= {
+            key: value for one in asterisk.asked("Setvar") for key, value in one.items()}.items())
+        switched("open")
+        until(lambda: len(asterisk.asked("Originate")) == 2)
+        time.sleep(0.5)
+    told = [one["Channel"] for one in asterisk.asked("Originate")]
+    assert told == [f"Local/hours.vaccine={value}@hl-switch/n" for value in ("closed", "open")]
 
 
 def promised(database: Database, number: str, *, read_until: int, journal: Path) -> None:
@@ -467,7 +489,7 @@ def test_who_came_in_by_telephone_has_left_the_seat_and_strangers_go(
         + member("minh", strange, "emergency")
     )
     with listening(asterisk, database):
-        until(lambda: len(asterisk.asked("Logoff")) >= 3)  # two repairs, and the switches
+        until(lambda: len(asterisk.asked("Logoff")) >= 4)  # two repairs, switches, ready
         until(lambda: agents(database)["lan"].interface == ours)
     assert {a["Interface"] for a in asterisk.asked("QueueRemove")} == {"PJSIP/seat-001", strange}
     assert not asterisk.asked("QueueAdd")

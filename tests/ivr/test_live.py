@@ -16,6 +16,7 @@ from ivr.live import CallRow, LiveMirror
 from ivr.live_agents import AgentRow
 from ivr.live_events import BadEventError, parse, parse_snapshot
 from ivr.live_facts import (
+    Bridged,
     CallNamed,
     CallStarted,
     Channel,
@@ -26,6 +27,7 @@ from ivr.live_facts import (
     Member,
     MemberGone,
     Offered,
+    Passed,
     Snapshot,
 )
 from tests.ivr.ami_stand_in import blocks, listed, message, messages, stream
@@ -497,3 +499,76 @@ def test_an_agent_with_a_seat_and_a_telephone_is_at_the_telephone() -> None:
         assert live.agents.rows["lan"].interface == TELEPHONE
     apply(live, member(at=at(4), added=True))  # signed in at the seat again
     assert live.agents.rows["lan"].interface == SEAT
+
+
+# ---------------------------------------------------------------- callers of other nodes
+
+FAR = "th2.t5k3zq-1795383584.9"
+THERE = "PJSIP/node-th2-0000000a"
+
+
+def passed_event(name: str, **headers: str) -> Event | None:
+    return parse({
+        "Event": name, "Channel": THERE, "Uniqueid": B, "AccountCode": FAR, **headers
+    }, "th1", NOW)
+
+
+def test_a_caller_whom_another_node_has_passed_on_is_known_by_the_first_call() -> None:
+    live = mirror()
+    assert passed_event("Newchannel", AccountCode="") is None
+    for event in (
+        passed_event("UserEvent", UserEvent="HotlineCall", Caller="0912345678", Branch="vaccine"),
+        passed_event("QueueCallerJoin", Queue="vaccine", Position="1", CallerIDNum="0912345678"),
+    ):
+        assert event
+        live.apply(event)
+    row = live.calls[FAR]
+    assert (row.caller, row.branch, row.queue, row.state) == (
+        "0912345678", "vaccine", "vaccine", LiveState.WAITING)
+    end = passed_event("Hangup")
+    assert end
+    live.apply(end)
+    assert live.calls[FAR].state is LiveState.ENDED
+
+
+def test_a_channel_to_another_node_is_no_call_of_this_one() -> None:
+    for name in ("Newchannel", "BridgeEnter", "Hangup"):
+        assert parse({"Event": name, "Channel": THERE, "Uniqueid": B}, "th1", NOW) is None
+    with pytest.raises(BadEventError):
+        passed_event("Hangup", AccountCode="0912345678")
+
+
+def test_who_is_passed_on_is_the_other_nodes_to_tell_until_they_come_back() -> None:
+    live = mirror()
+    for event in (CallStarted(A, NOW), CallNamed(A, NOW, "0912345678", "vaccine")):
+        live.apply(event)
+    live.take()
+    gone = parse({"Event": "UserEvent", "UserEvent": "HotlinePassed", "Call": A,
+                  "Channel": "PJSIP/trunk-00000001", "Uniqueid": A}, "th1", NOW)
+    assert gone == Passed(A, NOW)
+    live.apply(gone)
+    assert live.take().gone_calls == (A,)
+    live.apply(Bridged(A, NOW, inside=True))
+    shown = {"Event": "CoreShowChannel", "CallerIDNum": "0912345678", "Duration": "00:01:05"}
+    channels = [
+        {**shown, "Channel": "PJSIP/trunk-00000001", "Uniqueid": A, "BridgeId": "b-1"},
+        {**shown, "Channel": THERE, "Uniqueid": B, "BridgeId": "b-1"},
+    ]
+    live.resync(parse_snapshot(channels, [], "th1", NOW, unexpected))
+    assert live.calls == {}
+    live.apply(CallNamed(A, NOW, "0912345678", "vaccine"))
+    assert live.calls[A].caller == "0912345678"
+
+
+def test_a_snapshot_knows_who_was_passed_on() -> None:
+    live = mirror()
+    channels = [{
+        "Event": "CoreShowChannel", "CallerIDNum": "0912345678", "Duration": "00:01:05",
+        "Channel": THERE, "Uniqueid": B, "AccountCode": FAR,
+    }]
+    queues = [{
+        "Event": "QueueEntry", "Queue": "vaccine", "Channel": THERE, "Uniqueid": B,
+        "CallerIDNum": "0912345678", "Position": "1", "Wait": "30",
+    }]
+    live.resync(parse_snapshot(channels, queues, "th1", NOW, unexpected))
+    assert (live.calls[FAR].state, live.calls[FAR].queue) == (LiveState.WAITING, "vaccine")

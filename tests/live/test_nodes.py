@@ -1,0 +1,353 @@
+"""Three real nodes on one PostgreSQL: queues kept by one node each, one call in one ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from crm.models import Callback, LiveCall
+from crm.recordings.models import Kind
+from ivr.phone import Call
+from ivr.phone.audio import RATE
+from tests.live.people import (
+    Console,
+    called,
+    citizen,
+    desk_agent,
+    kept_samples,
+    until_heard,
+)
+from tests.live.running import PATIENCE_S, Hotline, free_ports, wait_for
+from tests.postgres import Server
+
+pytestmark = pytest.mark.full  # three hotlines
+
+NAMES = ("th1", "th2", "th3")
+ADDRESSES = ("127.0.1.1", "127.0.1.2", "127.0.1.3")
+
+
+@dataclass
+class Cluster:
+    """th1 holds all queues but vaccine and emergency, which th2 holds."""
+
+    nodes: list[Hotline]
+    database: Server
+    shared: Path
+
+    def of(self, name: str) -> Hotline:
+        return self.nodes[NAMES.index(name)]
+
+    def call_of(self, number: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
+        """The one call of a number in the ledger of all nodes, once it is over."""
+        found = self.nodes[0].call_of(number, timeout_s)
+        assert [one["caller"] for one in self.nodes[0].calls()].count(number) == 1
+        return found
+
+    def assert_ledgers_complete(self) -> None:
+        for node in self.nodes:
+            node.assert_ledger_complete()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("nodes")
+    ports = [free_ports(4) for _ in NAMES]
+    sip = [f"{address}:{of[1]}" for address, of in zip(ADDRESSES, ports, strict=True)]
+    shared = folder / "shared"
+    shared.mkdir()
+    with ExitStack() as stack:
+        server = stack.enter_context(Server())
+        nodes: list[Hotline] = []
+        for at, name in enumerate(NAMES):
+            home = folder / name / "home"
+            node = Hotline(
+                home, HOTLINE_NODE=name, HOTLINE_DATABASE_URL=server.url,
+                HOTLINE_NODES=", ".join(map(" ".join, zip(NAMES, sip, strict=True))),
+                HOTLINE_NODE_QUEUES="vaccine th2, emergency th2",
+                HOTLINE_KEPT=str(shared), HOTLINE_PHONES_FROM=str(100 * at + 1),
+                HOTLINE_SIP_BIND=sip[at],
+                HOTLINE_TRUNK_SERVER="127.0.0.4:5999", HOTLINE_TRUNK_OPTIONS_S="0",
+                HOTLINE_TRUNK_MATCH="127.0.0.2",
+                HOTLINE_SEATS="4", HOTLINE_DESK_PHONES="2",
+                HOTLINE_RTP_PORTS=f"{20000 + 2000 * at}-{21999 + 2000 * at}",
+            )
+            home.mkdir(parents=True)
+            if nodes:  # one set of secrets for all
+                shutil.copy(nodes[0].home / "secrets.json", home)
+            node.setup()
+            if nodes:
+                shutil.copy(nodes[0].home / "first-accounts.txt", home)
+            stack.callback(node.stop)
+            node.start()
+            nodes.append(node)
+        yield Cluster(nodes, server, shared)
+
+
+async def chooses(call: Call, node: Hotline, key: str = "3", intro: str = "vaccine_menu_intro",
+                  *, after: int = 0) -> None:
+    await until_heard(call, node, "greeting_main", after=after)
+    await call.press(key)
+    await until_heard(call, node, intro)
+    await call.press("0")
+
+
+async def soon(look: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:
+    return await asyncio.to_thread(wait_for, look, what, timeout_s)
+
+
+def live(cluster: Cluster, caller: str) -> LiveCall | None:
+    with cluster.nodes[0].database.reading() as session:
+        return session.scalar(select(LiveCall).where(
+            LiveCall.caller == caller, LiveCall.state != "ended"))
+
+
+def says_ready(node: Hotline) -> int | None:
+    """What the node says to an edge that asks whether it takes calls."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind(("127.0.0.2", 0))
+        line.settimeout(2)
+        me = "{}:{}".format(*line.getsockname())
+        lines = (
+            f"OPTIONS sip:ready@{node.settings.sip_bind} SIP/2.0",
+            f"Via: SIP/2.0/UDP {me};branch=z9hG4bK{uuid.uuid4().hex}", "Max-Forwards: 20",
+            f"From: <sip:edge@{me}>;tag=1", f"To: <sip:ready@{node.settings.sip_bind}>",
+            f"Call-ID: {uuid.uuid4().hex}", "CSeq: 1 OPTIONS", "Content-Length: 0", "", "",
+        )
+        line.sendto("\r\n".join(lines).encode(), node.sip)
+        with suppress(TimeoutError):
+            return int(line.recv(4096).split()[1])
+    return None
+
+
+def test_a_caller_is_led_to_the_node_that_holds_the_queue_and_stays_one_call(
+    cluster: Cluster,
+) -> None:
+    first, second = cluster.of("th1"), cluster.of("th2")
+
+    async def scenario() -> None:
+        async with (
+            desk_agent(second, "agent1", phone_name="desk-101", queue="vaccine",
+                       address=ADDRESSES[1]) as seat,
+            citizen(first, "0912000601") as phone,
+        ):
+            call = await called(phone)
+            await chooses(call, first)
+            rung = await seat.incoming(PATIENCE_S)
+            assert (rung.invite_header("X-Hotline-Call") or "").startswith("th1.")
+            assert rung.invite_header("X-Hotline-Caller") == "0912000601"
+            row = await soon(lambda: live(cluster, "0912000601"), "the call is live")
+            assert (row.node, row.queue) == ("th2", "vaccine")
+            rung.answer()
+            row = await soon(
+                lambda: (one := live(cluster, "0912000601")) and one.state == "talking" and one,
+                "they speak")
+            assert (row.node, row.agent) == ("th2", "agent1")
+            await asyncio.sleep(3)
+            await call.hang_up()
+            assert await rung.ended(PATIENCE_S)
+
+    asyncio.run(scenario())
+    call = cluster.call_of("0912000601")
+    assert (call["outcome"], call["agent"], call["queue"], call["branch"]) == (
+        "answered", "agent1", "vaccine", "vaccine")
+    assert call["talk_s"] > 3
+    assert call["id"].startswith("th1.")
+    assert [step["key"] for step in call["path"] if step["key"]] == ["3", "0"]
+    assert sorted(leg.kind for leg in first.every_leg(call["id"])) == ["agent", "node", "node"]
+    assert call["recording"].startswith(call["id"])
+    cluster.assert_ledgers_complete()
+    # th2 has recorded it; every node plays it once it is sealed, th2 or not
+    sealed = cluster.shared / "recordings" / f"{Path(call['recording']).stem}.sealed"
+    wait_for(sealed.exists, "it is sealed")
+    wait_for(lambda: not (second.home / "recordings" / call["recording"]).exists(), "moved")
+    assert not list((first.home / "recordings").glob("*.sealed"))
+    assert len(kept_samples(first, Kind.RECORDINGS, call["recording"])) > 2 * 3 * RATE
+
+
+def test_the_console_of_the_queues_node_acts_on_a_caller_of_another(cluster: Cluster) -> None:
+    first, second = cluster.of("th1"), cluster.of("th2")
+
+    async def scenario() -> None:
+        supervisor = await asyncio.to_thread(Console, second, "truongca")
+        async with citizen(first, "0912000602") as phone:
+            call = await called(phone)
+            await chooses(call, first)
+            row = await soon(
+                lambda: (one := live(cluster, "0912000602")) and one.state == "waiting" and one,
+                "the caller waits")
+            assert row.node == "th2"
+            moved = await asyncio.to_thread(
+                supervisor.ask, "POST", f"/supervisor/calls/{row.id}/branch", {"branch": "testing"})
+            assert moved["outcome"] == "done"
+            # and back by a node: th1 holds that queue
+            row = await soon(
+                lambda: (one := live(cluster, "0912000602")) and one.queue == "testing" and one,
+                "the caller waits for another branch")
+            assert row.node == "th1"
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    call = cluster.call_of("0912000602")
+    assert (call["outcome"], call["queue"]) == ("abandoned_queue", "testing")
+    cluster.assert_ledgers_complete()
+
+
+def test_the_time_of_arrival_counts_on_every_node(cluster: Cluster) -> None:
+    first, second = cluster.of("th1"), cluster.of("th2")
+
+    async def scenario() -> None:
+        async with (
+            citizen(first, "0912000603") as early, citizen(second, "0912000604") as late,
+        ):
+            one = await called(early)
+            await chooses(one, first, "2", "test_menu_intro")  # held by th1
+            await until_heard(one, first, "queue_next")
+            other = await called(late)
+            await chooses(other, second)
+            await soon(lambda: "PJSIP/trunk-" in second.ask("queue show vaccine"), "one waits")
+            at = one.heard_length
+            await one.press("*")
+            await until_heard(one, first, "main_menu_1", after=at)
+            await one.press("3")
+            await until_heard(one, first, "vaccine_menu_intro", after=at)
+            await one.press("0")
+            await soon(lambda: "PJSIP/node-th1" in second.ask("queue show vaccine"), "both wait")
+            async with desk_agent(second, "agent1", phone_name="desk-101", queue="vaccine",
+                                  address=ADDRESSES[1]) as seat:
+                rung = await seat.incoming(PATIENCE_S)
+                assert rung.invite_header("X-Hotline-Caller") == "0912000603"
+                await one.hang_up()
+                await other.hang_up()
+
+    asyncio.run(scenario())
+    cluster.call_of("0912000603")
+    cluster.call_of("0912000604")
+    cluster.assert_ledgers_complete()
+
+
+def test_an_emergency_goes_where_the_agents_are_and_before_everybody(cluster: Cluster) -> None:
+    second, third = cluster.of("th2"), cluster.of("th3")
+
+    async def scenario() -> None:
+        async with (
+            citizen(second, "0912000605") as waiting, citizen(third, "0912000606") as ill,
+        ):
+            one = await called(waiting)
+            await chooses(one, second)
+            await soon(lambda: "PJSIP/trunk-" in second.ask("queue show vaccine"), "one waits")
+            help_ = await called(ill)
+            await until_heard(help_, third, "greeting_main")
+            await help_.press("4")
+            await soon(lambda: "PJSIP/node-th3" in second.ask("queue show emergency"), "passed on")
+            async with desk_agent(second, "agent1", phone_name="desk-101", queue="vaccine",
+                                  address=ADDRESSES[1]) as seat:
+                rung = await seat.incoming(PATIENCE_S)
+                assert rung.invite_header("X-Hotline-Caller") == "0912000606"
+                assert rung.invite_header("X-Hotline-Branch") == "emergency"
+                rung.answer()
+                await asyncio.sleep(3)
+                await help_.hang_up()
+                await one.hang_up()
+
+    asyncio.run(scenario())
+    call = cluster.call_of("0912000606")
+    assert (call["outcome"], call["emergency"], call["recording"]) == ("answered", "reached", None)
+    cluster.call_of("0912000605")
+    cluster.assert_ledgers_complete()
+
+
+def test_a_switch_of_one_node_is_every_nodes(cluster: Cluster) -> None:
+    first, third = cluster.of("th1"), cluster.of("th3")
+    def told(value: str) -> bool:
+        return value in third.ask("database show switch hours.testing")
+
+    for value in ("closed", "auto"):
+        assert first.run("switch", "hours.testing", value).returncode == 0
+        wait_for(partial(told, value), f"th3 knows: {value}")
+
+
+def test_a_node_takes_calls_once_its_switches_are_those_of_the_database(cluster: Cluster) -> None:
+    third = cluster.of("th3")
+    wait_for(lambda: says_ready(third) == 200, "it is ready")
+    third.signal("listener", signal.SIGSTOP)
+    try:
+        third.signal("asterisk", signal.SIGKILL)
+        wait_for(lambda: says_ready(third) == 404, "it lives, and is not ready", 120)
+        assert cluster.of("th1").run("switch", "notice", "disaster").returncode == 0
+        assert says_ready(third) == 404
+    finally:
+        third.signal("listener", signal.SIGCONT)
+    wait_for(lambda: says_ready(third) == 200, "it is ready", 120)
+    assert "disaster" in third.ask("database show switch notice")
+    assert cluster.of("th1").run("switch", "notice", "none").returncode == 0
+
+
+def test_a_node_that_dies_loses_nobody_who_waits_and_its_queues_move_by_one_command(
+    cluster: Cluster,
+) -> None:
+    first, second, third = cluster.nodes
+
+    async def scenario() -> None:
+        async with (
+            citizen(first, "0912000607") as waiting, citizen(first, "0912000608") as later,
+            citizen(third, "0912000609") as last,
+        ):
+            one = await called(waiting)
+            await chooses(one, first)
+            await soon(lambda: "PJSIP/node-th1" in second.ask("queue show vaccine"), "one waits")
+            second.kill_supervisor()
+            second.signal("asterisk", signal.SIGKILL)
+            # who waited there is told so by the node that had answered
+            await until_heard(one, first, "queue_full")
+            await one.press("1")
+            await until_heard(one, first, "callback_use_this_number.1")
+            await one.press("1")
+            await until_heard(one, first, "callback_confirmed_no_time")
+            other = await called(later)
+            await chooses(other, first)
+            await until_heard(other, first, "queue_full")
+            await other.press("2")
+            await until_heard(other, first, "voicemail_start")
+            await asyncio.sleep(4)
+            await other.press("#")
+            await other.hang_up()
+            moved = await asyncio.to_thread(
+                first.run, "nodes", "move", "th2", "th3", "--why", "th2 is dead")
+            assert moved.returncode == 0, moved.stdout + moved.stderr
+            async with desk_agent(third, "agent2", phone_name="desk-201", queue="vaccine",
+                                  address=ADDRESSES[2]) as seat:
+                # the place of the call back is kept by the node that holds the queue now
+                rung = await seat.incoming(2 * PATIENCE_S)
+                assert rung.invite_header("X-Hotline-Caller") == "0912000607"
+                rung.reject()
+            more = await called(last)
+            await chooses(more, third)
+            await soon(lambda: "PJSIP/trunk-" in third.ask("queue show vaccine"), "waits at th3")
+            await more.hang_up()
+
+    asyncio.run(scenario())
+    listed = {one["name"]: one["queues"] for one in first.json("nodes", "list")}
+    assert listed["th2"] == []
+    assert {"vaccine", "emergency"} <= set(listed["th3"])
+    # its journal is read when it is back
+    second.start()
+    outcomes = {number: cluster.call_of(number)["outcome"] for number in (
+        "0912000607", "0912000608", "0912000609")}
+    assert outcomes == {
+        "0912000607": "callback", "0912000608": "voicemail", "0912000609": "abandoned_queue"}
+    with first.database.reading() as session:
+        assert session.scalars(select(Callback.queue).where(
+            Callback.number == "0912000607")).all() == ["vaccine"]
+    cluster.assert_ledgers_complete()
