@@ -96,7 +96,8 @@ def derive(
             "queue": call.queue_at(one["start"]), "agent": one["agent"], "party": one["party"],
             "how": one["how"], "result": one["result"], "first": one["first"], "counted": counted,
             "started_at": EPOCH + one["start"] * MICROSECOND,
-            "ms": (one["end"] - one["start"]) // 1000,
+            # a clock that was set back makes no part shorter than nothing
+            "ms": max(0, one["end"] - one["start"]) // 1000,
         }
         for number, one in enumerate(found)
     ]

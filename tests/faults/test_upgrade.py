@@ -33,7 +33,7 @@ from tests.postgres import Server
 
 pytestmark = pytest.mark.full
 
-# What was delivered on 24 November 2026, more than ten migrations before this one. A new release
+# What was delivered on 24 November 2026, ten migrations before this one. A new release
 # puts its own predecessor here.
 BEFORE = "0edb67e745070da535d39e8faa5db7ebdc17c55f"
 RATE = 3.0

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from crm.calls import record
 from crm.calls.facts import MOST_STEPS, JournalEvent
 from crm.database import Database
-from crm.models import Base, Call, Leg, Outcome
+from crm.models import Base, Call, CallSegment, Leg, Outcome
 from tests.journals import START, Asterisk, Channel
 
 Rows = dict[str, dict[str, Any]]
@@ -313,6 +313,9 @@ def test_a_clock_that_is_set_back_makes_no_negative_time(session: Session) -> No
     call = applied(session, asterisk, caller)
     assert (call.wait_ms, call.talk_ms) == (0, 0)
     assert call.ended_at == call.started_at
+    parts = session.scalars(select(CallSegment.ms)).all()
+    assert parts
+    assert min(parts) >= 0
 
 
 def test_hostile_values_are_left_out_and_break_nothing(database: Database) -> None:
