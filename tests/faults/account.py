@@ -34,12 +34,13 @@ WORKS = ("ready", "ringing", "talking", "wrapup")
 @dataclass(frozen=True)
 class Permitted:
     """What a fault may do besides: calls lost in progress, gaps named in the journal (at least and
-    at most), callers not answered, messages not taken."""
+    at most), callers not answered, messages not taken, callers led on before they were done."""
 
     lost: bool = False
     gaps: tuple[int, int] = (0, 0)
     unanswered: bool = False
     no_messages: bool = False
+    hurried: bool = False
 
 
 @dataclass
@@ -147,7 +148,7 @@ def _doubts(
         yield f"the journal tells of {sorted(told)}, the row is {row.id}"
     if row.outcome == Outcome.LOST and permitted.lost:
         return
-    to_agents = permitted.no_messages and row.outcome == Outcome.ANSWERED
+    to_agents = row.outcome == Outcome.ANSWERED and (permitted.no_messages or permitted.hurried)
     if row.outcome not in COULD_BE[one.way] and not to_agents:
         yield f"became {row.outcome}"
     if row.ended_at is not None and row.ended_at < row.started_at:

@@ -278,6 +278,7 @@ def both(one: Permitted, other: Permitted) -> Permitted:
         one.lost or other.lost,
         (one.gaps[0] + other.gaps[0], one.gaps[1] + other.gaps[1]),
         one.unanswered or other.unanswered, one.no_messages or other.no_messages,
+        one.hurried or other.hurried,
     )
 
 
