@@ -251,7 +251,7 @@ def files(
         "certificate_key": settings.tls_key or home / "tls" / "hotline.key",
         "seats": settings.seats, "rtp_first": settings.rtp_ports[0],
         "rtp_last": settings.rtp_ports[1], "loopback_media": loopback,
-        "host_addresses": host_addresses() if loopback else [], "sounds": sounds(home),
+        "outward_address": outward_address(), "sounds": sounds(home),
         "sip": settings.sip_bind, "media_address": settings.media_address,
         "local_nets": ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
         "from_pattern": FROM_PATTERN, "carriers": settings.carriers,
@@ -329,6 +329,17 @@ def write(home: Path, wanted: Mapping[str, str]) -> list[str]:
 def host_names() -> list[str]:
     """Names and addresses under which browsers on other machines may reach this one."""
     return sorted({socket.gethostname(), socket.getfqdn(), *host_addresses()})
+
+
+def outward_address() -> str:
+    """The address of this host from which it would speak to others; empty: it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
+        try:
+            unsent.connect(("203.0.113.1", 9))  # of a range for documents; nothing is sent
+        except OSError:
+            return next(iter(host_addresses()), "")
+        address = str(unsent.getsockname()[0])
+    return "" if ipaddress.ip_address(address).is_loopback else address
 
 
 def host_addresses() -> list[str]:
