@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import pytest
@@ -98,10 +97,8 @@ async def at_work(
             while True:
                 call = await seat.incoming()
                 async with busy:
-                    live = await asyncio.to_thread(
-                        wait_for, partial(branch_of, hotline, call.caller), "the call is known"
-                    )
-                    await serve(hotline, console, call, by_branch[live])
+                    if branch := await branch_of(hotline, call):
+                        await serve(hotline, console, call, by_branch[branch])
 
         task = asyncio.create_task(work())
         try:
@@ -114,9 +111,20 @@ async def at_work(
             task.cancel()
 
 
-def branch_of(hotline: Hotline, caller: str) -> str:
-    with hotline.database.reading() as session:
-        return session.scalar(select(LiveCall.branch).where(LiveCall.caller == caller)) or ""
+async def branch_of(hotline: Hotline, call: Call) -> str:
+    """Where the citizen is led, once it is known; empty: gave up while it rang."""
+    def known() -> str:
+        with hotline.database.reading() as session:
+            return session.scalar(
+                select(LiveCall.branch).where(LiveCall.caller == call.caller)
+            ) or ""
+
+    patient_until = time.monotonic() + PATIENCE_S
+    while not (branch := await asyncio.to_thread(known)):
+        assert time.monotonic() < patient_until, "the call is not known"
+        if await call.ended(0.2):
+            return ""
+    return "" if await call.ended(0) else branch
 
 
 FOOD = {
