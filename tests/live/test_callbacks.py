@@ -201,7 +201,7 @@ def test_a_number_has_one_place_and_can_refuse(hotline: Hotline, citizens: Phone
 def test_a_citizen_whose_agent_has_left_is_the_next_in_the_queue(
     hotline: Hotline, citizens: Phone
 ) -> None:
-    number = "0912000506"
+    number = "0912000507"
 
     async def scenario() -> None:
         async with (
