@@ -112,6 +112,8 @@ class Call:
 
     async def ended(self, timeout_s: float | None = None) -> bool:
         """Wait until the call is over (True) or the time is up (False)."""
+        if self._over.is_set():
+            return True  # within no time wait_for would not even look
         try:
             await asyncio.wait_for(self._over.wait(), timeout_s)
         except TimeoutError:

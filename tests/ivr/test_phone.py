@@ -125,6 +125,7 @@ async def test_a_caller_who_gives_up_cancels() -> None:
         assert not await ours.answered(10)
         assert await theirs.ended(10)
         assert await ours.ended(10)
+        assert await theirs.ended(0)  # looks, and does not wait
         assert (ours.sip_code, ours.hung_up_by) == (487, "us")
         assert (theirs.sip_code, theirs.hung_up_by) == (487, "them")
         with pytest.raises(PhoneError, match="rings"):
