@@ -96,6 +96,7 @@ def test_an_agent_asks_a_colleague_and_calls_a_service_in_by_keys_alone(
     done = hotline.call_of("0912000801")
     assert (done["outcome"], done["agent"]) == ("transferred", "agent1")
     assert hotline.run("ledger").returncode == 0
+    assert "Dropped an AMI event" not in hotline.log.read_text(encoding="utf-8")
 
 
 def test_a_supervisor_listens_whispers_and_barges_from_the_board(
