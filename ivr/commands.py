@@ -262,6 +262,7 @@ class Commands:
                 "Async": "true", "Timeout": "20000", "CallerID": "1022",
                 "Variable": ",".join((
                     f"HL_SPIED={channel}", f"HL_CALL={call}",
+                    f"HL_CHANNEL={session.callers_channel(call)}",
                     f"PJSIP_HEADER(add,X-Hotline-Listen)={how}",
                 )),
             }))
