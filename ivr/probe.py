@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from crm.settings import Settings
 from ivr.phone import audio
 from ivr.phone.call import PhoneError
+from ivr.phone.citizen import TEST
 from ivr.phone.ear import Ear
 from ivr.phone.phone import Phone
 
@@ -46,7 +47,7 @@ async def call(settings: Settings, *, dialled: str = "1022", ears: Sequence[Ear]
 
 
 async def _listen(phone: Phone, dialled: str, ears: Sequence[Ear]) -> Probe:
-    call = await phone.call(dialled, headers={"X-Hotline-Test": "1"}, timeout_s=ANSWER_S)
+    call = await phone.call(dialled, headers=TEST, timeout_s=ANSWER_S)
     if not await call.answered():
         told = f"{call.sip_code} {call.reason}" if call.sip_code else f"nothing in {ANSWER_S:g} s"
         return Probe(False, f"not answered: {told}")

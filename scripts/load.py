@@ -43,7 +43,7 @@ from crm.settings import Settings
 from ivr import ledger, provision
 from ivr.phone import Dtmf, Phone, audio
 from ivr.phone.call import Call, PhoneError
-from ivr.phone.citizen import Step, parse_press
+from ivr.phone.citizen import TEST, Step, parse_press
 from ivr.phone.sip import Address
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -56,7 +56,6 @@ THINKS_S = (1.5, 4.0)  # before a key
 SETUP_S = 30.0  # without an answer, a caller gives up
 RECORDS_S = 30.0  # until the last call stands in the ledger
 _SPEECH_S = 1.0  # of sound, and something was said
-_TEST = {"X-Hotline-Test": "1"}
 
 
 class LoadError(HotlineError):
@@ -333,7 +332,7 @@ class _Crowd:
     ) -> Placed:
         call = await phone.call(
             self._plan.scenario.number, caller=caller, timeout_s=SETUP_S,
-            headers=_TEST if self._plan.marked else None,
+            headers=TEST if self._plan.marked else None,
         )
         if await call.answered():
             await self._follow(call, way)

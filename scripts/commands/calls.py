@@ -33,7 +33,8 @@ def call(
     settings: Settings, number: str, from_number: str, press: str, hold: float,
     save: Path | None, dtmf: str, from_ip: str, as_json: bool,
 ) -> None:
-    """Call the hotline like a citizen, over real SIP and RTP."""
+    """Call the hotline like a citizen, over real SIP and RTP. From this machine it is a test: in
+    the ledger, in no report."""
     import asyncio
 
     from ivr.phone import Dtmf, citizen

@@ -41,6 +41,7 @@ async def test_a_citizen_listens_presses_stays_and_hangs_up(tmp_path: Path) -> N
     async with hotline() as (server, calls):
         report = await dial("1022", server=server, press="3 wait:0.1 0", hold_s=0.3, save=saved)
     assert calls[0].keys_heard == "30"
+    assert calls[0].invite_header("X-Hotline-Test") == "1"  # no report counts it as a citizen
     told = json.loads(json.dumps(report.as_dict()))
     assert told["number"] == "1022"
     assert told["from"] == "0912345678"

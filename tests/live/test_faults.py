@@ -75,6 +75,9 @@ def test_what_runs_but_does_not_answer_is_found_by_a_test_call_and_started_anew(
     sound = dict.fromkeys(("call", "console", "database", "tailer", "listener"), (True, 0))
     assert look() == sound
     assert hotline.call_of("02371022")["kind"] == "test"
+    done = hotline.run("call", "1022", "--from", "0912000309", "--hold", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert hotline.call_of("0912000309")["kind"] == "test"
     monkeypatch.setattr("ivr.probe.ANSWER_S", 2.0)
     monkeypatch.setattr("scripts.probe.CONSOLE_S", 2.0)
     stuck = {name: hotline.signal(name, signal.SIGSTOP) for name in ("asterisk", "console")}

@@ -203,7 +203,8 @@ def test_a_wheel_in_a_new_environment_answers_a_call(packages: Path, tmp_path: P
         hotline.start()
         done = hotline.run("call", "1022", "--from", "0912345678", "--press", "8", "--hold", "8")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert hotline.call_of("0912345678")["path"]
+        tried = hotline.call_of("0912345678")
+        assert (bool(tried["path"]), tried["kind"]) == (True, "test")
         hotline.assert_ledger_complete()
     finally:
         hotline.stop()
@@ -237,6 +238,7 @@ def test_the_debian_package_unpacks_to_a_program_that_runs_with_the_host_s_pytho
         hotline.start()
         done = hotline.run("call", "1022", "--from", "0912345678", "--press", "8", "--hold", "8")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert hotline.call_of("0912345678")["path"]
+        tried = hotline.call_of("0912345678")
+        assert (bool(tried["path"]), tried["kind"]) == (True, "test")
     finally:
         hotline.stop()
