@@ -28,7 +28,7 @@ from crm.cases.categories import CategoryError
 from crm.cases.deadlines import GENERALS
 from crm.cases.life import CaseError, Refusal
 from crm.cases.models import Case, Identity, Status
-from crm.citizens import contacts
+from crm.citizens import contacts, persons
 from crm.citizens.errors import ContactError
 from crm.citizens.numbers import NumberError
 from crm.clock import VIETNAM, vietnam_day
@@ -299,9 +299,8 @@ def _known_of(session: Session, phone: str | None) -> dict[str, str]:
     except NumberError:
         return {}
     known = contacts.citizen_of(session, number)
-    last = next((one for one in life.of_phones(session, [number.dialled]) if one.area), None)
-    unit = areas.standing(vietnam_day(utc_now())).get(last.area or "") if last else None
-    return {"name": known.name if known else "", "place": unit.name if unit else ""}
+    area = life.last_area(session, persons.numbers_of(session, number.dialled), utc_now())
+    return {"name": known.name if known else "", "place": area.name if area else ""}
 
 
 def _keep_name(session: Session, case: Case, name: str, now: datetime) -> None:

@@ -29,7 +29,6 @@ from crm.agents import results as call_results
 from crm.agents.models import CallResult, RescueCall
 from crm.calls import history, lines
 from crm.cases import life
-from crm.cases.models import Status
 from crm.citizens import persons
 from crm.desk import PauseReason, SeatKind
 from crm.knowledge import scenes
@@ -156,7 +155,8 @@ def _interface() -> str:
 @blueprint.get("/calls/<call_id>")
 @needs(Right.CALLS_TAKE)
 def call(call_id: str) -> Answer:
-    """What is known about a call that rings or rang here: number, path, earlier calls, own note."""
+    """What is known about a call that rings or rang here: number, commune, path, earlier calls,
+    cases, own note."""
     with console().database.reading() as session:
         me = session.get_one(User, person().id)
         if not desk.was_with(session, me.login, call_id):
@@ -172,8 +172,9 @@ def call(call_id: str) -> Answer:
         of_call = {one.id for one in in_call}
         of_number = life.of_phones(session, phones) if phones else []
         own_cases = [*in_call, *(one for one in of_number if one.id not in of_call)]
+        area = life.last_area(session, phones, now) if phones else None
         return {
-            "id": call_id, "caller": caller, "branch": branch,
+            "id": call_id, "caller": caller, "branch": branch, "area": area.name if area else None,
             "path": path_text(record.path) if record else None,
             "heard": _heard(record) if record else [],
             "rescue": _rescue(session, call_id),
@@ -193,8 +194,8 @@ def call(call_id: str) -> Answer:
             "cases": [{
                 "code": words.case_code(one.code), "page": url_for("case_desk.page", code=one.code),
                 "status": words.case_statuses()[one.status], "summary": words.told(one)[:160],
-                "of_call": one.id in of_call,
-                "overdue": Status(one.status) not in life.ENDED and one.due_at < now,
+                "of_call": one.id in of_call, "ended": one.status in life.ENDED,
+                "overdue": one.status not in life.ENDED and one.due_at < now,
             } for one in own_cases],
         }, 200
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session, selectinload
 from crm import audit
 from crm.agencies.register import agency_named
 from crm.api import webhooks
-from crm.areas import area_named, standing
+from crm.areas import Area, area_named, standing
 from crm.calls.facts import JournalEvent
 from crm.calls.rows import iso
 from crm.cases import deadlines
@@ -390,6 +390,12 @@ def of_phones(
         ended, Case.opened_at.desc(), Case.id.desc()
     )
     return list(session.scalars(found.limit(limit).offset(skip)))
+
+
+def last_area(session: Session, phones: Sequence[str], now: datetime) -> Area | None:
+    """The commune of their last case that has one, if that commune still stands."""
+    last = next((one.area for one in of_phones(session, phones) if one.area), None)
+    return standing(vietnam_day(now)).get(last) if last else None
 
 
 def latest(session: Session, limit: int) -> list[Case]:

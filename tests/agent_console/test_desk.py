@@ -9,10 +9,14 @@ from flask import Flask
 from sqlalchemy import select
 
 from agent_console.app import create_app
+from crm import desk
+from crm.cases import life
+from crm.citizens import persons
+from crm.citizens.contacts import parsed
 from crm.database import Database
 from crm.desk import PauseReason
 from crm.knowledge import scripts
-from crm.models import CallNote, Seat
+from crm.models import CallNote, Seat, User
 from crm.settings import Settings
 from ivr.commands import Outcome
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
@@ -115,13 +119,23 @@ def test_the_page_of_a_call_shows_path_and_earlier_calls(agent: Browser, sqlite:
         sqlite, agent="minh", outcome="answered", branch="testing",
         started_at=datetime.now(UTC) - timedelta(days=3),
     )
+    with sqlite.transaction() as session:
+        minh = session.scalars(select(User).where(User.login == "minh")).one()
+        desk.save_note(
+            session, minh, earlier.id, text="hẹn trả kết quả thứ Hai", result="solved", done=True,
+            now=datetime.now(UTC),
+        )
     current = call_id()
     put_live_call(sqlite, 1, id=current, state="ringing", agent="lan")
     add_call(sqlite, id=current, branch="vaccine", path=VACCINE_PATH)
     told = agent.ask("GET", f"/agent/calls/{current}").get_json()
     assert told["caller"] == "0912345678"
     assert told["path"] == "main.3/vaccine.0"
-    assert [one["branch"] for one in told["earlier"]] == ["Xét nghiệm"]
+    (before,) = told["earlier"]
+    assert (before["branch"], before["outcome"]) == ("Xét nghiệm", "answered")
+    assert before["notes"] == [
+        {"author": "Minh", "text": "hẹn trả kết quả thứ Hai", "result": "solved"}
+    ]
     assert agent.ask("GET", f"/agent/calls/{earlier.id}").status_code == 404  # another agent's
 
 
@@ -132,10 +146,32 @@ def test_an_agent_sees_the_cases_of_the_number_that_rings(agent: Browser, sqlite
         waits = opened(session, phone="0912345678", summary="Mất nước", now=NOW)
         opened(session, phone="0987654321")
     told = agent.ask("GET", f"/agent/calls/{call.id}").get_json()["cases"]
-    assert [(one["page"], one["status"], one["overdue"]) for one in told] == [
-        (f"/cases/{waits.code}", "Mới", True), (f"/cases/{done.code}", "Đã giải quyết", False),
+    assert [(one["page"], one["status"], one["overdue"], one["ended"]) for one in told] == [
+        (f"/cases/{waits.code}", "Mới", True, False),
+        (f"/cases/{done.code}", "Đã giải quyết", False, True),
     ]
     assert told[0]["summary"] == "Mất nước"
+
+
+def test_an_agent_sees_the_commune_that_a_caller_last_spoke_of(
+    agent: Browser, sqlite: Database
+) -> None:
+    """From any number of theirs, and the same as a new case is filled in with."""
+    call = add_call(sqlite, agent="lan", caller="0912345678")
+    place = f"/agent/calls/{call.id}"
+    with sqlite.transaction() as session:
+        opened(session, phone="0912345678")  # it has no place
+        case = opened(session, phone="0987654321")
+        life.classify(session, case, category="food", by="lan", now=NOW, area="14758")  # Hàm Rồng
+    assert agent.ask("GET", place).get_json()["area"] is None
+    with sqlite.transaction() as session:
+        persons.join(
+            session, parsed("0912345678"), parsed("0987654321"), reason="chị nói", by="lan",
+            now=NOW,
+        )
+    assert agent.ask("GET", place).get_json()["area"] == "Phường Hàm Rồng"
+    form = agent.client.get(f"/cases/new?call={call.id}").get_data(as_text=True)
+    assert 'value="Phường Hàm Rồng"' in form
 
 
 def test_a_note_is_saved_as_it_is_typed_once_for_each_call(

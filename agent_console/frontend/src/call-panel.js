@@ -154,6 +154,7 @@ export class CallPanel extends EventTarget {
       this.#drawEarlier([]);
       this.#drawHeard([]);
       this.#drawCases([]);
+      this.#drawArea(null);
       this.#tell({});
       this.#drawNote();
     }
@@ -219,6 +220,7 @@ export class CallPanel extends EventTarget {
       this.#drawEarlier(told.earlier);
       this.#drawHeard(told.heard);
       this.#drawCases(told.cases);
+      this.#drawArea(told.area);
       this.#tell(told);
       if (document.activeElement !== element("note")) this.#drawNote();
       this.#draw();
@@ -299,18 +301,27 @@ export class CallPanel extends EventTarget {
     element("notes-waiting").textContent = t("Notes kept in this browser until the server takes them: {number}", { number: waiting });
   }
 
-  /** Cases of this number, each opened in a tab of its own: the phone stays where it is. */
+  /** The commune of the caller's last case; they may call from elsewhere. */
+  #drawArea(area) {
+    element("call-area").hidden = !area;
+    element("call-area").textContent = area ? t("Last known place: {area}", { area }) : "";
+  }
+
+  /** Cases of this number, the open ones first, each opened in a tab of its own: the phone stays where it is. */
   #drawCases(cases) {
-    element("caller-cases").replaceChildren(...cases.map((one) => {
+    const drawn = (one) => {
       const link = make("a", "strong", one.code);
       link.href = one.page;
       link.target = "_blank";
       const head = make("p", "row", link, make("span", "tag", one.status));
       if (one.overdue) head.append(make("span", "tag alarm", t("overdue")));
-      const drawn = make("div", "earlier", head, make("p", "", one.summary));
-      if (one.of_call) drawn.dataset.ofCall = one.code;
-      return drawn;
-    }));
+      const item = make("div", "earlier", head, make("p", "", one.summary));
+      if (one.of_call) item.dataset.ofCall = one.code;
+      return item;
+    };
+    const ended = cases.filter((one) => one.ended);
+    element("caller-cases").replaceChildren(...cases.filter((one) => !one.ended).map(drawn));
+    if (ended.length) element("caller-cases").append(make("h3", "", t("Ended")), ...ended.map(drawn));
     element("cases-card").hidden = !cases.length;
   }
 
