@@ -48,6 +48,14 @@ FLAGS = (
     "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required",
 )
 
+COUNT_TONES = """window.loudness = [];
+window.GainNode = class extends GainNode {
+  constructor(context, options) {
+    super(context, options);
+    if (loudness.second = !loudness.second) loudness.push(options.gain);  // an alarm is two tones
+  }
+};"""
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Chromium]:
@@ -116,6 +124,39 @@ def test_the_board_changes_by_itself(page: Page, sqlite: Database) -> None:
     expect(page.locator("#banner-listener")).to_be_hidden()
     put_listener(sqlite, 5, connected=False)
     expect(page.locator("#banner-listener")).to_be_visible()
+
+
+def test_an_emergency_in_vain_is_heard_until_somebody_has_rung_back(
+    page: Page, sqlite: Database
+) -> None:
+    """Again and again; whoever is in a talk hears each once, and softly."""
+    page.add_init_script(COUNT_TONES)
+    page.clock.install()
+
+    def tones() -> list[float]:
+        return page.evaluate("loudness")  # type: ignore[no-any-return]
+
+    def soon(wanted: list[float]) -> None:
+        page.wait_for_function("wanted => String(loudness) === String(wanted)", arg=wanted)
+
+    sign_in(page, "lan")
+    call = put_live_call(sqlite, 2, state="talking", agent="lan")
+    put_live_agent(sqlite, 3, state="talking", call_id=call)
+    expect(page.locator("body[data-agent-state=talking]")).to_be_visible()
+    assert tones() == []
+    first = add_call(sqlite, caller="0912345672", emergency=True, unreached=True).id
+    soon([0.04])
+    page.clock.fast_forward(12_000)
+    assert tones() == [0.04]
+    put_live_agent(sqlite, 4, state="wrapup")
+    soon([0.04, 0.15])
+    page.clock.fast_forward(12_000)
+    soon([0.04, 0.15, 0.15])
+    page.locator(f"#unreached [data-call='{first}'] button", has_text="Đã gọi lại").click()
+    expect(page.locator("#unreached")).to_be_hidden()
+    page.clock.fast_forward(12_000)
+    page.wait_for_timeout(200)
+    assert tones() == [0.04, 0.15, 0.15]
 
 
 def test_an_agent_without_asterisk_is_told_so(page: Page) -> None:

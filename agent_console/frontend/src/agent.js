@@ -15,7 +15,7 @@ import { Scripts } from "./scripts.js";
 import { connectSettings, microphoneProblem } from "./settings.js";
 import { Recording } from "./recording.js";
 import * as sounds from "./sounds.js";
-import { drawUnreached } from "./unreached.js";
+import { drawUnreached, soundUnreached } from "./unreached.js";
 
 const phone = new Phone(element("remote"));
 const panel = new CallPanel(phone);
@@ -356,6 +356,7 @@ if (wanted) {
 connectSettings(phone, ring);
 connectEcho(phone);
 const quality = new Line(phone);
+soundUnreached(() => phone.call !== null || ["ringing", "talking"].includes(me()?.state));
 becomePhone();
 follow(
   (keys) => {

@@ -102,11 +102,11 @@ export function stopRinging() {
 let alarm = null;
 
 /** Two short high tones: somebody must look at this page. Silent until the page has been clicked. */
-export function beep() {
+export function beep(loudness = 0.15) {
   alarm ??= new AudioContext();
   if (alarm.state === "suspended") return void alarm.resume();
   for (const at of [0, 0.25]) {
-    const gain = new GainNode(alarm, { gain: 0.15 });
+    const gain = new GainNode(alarm, { gain: loudness });
     const tone = new OscillatorNode(alarm, { frequency: 880 });
     tone.connect(gain).connect(alarm.destination);
     tone.start(alarm.currentTime + at);

@@ -31,6 +31,11 @@ export class Supervision {
     this.#drawPhone();
   }
 
+  /** Whether the own phone, in this page, is in a call. */
+  get inCall() {
+    return this.#phone.call !== null;
+  }
+
   /** The cell of an agent's row. */
   cell(agent) {
     if (!given.leads) return make("td");

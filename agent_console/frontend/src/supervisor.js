@@ -8,10 +8,11 @@ import { pauseLeft } from "./pauses.js";
 import { connectSkills } from "./skills.js";
 import { Supervision } from "./supervision.js";
 import { drawLines, drawTrend } from "./trend.js";
-import { drawUnreached } from "./unreached.js";
+import { drawUnreached, soundUnreached } from "./unreached.js";
 
 const supervision = new Supervision();
 connectAlarms((agent, how) => supervision.listen(agent, how));
+soundUnreached(() => supervision.inCall);
 connectSkills();
 
 const WAIT_ALARM = 3; // times the agreed seconds

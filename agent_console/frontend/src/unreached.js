@@ -1,11 +1,31 @@
-// Emergency calls that broke off in mid-talk, above those that reached nobody: red on every screen until somebody has rung back.
+// Emergency calls that broke off in mid-talk, above those that reached nobody: red on every screen, and heard, until somebody has rung back.
 
 import { documents } from "./feed.js";
 import { ask, element, given, make, RequestError, t, timeOfDay } from "./page.js";
+import { beep } from "./sounds.js";
+
+const LOOK_MS = 1000;
+const AGAIN_MS = 10_000;
+const SOFT = 0.04; // a talk goes on under it
 
 const calls = () =>
   [...documents].filter(([key]) => key.startsWith("unreached:")).map(([, call]) => call)
     .sort((a, b) => b.broken_off - a.broken_off || a.at.localeCompare(b.at));
+
+/** A new one is heard at once, and all again and again; whoever speaks hears each once, softly. */
+export function soundUnreached(speaks) {
+  const heard = new Set();
+  let last = 0;
+  setInterval(() => {
+    const found = calls();
+    const fresh = found.filter(({ id }) => !heard.has(id));
+    for (const { id } of fresh) heard.add(id);
+    const again = found.length && !speaks() && Date.now() - last >= AGAIN_MS;
+    if (!fresh.length && !again) return;
+    last = Date.now();
+    beep(speaks() ? SOFT : undefined);
+  }, LOOK_MS);
+}
 
 /** Draw them anew if one of these documents is among what changed. */
 export function drawUnreached(changed) {
