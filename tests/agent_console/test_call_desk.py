@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from flask import Flask
 
 from crm.database import Database
 from crm.models import AgentState
+from crm.setting_values import Checked
 from tests.agent_console.conftest import Browser, ObedientPhones
 from tests.agent_console.factories import call_id, put_live_agent, put_live_call
 
@@ -96,6 +98,18 @@ def test_whom_a_caller_can_be_led_to(agent: Browser, sqlite: Database) -> None:
     assert [one["login"] for one in found["agents"]] == ["minh"]
     assert "emergency" not in found["branches"]
     assert found["help_lines"] == ["111", "19009095"]
+
+
+def test_an_emergency_number_stands_with_who_tried_it_and_when(
+    agent: Browser, app: Flask
+) -> None:
+    known = app.extensions["console"]
+    app.extensions["console"] = replace(known, settings=replace(known.settings, emergency_checked=(
+        Checked("111", date(2026, 5, 4), "Chị Hoa, Sở LĐTBXH"),
+    )))
+    found = agent.ask("GET", "/agent/people").get_json()
+    assert found["checked"] == {"111": "đã gọi thử 04/05/2026, Chị Hoa, Sở LĐTBXH"}
+    assert "19009095" in found["unchecked"]  # nobody ever has
 
 
 def test_a_supervisor_needs_a_phone_a_call_and_for_a_refused_recording_a_reason(

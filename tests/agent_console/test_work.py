@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 
 from crm.database import Database
-from crm.models import RingOut
+from crm.models import Callback, RingOut
 from tests.agent_console.conftest import Browser, ObedientPhones
 from tests.agent_console.factories import add_call, call_id
+from tests.crm.cases.factory import at_agency, opened
 
 NUMBER = "0912345671"
 
@@ -95,3 +96,40 @@ def test_an_emergency_stands_above_all(agent: Browser, sqlite: Database) -> None
     page = agent.client.get("/work").get_data(as_text=True)
     assert 0 < page.index("0912345699") < page.index(NUMBER)
     assert 'data-missed="0912345699"' not in page  # and not twice
+
+
+def test_cases_at_agencies_stand_there_a_day_before_they_are_due(
+    agent: Browser, sqlite: Database
+) -> None:
+    now = datetime.now(UTC)
+    with sqlite.transaction() as session:
+        for summary, due in (
+            ("Đến hạn tối nay", now + timedelta(hours=23)),
+            ("Trễ hôm qua", now - timedelta(days=1)),
+            ("Còn lâu mới đến hạn", now + timedelta(hours=25)),
+        ):
+            at_agency(session, summary=summary, by="minh").due_at = due
+        opened(session, summary="Chưa cơ quan nào có", by="minh").due_at = now
+    page = agent.client.get("/work").get_data(as_text=True)
+    due_soon = page[page.index("Đến hạn trong một ngày"):]
+    late, tonight = due_soon.index("Trễ hôm qua"), due_soon.index("Đến hạn tối nay")
+    assert late < due_soon.index(">quá hạn<") < tonight
+    assert ">quá hạn<" not in due_soon[tonight:]
+    assert "Còn lâu mới đến hạn" not in page
+    assert "Chưa cơ quan nào có" not in due_soon
+
+
+def test_calls_back_that_are_owed_stand_there_until_they_are_made(
+    agent: Browser, sqlite: Database
+) -> None:
+    asked = datetime(2026, 5, 4, 2, 30, tzinfo=UTC)
+    with sqlite.transaction() as session:
+        session.add_all(Callback(
+            id=call_id(), node="th1", number=number, branch="vaccine", queue="vaccine",
+            arrived_at=asked, asked_at=asked, ended_at=ended, facts={},
+        ) for number, ended in (("0912345681", None), ("0912345682", asked)))
+    page = agent.client.get("/work").get_data(as_text=True)
+    assert "0912345682" not in page
+    row = page[page.index("0912345681"):]
+    assert "Tiêm chủng" in row[:row.index("</tr>")]
+    assert "09:30" in row[:row.index("</tr>")]
