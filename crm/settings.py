@@ -63,6 +63,7 @@ from crm.setting_values import (
 from crm.setting_values import node as node_address
 
 PROJECT = Path(__file__).resolve().parent.parent  # of an installed package: its site-packages
+MENUS = PROJECT / "dialplans" / "menus"  # that come with this
 SOURCE_DEFAULT = "default"
 
 
@@ -816,6 +817,11 @@ def described(settings: Settings) -> list[dict[str, str]]:
     return rows
 
 
+def settings_file(home: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file that is read, if it is there."""
+    return Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml").absolute()
+
+
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read settings from the file and the environment.
 
@@ -825,7 +831,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         home = place(environ.get("HOTLINE_HOME", str(_usual_home(PROJECT))))
     except ValueError as error:
         raise SettingsError(f"HOTLINE_HOME: {error}") from error
-    file = Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml")
+    file = settings_file(home, environ)
     entries = _read_file(file, required="HOTLINE_CONFIG" in environ)
     known = {item.name for item in _fields()}
     for name in entries.keys() & RETIRED.keys():
@@ -838,7 +844,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     sources: dict[str, str] = {}
     defaults = {
         "home": str(home), "cache": str(home / "cache"), "recordings": str(home / "recordings-vi"),
-        "menus": str(PROJECT / "dialplans" / "menus"),
+        "menus": str(MENUS),
         "database_url": f"sqlite:///{home / 'hotline.db'}",
     }
     for item in _fields():
@@ -873,7 +879,7 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
 def retired(environ: Mapping[str, str] = os.environ) -> list[str]:
     """What was a setting once and still stands in the file: a sentence for each."""
     home = place(environ.get("HOTLINE_HOME", str(_usual_home(PROJECT))))
-    file = Path(environ.get("HOTLINE_CONFIG") or home / "hotline.toml")
+    file = settings_file(home, environ)
     entries = _read_file(file, required=False)
     return [f"{file}: {name} is no setting any more: {RETIRED[name]}"
             for name in sorted(entries.keys() & RETIRED.keys())]

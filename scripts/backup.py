@@ -3,7 +3,8 @@
     make(settings, folder, passphrase, now)      -> folder/hotline-20261124T031500Z.backup
     restore(file, settings, passphrase, erased)  into a state folder that is empty
 
-The file is a gzipped tar, sealed as crm.privacy.sealing does.
+The file is a gzipped tar, sealed as crm.privacy.sealing does: the state folder, and below `outside`
+what settings have lie elsewhere (the settings file itself, menus, recorded prompts), by its path.
 
 Beside the backups stands `erased.jsonl`: the keyed hashes of numbers that were erased. A backup
 that comes back loses them again before anybody sees it.
@@ -33,15 +34,16 @@ from crm.errors import HotlineError
 from crm.privacy import erasure
 from crm.privacy.sealing import Opening, SealError, Sealing
 from crm.recordings import store
-from crm.settings import Settings
+from crm.settings import MENUS, Settings, settings_file
 from ivr.journal import Tailer
 
 SHORTEST = 20  # letters of a passphrase
 KEPT = (
     "journal", "recordings", "voicemail", "attachments", "bulletins", "templates",
     "recordings-vi", "tls", "areas.csv", "hotline.toml", "secrets.json",
-    "pack",
+    "pack", "asterisk/history",
 )
+OUTSIDE = Path("outside")
 ERASED = "erased.jsonl"
 LOOKS = 5  # for what has come while it was packed
 _SQLITE, _DUMP = "database.sqlite", "database.dump"
@@ -83,8 +85,8 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
             with draft.open("wb") as out, Sealing(out, passphrase) as sealed:
                 with tarfile.open(fileobj=sealed, mode="w|gz") as tar:
                     tar.add(database, database.name)
-                    for name in KEPT:
-                        _pack(tar, settings.home, name)
+                    for name, place in _places(settings).items():
+                        _pack(tar, place, name)
                 sealed.end()
                 out.flush()
                 os.fsync(out.fileno())
@@ -225,17 +227,36 @@ def _run(program: str, *words: str) -> None:
         raise BackupError(f"{program}: {done.stderr.strip()[:500]}")
 
 
-def _pack(tar: tarfile.TarFile, home: Path, name: str) -> None:
+def _places(settings: Settings) -> dict[Path, Path]:
+    """What is packed, by its name in the backup."""
+    home = settings.home
+    places = {Path(name): home / name for name in KEPT}
+    for place in (settings_file(home), settings.menus, settings.recordings):
+        if place.is_relative_to(home):
+            places[place.relative_to(home)] = place
+        elif place != MENUS:
+            places[OUTSIDE / place.relative_to("/")] = place.resolve()
+    return places
+
+
+def outside(home: Path) -> list[tuple[Path, Path]]:
+    """What a backup brought back from outside the state folder: each file, and where it lay."""
+    folder = home / OUTSIDE
+    found = (one for one in sorted(folder.rglob("*")) if one.is_file())
+    return [(one, "/" / one.relative_to(folder)) for one in found]
+
+
+def _pack(tar: tarfile.TarFile, place: Path, name: Path) -> None:
     """A file or folder in which others write and delete. What goes meanwhile is left out, and what
     has come in its place is looked for: the journal's segments are renamed, and sealed."""
     seen: set[Path] = set()
     for _ in range(LOOKS):
-        found = {home / name, *(home / name).rglob("*")} - seen
+        found = {place, *place.rglob("*")} - seen
         if not found:
             break
-        for place in sorted(found):
+        for one in sorted(found):
             with suppress(FileNotFoundError):
-                _add(tar, place, str(place.relative_to(home)))
+                _add(tar, one, str(name / one.relative_to(place)))
         seen |= found
 
 

@@ -49,3 +49,7 @@ def restore(settings: Settings, file: Path, erased: Path | None) -> None:
 
     again = backups.restore(file, settings, backups.passphrase_of(settings), erased)
     click.echo(f"{settings.home} is back; {again} numbers that were erased are erased again")
+    for kept, lay in backups.outside(settings.home):
+        same = lay.is_file() and lay.read_bytes() == kept.read_bytes()
+        click.echo(f"{lay}: as in the backup" if same
+                   else f"{lay}: the backup's is {kept}; nothing was written there, compare them")

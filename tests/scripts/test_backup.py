@@ -19,9 +19,11 @@ from crm.privacy.requests import Kind
 from crm.recordings import store
 from crm.recordings.models import Kind as Sounds
 from crm.settings import Settings
+from ivr import history
 from scripts import backup, privacy
 from scripts.backup import BackupError
 from scripts.commands.recordings import recordings
+from scripts.hotline import main
 from tests.agent_console.factories import add_call
 from tests.crm.privacy.test_erasure import NUMBER, OTHER, SAID, with_everything
 from tests.crm.recordings import sounds
@@ -234,6 +236,64 @@ def test_what_is_deleted_or_renamed_while_it_is_packed_stops_no_backup_and_loses
     assert not (again.home / "recordings" / "old.raw").exists()
     assert (again.home / "journal" / rotated.name).read_bytes() == written
     assert (again.home / "journal" / journal.name).read_bytes() == b"anew"
+
+
+@pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
+def test_settings_and_menus_elsewhere_come_along_and_are_written_over_nothing(
+    hotline: Settings, again: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    etc = tmp_path / "etc"
+    (etc / "menus").mkdir(parents=True)
+    (etc / "menus" / "main.yml").write_text("menu: of ours", encoding="utf-8")
+    (etc / "menus" / "night.yml").write_text("menu: at night", encoding="utf-8")
+    key = etc / "passphrase"
+    key.write_text(PASSPHRASE, encoding="utf-8")
+    config = etc / "hotline.toml"
+    config.write_text(f'menus = "{etc}/menus"\nbackup_key = "{key}"\n', encoding="utf-8")
+    monkeypatch.setenv("HOTLINE_CONFIG", str(config))
+    monkeypatch.setenv("HOTLINE_HOME", str(hotline.home))
+    made = backup.make(configuration.load(), tmp_path / "backups", PASSPHRASE, NOW)
+    packed = config.read_bytes()
+    config.write_text(f'capacity = 7\nbackup_key = "{key}"\n', encoding="utf-8")
+    (etc / "menus" / "night.yml").unlink()
+
+    monkeypatch.setenv("HOTLINE_HOME", str(again.home))
+    told = CliRunner().invoke(main, ["backup", "restore", str(made)])
+    assert told.exit_code == 0, told.output
+    kept = again.home / "outside" / etc.relative_to("/")
+    assert told.output.splitlines()[1:] == [
+        f"{config}: the backup's is {kept}/hotline.toml; nothing was written there, compare them",
+        f"{etc}/menus/main.yml: as in the backup",
+        f"{etc}/menus/night.yml: the backup's is {kept}/menus/night.yml;"
+        " nothing was written there, compare them",
+    ]
+    assert (kept / "hotline.toml").read_bytes() == packed
+    assert config.read_text(encoding="utf-8").startswith("capacity = 7")
+    assert not (etc / "menus" / "night.yml").exists()
+    assert not (kept / "passphrase").exists()  # a backup that bears its own key is not sealed
+
+
+@pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
+def test_settings_menus_and_what_was_in_force_come_back_into_the_state_folder(
+    hotline: Settings, again: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (hotline.home / "own").mkdir()
+    (hotline.home / "own" / "main.yml").write_text("menu: of ours", encoding="utf-8")
+    config = hotline.home / "own.toml"
+    config.write_text(f'menus = "{hotline.home}/own"\n', encoding="utf-8")
+    record = history.add(
+        hotline.home, {"queues.conf": "[general]\n"}, now=NOW, who="lan", why="new hours",
+        kind="apply", result=history.IN_FORCE, changed=("queues.conf",),
+    )
+    monkeypatch.setenv("HOTLINE_CONFIG", str(config))
+    monkeypatch.setenv("HOTLINE_HOME", str(hotline.home))
+    made = backup.make(configuration.load(), tmp_path / "backups", PASSPHRASE, NOW)
+    backup.restore(made, again, PASSPHRASE)
+    assert (again.home / "own" / "main.yml").read_text(encoding="utf-8") == "menu: of ours"
+    assert (again.home / "own.toml").read_bytes() == config.read_bytes()
+    assert history.records(again.home) == [record]
+    assert history.files(again.home, record.number) == {"queues.conf": "[general]\n"}
+    assert backup.outside(again.home) == []
 
 
 @pytest.mark.parametrize("hotline", ["sqlite"], indirect=True)
