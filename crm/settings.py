@@ -466,6 +466,18 @@ class Settings:
         256, number(0, 100_000),
         "MiB kept on the disk for the journal, released when it is full; 2 % of the disk at most"
     )
+    backup_folder: Path | None = _setting(
+        "", optional(place), "Where backups are made each night, and pruned: on another disk"
+    )
+    keep_backups_daily: int = _setting(
+        14, number(1, 3660), "Days of which a backup is kept, the newest of each"
+    )
+    keep_backups_weekly: int = _setting(
+        8, number(0, 520), "Weeks of which a backup is kept, the newest of each"
+    )
+    keep_backups_monthly: int = _setting(
+        12, number(0, 120), "Months of which a backup is kept, the newest of each"
+    )
     backup_days: int = _setting(
         2, number(1, 365), "Days after which the doctor finds the last backup too old"
     )

@@ -1,6 +1,7 @@
 """Backups: everything that a hotline cannot make anew, in one sealed file.
 
     make(settings, folder, passphrase, now)      -> folder/hotline-20261124T031500Z.backup
+    verify(file, passphrase)                     whether it opens to its last byte
     restore(file, settings, passphrase, erased)  into a state folder that is empty
 
 The file is a gzipped tar, sealed as crm.privacy.sealing does: the state folder, and below `outside`
@@ -20,6 +21,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -32,7 +34,7 @@ from crm.calls.rows import iso
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.privacy import erasure
-from crm.privacy.sealing import Opening, SealError, Sealing
+from crm.privacy.sealing import PIECE, Opening, SealError, Sealing
 from crm.recordings import store
 from crm.settings import MENUS, Settings, settings_file
 from ivr.journal import Tailer
@@ -109,6 +111,21 @@ def note_erased(settings: Settings, folder: Path) -> None:
         f"{json.dumps({'key': key, 'at': at})}\n" for key, at in sorted(known.items())
     ), encoding="utf-8")
     draft.replace(folder / ERASED)
+
+
+def verify(file: Path, passphrase: str) -> None:
+    """Read a backup to its last byte. Raises BackupError: it is damaged, or of another key."""
+    try:
+        with file.open("rb") as source:
+            sealed = Opening(source, passphrase)
+            with tarfile.open(fileobj=sealed, mode="r|gz") as tar:
+                names = {one.name for one in tar}
+            while sealed.read(PIECE):
+                pass
+    except (OSError, tarfile.TarError, EOFError, SealError, zlib.error) as error:
+        raise BackupError(f"{file} cannot be read: {error}") from error
+    if not names & {_SQLITE, _DUMP}:
+        raise BackupError(f"{file} has no database")
 
 
 def restore(file: Path, settings: Settings, passphrase: str, erased: Path | None = None) -> int:

@@ -22,6 +22,8 @@ FILES = {
     "hotline1022-probe.timer.j2": UNITS / "hotline1022-probe.timer",
     "hotline1022-doctor.service.j2": UNITS / "hotline1022-doctor.service",
     "hotline1022-doctor.timer.j2": UNITS / "hotline1022-doctor.timer",
+    "hotline1022-backup.service.j2": UNITS / "hotline1022-backup.service",
+    "hotline1022-backup.timer.j2": UNITS / "hotline1022-backup.timer",
     "hotline1022-firewall.service.j2": UNITS / "hotline1022-firewall.service",
     "hotline1022-bans.service.j2": UNITS / "hotline1022-bans.service",
     "hotline1022-bans.timer.j2": UNITS / "hotline1022-bans.timer",
@@ -37,6 +39,7 @@ Then, as root:
   chown -R {user}: /var/lib/hotline1022
   systemctl daemon-reload
   systemctl enable --now hotline1022 hotline1022-probe.timer hotline1022-doctor.timer
+  systemctl enable --now hotline1022-backup.timer   # once backup_key and backup_folder are set
   hotline firewall     # who may reach which port; if that is right:
   systemctl enable --now hotline1022-firewall hotline1022-bans.timer"""
 

@@ -192,7 +192,10 @@ def backup(patient: Patient) -> Iterator[Check]:
 def _backup(patient: Patient) -> Check:
     """`hotline backup make` notes the last one in the state folder."""
     days = patient.settings.backup_days
-    cure = "hotline backup make FOLDER, daily by a timer, to another disk; try a restore"
+    cure = (
+        "set backup_folder, on another disk, and enable hotline1022-backup.timer, or hotline backup"
+        " make FOLDER; try a restore"
+    )
     try:
         last = safeguards.last_backup(patient.settings.home)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -124,6 +124,7 @@ def test_a_backup_brings_everything_back(
     assert made.name == "hotline-20261124T031500Z.backup"
     assert SAID.encode() not in made.read_bytes()
     assert list(backup.listed(tmp_path / "backups")) == [made]
+    backup.verify(made, PASSPHRASE)
     assert backup.restore(made, again, PASSPHRASE) == 0
     assert found_in(again) == set(TOLD)
     assert secrets.load(again.home) == secrets.load(hotline.home)
@@ -180,6 +181,8 @@ def test_what_was_harmed_does_not_come_back_by_half(
     }.get(harm, data)))
     with pytest.raises(BackupError):
         backup.restore(made, again, PASSPHRASE if harm != "key" else "another passphrase here")
+    with pytest.raises(BackupError):
+        backup.verify(made, PASSPHRASE if harm != "key" else "another passphrase here")
     assert not again.home.exists()
     assert list(again.home.parent.iterdir()) == []
 

@@ -7,9 +7,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from crm import settings
 from scripts import units
+from scripts.hotline import main
 from scripts.units import FILES, UNITS
 
 
@@ -54,6 +56,18 @@ def test_the_settings_file_is_one_that_the_hotline_reads(root: Path) -> None:
     file.write_text(examples, encoding="utf-8")
     read = settings.load({"HOTLINE_CONFIG": str(file), "HOTLINE_HOME": str(root)})
     assert read.trunk_channels == 60
+
+
+def test_the_units_start_commands_that_there_are(root: Path) -> None:
+    started = []
+    for service in sorted((root / UNITS).glob("*.service")):
+        for line in service.read_text(encoding="utf-8").splitlines():
+            if line.startswith("ExecStart=") and "-m scripts.hotline" in line:
+                words = line.partition("-m scripts.hotline ")[2].split()
+                told = CliRunner().invoke(main, [*words, "--help"])
+                assert told.exit_code == 0, (service.name, told.output)
+                started.append(" ".join(words))
+    assert {"up", "probe --cure", "doctor --alarm", "backup make", "backup prune"} <= set(started)
 
 
 def test_systemd_takes_the_units_and_finds_them_closed(root: Path) -> None:
