@@ -1,8 +1,9 @@
 """`hotline probe`: is the hotline alive, as seen from outside? Once a minute, by a timer.
 
 A process that runs is not health: a deadlocked Asterisk takes no INVITE, a hung console no page.
-Each part is asked for what it is there for. What fails three times in a row is stuck: the engineers
-are told and, with `cure`, its process is killed, so that `hotline up` starts it anew. What was
+Each part is asked for what it is there for, and what fails once more: what fails again is told to
+the engineers at once, and that it is over when it was found well three times. What fails in three
+runs is stuck: with `cure` its process is killed, so that `hotline up` starts it anew. What was
 killed is left alone for ten minutes: a second death would cure nothing more.
 """
 
@@ -16,7 +17,8 @@ import logging
 import os
 import signal
 import ssl
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +35,9 @@ from scripts.up import pid_file
 
 log = logging.getLogger(__name__)
 
+AGAIN_S = 5.0  # between two looks at what fails: nobody is woken by a restart that takes seconds
 STUCK_AFTER = 3  # failures in a row
+OVER_AFTER = 3  # times found well
 LEFT_ALONE = timedelta(minutes=10)
 SILENT = timedelta(seconds=60)  # listener and tailer write every few seconds
 CONSOLE_S = 10
@@ -52,10 +56,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Past:
-    """What is remembered of a part between two runs."""
+    """What is remembered of a part between two runs. `alarmed`: the engineers were told that it
+    fails, and not yet that this is over; `well`: how often it was found so since it failed."""
 
     failures: int = 0
     killed_at: str = ""  # ISO, UTC
+    alarmed: bool = False
+    well: int = 0
 
 
 def look(settings: Settings, database: Database, now: datetime) -> list[Found]:
@@ -113,19 +120,34 @@ def watch(
     """Look, remember, tell, and with `cure` kill what is stuck."""
     file = settings.home / "probe.json"
     past, present = _remembered(file), []
-    for found in look(settings, database, now):
+    for found in _looked_twice(settings, database, now):
         before = past.get(found.part, Past())
-        after = replace(before, failures=0 if found.well else before.failures + 1)
-        if after.failures == STUCK_AFTER:
+        after = (
+            replace(before, failures=0, well=before.well + 1) if found.well
+            else replace(before, failures=before.failures + 1, well=0)
+        )
+        over = before.alarmed and after.well >= OVER_AFTER
+        if over or not (found.well or before.alarmed):
             alarms.sound(
-                settings, database, subject=f"probe {found.part}", now=now,
-                body=f"{found.part}: {found.detail}, {STUCK_AFTER} times in a row",
+                settings, database, subject=f"probe {found.part}", now=now, over=over,
+                body=f"{found.part}: {found.detail}, {'well again' if over else 'twice'}",
             )
+            after = replace(after, alarmed=not over)
         if cure and after.failures >= STUCK_AFTER and found.process:
             after = _cured(settings.home, found.process, after, now)
         present.append((found, after))
     _remember(file, {found.part: after for found, after in present})
     return present
+
+
+def _looked_twice(settings: Settings, database: Database, now: datetime) -> list[Found]:
+    """Ask every part, and once more what failed."""
+    first = look(settings, database, now)
+    if all(found.well for found in first):
+        return first
+    time.sleep(AGAIN_S)
+    well = {found.part: found for found in first if found.well}
+    return [well.get(found.part, found) for found in look(settings, database, now)]
 
 
 def _cured(home: Path, process: str, past: Past, now: datetime) -> Past:
@@ -156,8 +178,9 @@ def _number(home: Path, process: str) -> int | None:
     return number if words[-3:-1] == [b"process", process.encode()] and not elsewhere else None
 
 
-def tell_of_failures(settings: Settings, checks: Iterable[Check], now: datetime) -> list[str]:
-    """Alarm for what the doctor finds failing and did not find so the last time; its names."""
+def tell_of_failures(settings: Settings, checks: Collection[Check], now: datetime) -> list[str]:
+    """Alarm for what the doctor finds failing and did not find so the last time, and for what does
+    so no more; the names of what is new."""
     file = settings.home / "doctor.json"
     past = _remembered(file)
     failing = {check.name: check for check in checks if check.status == FAILURE}
@@ -167,6 +190,12 @@ def tell_of_failures(settings: Settings, checks: Iterable[Check], now: datetime)
             settings, Database.of(settings), subject=f"doctor {check.name}", now=now,
             body=f"{check.name}: {check.detail}",
         )
+    for check in checks:
+        if check.name in past and check.name not in failing:
+            alarms.sound(
+                settings, Database.of(settings), subject=f"doctor {check.name}", now=now, over=True,
+                body=f"{check.name}: fails no more, {check.detail}",
+            )
     _remember(file, {name: Past(past.get(name, Past()).failures + 1) for name in failing})
     return [check.name for check in fresh]
 
@@ -174,7 +203,8 @@ def tell_of_failures(settings: Settings, checks: Iterable[Check], now: datetime)
 def _remembered(file: Path) -> Mapping[str, Past]:
     try:
         return {
-            part: Past(int(one["failures"]), str(one["killed_at"]))
+            part: Past(int(one["failures"]), str(one["killed_at"]),
+                       bool(one.get("alarmed")), int(one.get("well", 0)))
             for part, one in json.loads(file.read_text(encoding="utf-8")).items()
         }
     except FileNotFoundError:

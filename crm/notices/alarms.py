@@ -23,20 +23,23 @@ log = logging.getLogger(__name__)
 
 
 def sound(
-    settings: Settings, database: Database, *, subject: str, body: str, now: datetime
+    settings: Settings, database: Database, *, subject: str, body: str, now: datetime,
+    over: bool = False,
 ) -> list[str]:
-    """Tell the engineers now; by which ways it went (outbox, mail, url). Never raises: what is
-    broken already must not hide in a second fault."""
+    """Tell the engineers now; by which ways it went (outbox, mail, url). `over`: that what was
+    alarmed is no more. Never raises: what is broken already must not hide in a second fault."""
     ways = []
     try:
         with database.transaction() as session:
-            if outbox.alarm(session, settings, subject=subject, body=body, now=now):
+            if outbox.alarm(
+                session, settings, subject=subject, body=body, now=now, over=over
+            ):
                 ways.append("outbox")
     except (SQLAlchemyError, DatabaseError):
         log.exception("the alarm %s cannot be written into the database", subject)
         if _mailed(settings, subject, body):
             ways.append("mail")
-    if settings.alarm_url and _posted(settings, subject, body, now):
+    if settings.alarm_url and _posted(settings, subject, body, now, over):
         ways.append("url")
     return ways
 
@@ -58,10 +61,10 @@ def _mailed(settings: Settings, subject: str, body: str) -> bool:
     return told
 
 
-def _posted(settings: Settings, subject: str, body: str, now: datetime) -> bool:
+def _posted(settings: Settings, subject: str, body: str, now: datetime, over: bool) -> bool:
     told = json.dumps({
         "type": "alarm", "timestamp": iso(now),
-        "data": {"node": settings.node, "subject": subject, "text": body},
+        "data": {"node": settings.node, "subject": subject, "text": body, "over": over},
     })
     answer = posting.post(
         settings.alarm_url or "", told, {"Content-Type": "application/json"},

@@ -84,18 +84,25 @@ def write(
     return notice
 
 
-def alarm(session: Session, settings: Settings, *, subject: str, body: str, now: datetime) -> int:
-    """Write an alarm to every engineer on duty; how many messages were written.
+def alarm(
+    session: Session, settings: Settings, *, subject: str, body: str, now: datetime,
+    over: bool = False,
+) -> int:
+    """Write an alarm to every engineer on duty; how many messages were written. `over`: that what
+    was alarmed is no more.
 
-    The same subject alarms once in half an hour. Alarms never tell anything of a person.
+    The same subject alarms once in half an hour, unless it was over in between. Alarms never tell
+    anything of a person.
     """
-    recent = session.scalar(
-        select(Notice.id).where(
-            Notice.purpose == Purpose.ALARM, Notice.subject == subject,
+    begun, ended = subject, f"{subject}: over"
+    subject = ended if over else begun
+    last = session.scalar(
+        select(Notice.subject).where(
+            Notice.purpose == Purpose.ALARM, Notice.subject.in_((begun, ended)),
             Notice.created_at > now - ALARM_QUIET_FOR,
-        ).limit(1)
+        ).order_by(Notice.created_at.desc(), Notice.id.desc()).limit(1)
     )
-    if recent is not None:
+    if last == subject:
         return 0
     text = f"1022 {settings.node}: {body}"[:ALARM_LENGTH]
     for phone in settings.alarm_phones:

@@ -80,6 +80,7 @@ def test_what_runs_but_does_not_answer_is_found_by_a_test_call_and_started_anew(
     assert hotline.call_of("0912000309")["kind"] == "test"
     monkeypatch.setattr("ivr.probe.ANSWER_S", 2.0)
     monkeypatch.setattr("scripts.probe.CONSOLE_S", 2.0)
+    monkeypatch.setattr("scripts.probe.AGAIN_S", 0.0)
     stuck = {name: hotline.signal(name, signal.SIGSTOP) for name in ("asterisk", "console")}
     for failures in (1, 2):
         found = look()
@@ -91,6 +92,7 @@ def test_what_runs_but_does_not_answer_is_found_by_a_test_call_and_started_anew(
     monkeypatch.undo()
     wait_for(lambda: look() == sound, "all is well again", 120)
     # killed once, it is left alone: a second death would cure nothing
+    monkeypatch.setattr("scripts.probe.AGAIN_S", 0.0)
     later = datetime.now(UTC) + 2 * probe.SILENT
     tailer = hotline.pid_of("tailer")
     for _ in range(probe.STUCK_AFTER):
