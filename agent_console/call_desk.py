@@ -15,15 +15,16 @@ from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import telephone, words
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm import desk
+from crm import desk, users
 from crm.agents import assistance, rescue
 from crm.branches import BRANCHES, SERVICES
 from crm.calls import out
 from crm.calls.out import Limit
-from crm.clock import vietnam_day
+from crm.clock import VIETNAM, vietnam_day
 from crm.models import AgentState, LiveAgent, User
 from crm.recordings.models import DISCARDS, PAUSES
 from crm.rights import Right
+from crm.setting_values import Expert
 from ivr.commands import RecordingAct, Result
 
 log = logging.getLogger("hotline.audit")
@@ -33,7 +34,8 @@ blueprint = Blueprint("call_desk", __name__, url_prefix="/agent")
 @blueprint.get("/people")
 @needs(Right.CALLS_TAKE)
 def people() -> Answer:
-    """Whom a caller can be led to: branches, agents who are there, services, help lines."""
+    """Whom a caller can be led to: branches, agents who are there, doctors on duty, services, help
+    lines."""
     with console().database.reading() as session:
         rows = session.execute(
             select(LiveAgent, User.name).join(User, User.login == LiveAgent.login)
@@ -47,9 +49,12 @@ def people() -> Answer:
             }
             for agent, name in rows
         ]
+        doctors = [one.id for one in _on_duty()]
+        names = users.names_of(session, doctors)
     targets = console().settings.emergency_targets
     return {
         "agents": agents,
+        "experts": [{"id": one, "name": names.get(one, one)} for one in doctors],
         "branches": [one.id for one in BRANCHES if one.queue and one.id != "emergency"],
         "services": [
             {"id": one.id, "number": one.number} for one in SERVICES if targets.get(one.id)
@@ -67,8 +72,8 @@ def people() -> Answer:
 @blueprint.post("/calls/<call_id>/with")
 @needs(Right.CALLS_TAKE)
 def with_others(call_id: str) -> Answer:
-    """{"act": consult | invite | transfer, "kind": branch | agent | service | outside, "to": …}, or
-    {"act": together | back | leave}."""
+    """{"act": consult | invite | transfer, "kind": branch | agent | expert | service | outside,
+    "to": …}, or {"act": together | back | leave}."""
     asked = request.get_json(silent=True)
     if not isinstance(asked, dict):
         raise BadRequest()
@@ -127,6 +132,10 @@ def _asked(call_id: str, interface: str, asked: dict[str, Any]) -> Result:
     login = ""
     if kind == "agent":
         to, login = _seat_of(to), to
+    elif kind == "expert":
+        if to not in [one.id for one in _on_duty()]:
+            raise Conflict(_("This doctor is not on duty now."))
+        to = f"doc-{to}"
     elif kind == "service":
         to = f"service-{to}"
     elif kind == "outside":
@@ -141,7 +150,7 @@ def _asked(call_id: str, interface: str, asked: dict[str, Any]) -> Result:
             return commands.consult(call_id, interface, to, login)
         case "invite" if kind != "branch":
             return commands.invite(call_id, interface, to, login)
-        case "transfer":
+        case "transfer" if kind != "expert":  # a voicemail box might have the caller
             where = kind if kind in ("branch", "agent") else "outside"
             return commands.transfer(call_id, interface, where, to, login)
     raise BadRequest()
@@ -223,6 +232,12 @@ def note_ring(session: Session, number: str, call: str | None = None) -> None:
             _("You have rung as many numbers as may be rung in a day. The next can be rung from "
               "%(time)s on.", time=until)
         ) from error
+
+
+def _on_duty() -> list[Expert]:
+    """The doctors who can be rung now."""
+    settings, at = console().settings, utc_now().astimezone(VIETNAM)
+    return [one for one in settings.experts if settings.outbound and one.is_on_duty(at)]
 
 
 def _seat_of(login: str) -> str:

@@ -389,7 +389,7 @@ class LiveCall(Base):
     started_at: Mapped[datetime]
     queued_at: Mapped[datetime | None]
     since: Mapped[datetime]  # of this state
-    guest: Mapped[str | None] = mapped_column(String(24))  # seat-002, service-medical, a number
+    guest: Mapped[str | None] = mapped_column(String(24))  # seat-002, service-x, doc-x, a number
     guest_state: Mapped[str | None] = mapped_column(String(8))  # rings | in
     aside: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     recording: Mapped[str | None] = mapped_column(String(12))  # a RecordingState

@@ -8,13 +8,14 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from crm.branches import QUEUES
 
-DAY = "(?:mon|tue|wed|thu|fri|sat|sun)"
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY = f"(?:{'|'.join(_DAYS)})"
 DAYS = f"{DAY}(?:-{DAY})?"  # in Asterisk's words
 TIMES = r"[0-2]\d:[0-5]\d-[0-2]\d:[0-5]\d"
 
@@ -235,6 +236,24 @@ class Expert:
     number: str
     days: str
     times: str
+
+    def is_on_duty(self, at: datetime) -> bool:
+        """At a moment of Vietnam's clock, as Asterisk would have it."""
+        if not self.times:
+            return True
+        first, _dash, last = self.days.partition("-")
+        since, until = _DAYS.index(first), _DAYS.index(last or first)
+        begins, ends = self.times.split("-")
+        return (at.weekday() - since) % 7 <= (until - since) % 7 and _within(
+            at.strftime("%H:%M"), begins, ends
+        )
+
+
+def _within(clock: str, begins: str, ends: str) -> bool:
+    """The last minute counts; times that end before they begin go on over midnight."""
+    if begins <= ends:
+        return begins <= clock <= ends
+    return clock >= begins or clock <= ends
 
 
 def expert(value: Any) -> Expert:

@@ -51,7 +51,9 @@ _SPYING = re.compile("listen|whisper|barge")
 _BRANCH_ID = re.compile(r"[a-z]{1,16}")
 _OUTSIDE = re.compile(r"[0-9]{3,15}")
 _WHY = re.compile(r"[a-z]{0,16}")
-_TARGET = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}")
+_TARGET = re.compile(
+    r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|doc-[a-z][a-z0-9.]{0,19}|[0-9]{3,15}"
+)
 # of an agent: a phone of ours, or that half of a pair leading outside with which the caller speaks
 _CHANNEL = re.compile(
     r"(?:PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}|Local/0\d{9,10}@hl-mobile-[0-9a-f]{8,16};1)"
@@ -198,8 +200,8 @@ class Commands:
 
     def consult(self, call: str, interface: str, target: str, login: str = "") -> Result:
         """The agent at this phone speaks with `target` while the caller hears music. A target is a
-        phone of ours (`login`: whose), `service-` and an emergency service, or a number that may
-        be rung; where nobody answers the caller comes back."""
+        phone of ours (`login`: whose), `service-` and an emergency service, `doc-` and a doctor's
+        id, or a number that may be rung; where nobody answers the caller comes back."""
         return self._with_call(call, interface, target, login, "aside", "consult")
 
     def invite(self, call: str, interface: str, target: str, login: str = "") -> Result:

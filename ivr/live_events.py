@@ -44,7 +44,9 @@ CALL_ID = re.compile(r"(?P<node>[a-z][a-z0-9]{0,11})\.(?P<boot>[a-z0-9]{1,12})-\
 INTERFACE = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}|Local/0\d{9,10}@hl-mobile/n")
 LOGIN = re.compile(r"[a-z][a-z0-9.]{0,31}")
 NUMBER = re.compile(r"\+?[0-9]{1,15}")
-GUEST = re.compile(r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|[0-9]{3,15}|none")
+GUEST = re.compile(
+    r"(?:seat|desk)-\d{1,4}|service-[a-z]{1,12}|doc-[a-z][a-z0-9.]{0,19}|[0-9]{3,15}|none"
+)
 _RECORDING = re.compile("|".join(RecordingState))
 _PLACE = re.compile(r"Local/(0[0-9]{9,10})@hl-callback-place-[0-9a-f]{1,8};2")
 _OF_PHONE = re.compile(

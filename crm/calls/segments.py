@@ -268,6 +268,8 @@ def party(to: str) -> str:
     """Whom a transfer leads to, without a private person's number."""
     if to.startswith("service-"):
         return f"service:{to.removeprefix('service-')}"
+    if to.startswith("doc-"):
+        return f"expert:{to.removeprefix('doc-')}"
     if not to.isdecimal():
         return to
     is_line = len(to) <= 8 or to.startswith(("02", "1800", "1900"))

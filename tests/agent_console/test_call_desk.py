@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import pytest
 from flask import Flask
 
+from crm.clock import VIETNAM
 from crm.database import Database
 from crm.models import AgentState
-from crm.setting_values import Checked
+from crm.setting_values import Checked, Expert
 from tests.agent_console.conftest import Browser, ObedientPhones
 from tests.agent_console.factories import call_id, put_live_agent, put_live_call
 
@@ -98,6 +99,35 @@ def test_whom_a_caller_can_be_led_to(agent: Browser, sqlite: Database) -> None:
     assert [one["login"] for one in found["agents"]] == ["minh"]
     assert "emergency" not in found["branches"]
     assert found["help_lines"] == ["111", "19009095"]
+
+
+def test_a_doctor_on_duty_is_asked_or_called_in(
+    at_phone: Browser, app: Flask, phones: ObedientPhones
+) -> None:
+    """Never led on to without a word: a voicemail box might have the caller."""
+    known = app.extensions["console"]
+    weekday = f"{datetime.now(VIETNAM) + timedelta(days=2):%a}".lower()  # not today
+    app.extensions["console"] = replace(known, settings=replace(
+        known.settings, trunk_server="127.0.0.9", experts=(
+            Expert("bs.an", "0912000951", "", ""),
+            Expert("bs.binh", "0912000952", weekday, "00:00-23:59"),
+        ),
+    ))
+    found = at_phone.ask("GET", "/agent/people").get_json()
+    assert found["experts"] == [{"id": "bs.an", "name": "bs.an"}]
+    asked = {"act": "consult", "kind": "expert", "to": "bs.an"}
+    assert at_phone.ask("POST", WITH, asked).get_json() == {"outcome": "done"}
+    assert at_phone.ask("POST", WITH, {**asked, "act": "invite"}).get_json() == {"outcome": "done"}
+    own = "PJSIP/seat-001"
+    assert phones.told == [
+        ("consult", CALL, own, "doc-bs.an", ""), ("invite", CALL, own, "doc-bs.an", ""),
+    ]
+    assert at_phone.ask("POST", WITH, {**asked, "act": "transfer"}).status_code == 400
+    for nobody in ("bs.binh", "bs.chi", ""):
+        refused = at_phone.ask("POST", WITH, {**asked, "to": nobody})
+        assert refused.status_code == 409
+        assert refused.get_json()["error"] == "Bác sĩ này hiện không trực."
+    assert len(phones.told) == 2
 
 
 def test_an_emergency_number_stands_with_who_tried_it_and_when(

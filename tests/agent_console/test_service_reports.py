@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from agent_console import charts
 from crm import users
-from crm.calls import record, shifts
+from crm.calls import record, segments, shifts
 from crm.clock import VIETNAM, vietnam_day
 from crm.database import Database
 from crm.models import Call, Role
@@ -79,7 +79,7 @@ def test_lines_outside_stand_under_the_names_of_whose_they_are(sqlite: Database)
                           password=PASSWORD, now=now)
         found = parties.names(session, {
             "line:02373852246", "line:02373852247", "line:02373852999", "line:111", "mobile",
-            "expert:bs.an", "expert:bs.binh", "service:medical", "duty:1",
+            "expert:bs.an", segments.party("doc-bs.binh"), "service:medical", "duty:1",
         }, vietnam_day(now))
     assert set(found.values()) == {
         "Sở Y tế (02373852246)", "Trạm Y tế Hàm Rồng (02373852247)", "Số 02373852999",

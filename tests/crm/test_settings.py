@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
-from crm.setting_values import Address
+from crm.setting_values import Address, Expert
 from crm.settings import (
     PROJECT,
     Settings,
@@ -203,3 +203,20 @@ def test_emergency_numbers_that_nobody_has_tried_of_late_are_named(tmp_path: Pat
     for wrong in ("115", "115 2026-13-01 Ai đó", "115 2026-01-01"):
         with pytest.raises(SettingsError):
             load({"HOTLINE_HOME": str(tmp_path), "HOTLINE_EMERGENCY_CHECKED": wrong})
+
+
+@pytest.mark.parametrize(("days", "times", "on", "off"), [
+    ("", "", ("2026-05-04 03:00", "2026-05-10 23:59"), ()),
+    ("mon-fri", "07:00-17:00", ("2026-05-04 07:00", "2026-05-08 17:00"),
+     ("2026-05-04 06:59", "2026-05-04 17:01", "2026-05-09 10:00")),
+    ("sat-mon", "07:00-17:00", ("2026-05-09 10:00", "2026-05-10 10:00", "2026-05-11 10:00"),
+     ("2026-05-08 10:00", "2026-05-12 10:00")),
+    ("wed", "20:00-06:00", ("2026-05-06 23:00", "2026-05-06 05:00"),
+     ("2026-05-06 12:00", "2026-05-07 05:00")),
+])
+def test_when_a_doctor_is_on_duty(
+    days: str, times: str, on: tuple[str, ...], off: tuple[str, ...]
+) -> None:
+    doctor = Expert("bs.an", "0912000951", days, times)
+    assert all(doctor.is_on_duty(datetime.fromisoformat(one)) for one in on)
+    assert not any(doctor.is_on_duty(datetime.fromisoformat(one)) for one in off)

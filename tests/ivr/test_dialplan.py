@@ -348,13 +348,13 @@ def test_math_is_asked_for_one_operator_as_it_knows_no_more() -> None:
             assert len(re.findall(r"[-+*/()]", values)) == 1, line
 
 
-def test_agents_ring_services_help_lines_and_numbers_of_the_allowed_beginnings() -> None:
+def test_agents_ring_services_doctors_help_lines_and_numbers_of_the_allowed_beginnings() -> None:
     found = contexts(compiled(
         carriers=(CARRIER,), emergency_targets=TARGETS, transfer_prefixes=("0237", "09"),
-        help_lines=("111",),
+        help_lines=("111",), experts=(DOCTOR,),
     ))["hl-outside"]
     assert re.findall(r"exten => ([^,]+),", found) == [
-        "service-medical", "service-fire", "111", "_0237X.", "_09X.", "none"
+        "service-medical", "service-fire", "doc-bs.an", "111", "_0237X.", "_09X.", "none"
     ]
 
 

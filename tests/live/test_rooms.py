@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from crm.models import CallSegment
 from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE, has_tone
 from tests.live.carrier import LISTENS, Carrier, running_carrier
@@ -19,6 +21,7 @@ from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
 CITIZEN_HZ, FIRST_HZ, SECOND_HZ = 440, 700, 1000
 LINE = "0237000111"  # answered by an echo
 SERVICE = "0237000115"
+DOCTOR = "0237000112"  # answered by an echo, too
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,8 @@ def carrier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Carrier]:
 def hotline(tmp_path_factory: pytest.TempPathFactory, carrier: Carrier) -> Iterator[Hotline]:
     home = tmp_path_factory.mktemp("rooms") / "home"
     with running_hotline(
-        home, **carrier.trunk, HOTLINE_EMERGENCY_MEDICAL=SERVICE, HOTLINE_WRAPUP_S="3"
+        home, **carrier.trunk, HOTLINE_EMERGENCY_MEDICAL=SERVICE, HOTLINE_WRAPUP_S="3",
+        HOTLINE_EXPERTS=f"bs.an {DOCTOR}",
     ) as running:
         wait_for(lambda: "Registered" in running.ask("pjsip show registrations"), "the trunk")
         yield running
@@ -174,6 +178,31 @@ def test_a_service_is_called_in_while_the_agent_goes_on_speaking_with_the_caller
     asyncio.run(scenario())
     call = hotline.call_of("0912000702")
     assert (call["outcome"], call["agent"]) == ("transferred", "agent1")
+
+
+def test_a_doctor_is_asked_and_the_caller_handed_over(hotline: Hotline, carrier: Carrier) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000741") as talk:
+            people = await asyncio.to_thread(talk.console.ask, "GET", "/agent/people")
+            assert [one["id"] for one in people["experts"]] == ["bs.an"]
+            await talk.ask("consult", kind="expert", to="bs.an")
+            assert await hears_not(talk.citizen, FIRST_HZ)
+            assert await hears(talk.agent, FIRST_HZ), "the doctor (an echo) hears the agent"
+            assert DOCTOR in carrier.ask("core show channels concise")
+            await talk.ask("leave")
+            assert await talk.agent.ended(PATIENCE_S)
+            assert await hears(talk.citizen, CITIZEN_HZ), "the doctor hears the citizen"
+            await talk.citizen.hang_up()
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000741")
+    assert (call["outcome"], call["agent"]) == ("transferred", "agent1")
+    assert f"call={call['id']}|how=consult|to=doc-bs.an" in hotline.journal()
+    with hotline.database.reading() as session:
+        parties = session.scalars(select(CallSegment.party).where(
+            CallSegment.call_id == call["id"], CallSegment.party.is_not(None)
+        )).all()
+    assert set(parties) == {"expert:bs.an"}
 
 
 def test_who_is_asked_in_vain_leaves_the_caller_with_the_agent(hotline: Hotline) -> None:

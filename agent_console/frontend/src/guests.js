@@ -159,6 +159,8 @@ export class Guests extends EventTarget {
 
   #nameOf(target) {
     if (target.startsWith("service-")) return given.services[target.slice(8)] ?? target;
+    const doctor = target.startsWith("doc-") && target.slice(4);
+    if (doctor) return this.#found?.experts.find((one) => one.id === doctor)?.name ?? doctor;
     return this.#found?.agents.find((one) => one.phone === target)?.name ?? target;
   }
 
@@ -174,6 +176,7 @@ export class Guests extends EventTarget {
       ...found.agents.map((one) => ({
         kind: "agent", to: one.login, text: `${one.name} · ${given.states[one.state] ?? one.state}`, group: t("Agents"),
       })),
+      ...found.experts.map((one) => ({ kind: "expert", to: one.id, text: one.name, group: t("Doctors on duty") })),
       ...found.branches.map((to) => ({ kind: "branch", to, text: given.branches[to] ?? to, group: t("Branches") })),
     ].filter((one) => found.outside || !one.needs);
   }
@@ -209,7 +212,8 @@ export class Guests extends EventTarget {
     const first = kind === "branch" ? "transfer" : kind === "service" ? "invite" : "consult";
     element("guest-form").dataset.first = first;
     for (const button of element("guest-form").querySelectorAll("button[data-act]")) {
-      button.disabled = !kind || (kind === "branch" && button.dataset.act !== "transfer");
+      const leads = button.dataset.act === "transfer"; // a branch is led on to, a doctor asked first or called in
+      button.disabled = !kind || (kind === "branch" && !leads) || (kind === "expert" && leads);
       button.classList.toggle("primary", button.dataset.act === first);
     }
   }
