@@ -1,7 +1,8 @@
 """What a change of the configuration would do: file by file, and to calls that are up.
 
 Settings, menus and templates are rendered in memory and compared with what lies in Asterisk's
-folder, which is what runs (ivr.history sees to that). Nothing is written here.
+folder. That is what runs (ivr.history sees to it), unless somebody else has had a hand in it
+(ivr.proof asks Asterisk). Nothing is written here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from crm import packs, secrets
 from crm.settings import Settings
@@ -64,6 +66,7 @@ class Plan:
 
     files: Mapping[str, str]
     changes: tuple[Change, ...]
+    otherwise: tuple[str, ...] = ()  # what runs otherwise than it lies in the folder, in sentences
 
     @property
     def effect(self) -> Effect:
@@ -109,16 +112,17 @@ def on_disk(home: Path) -> dict[str, str]:
 
 def compare(
     before: Mapping[str, str], after: Mapping[str, str], *, version: tuple[int, ...],
-    hide: tuple[str, ...] = (),
+    hide: tuple[str, ...] = (), stale: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
-    """The way from one set of files to another; `hide` are secrets that must not be shown."""
+    """The way from one set of files to another; `hide` are secrets that must not be shown, `stale`
+    are files that Asterisk does not run: they are loaded again, whether they differ or not."""
     changes = []
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name, ""), after.get(name, "")
-        if old != new:
+        if old != new or name in stale:
             effect, why, commands = _rule(name, old, new, version)
             changes.append(Change(name, effect, why, commands, _diff(name, old, new, hide)))
-    return Plan(dict(after), tuple(changes))
+    return Plan(dict(after), tuple(changes), tuple(stale.values()))
 
 
 def hidden(settings: Settings) -> tuple[str, ...]:

@@ -59,14 +59,55 @@ def look(ask: Ask) -> State:
             members[Member(queue, found[1], "(paused" in line)] = taken
         elif found := re.match(r"\s+\d+\. (\S+) \(wait", line):
             waiting.add((queue, found[1]))
-    endpoints = re.findall(r"^ Endpoint:  ([a-z0-9-]+)", ask("pjsip show endpoints") or "", re.M)
     contacts = re.findall(r"^  Contact:  (carrier\d?)/.* Avail ", ask("pjsip show contacts") or "",
                           re.M)
     shown = ask("pjsip show registrations") or ""
     return State(
-        frozenset(endpoints), frozenset(queues), members, frozenset(waiting),
+        _endpoints(ask), frozenset(queues), members, frozenset(waiting),
         frozenset(re.findall(r"^ (carrier\d?)/.* Registered ", shown, re.M)), frozenset(contacts),
     )
+
+
+def _endpoints(ask: Ask) -> frozenset[str]:
+    shown = ask("pjsip show endpoints") or ""
+    return frozenset(re.findall(r"^ Endpoint:  ([a-z0-9-]+)", shown, re.M))
+
+
+def stale(ask: Ask, applied: Mapping[str, str]) -> dict[str, str]:
+    """The files of those that were applied that Asterisk does not run, each with a sentence.
+
+    Empty where it does not run, still starts or is too slow to tell: nothing is known then."""
+    silent = False
+
+    def asked(command: str) -> str | None:
+        nonlocal silent
+        answer = ask(command)
+        silent = silent or answer is None
+        return answer
+
+    if "fully booted" not in (ask("core waitfullybooted") or ""):
+        return {}
+    queues = re.findall(r"^(\S+) has \d+ calls", asked("queue show") or "", re.M)
+    found = _not_loaded(asked, _endpoints(asked), frozenset(queues), applied)
+    return {} if silent else found
+
+
+def _not_loaded(
+    ask: Ask, endpoints: frozenset[str], queues: frozenset[str], wanted: Mapping[str, str]
+) -> dict[str, str]:
+    found = {}
+    if not plan.dialplan_runs(ask, plan.marker(wanted)):
+        found["extensions.conf"] = "Asterisk has not taken the dialplan"
+    objects = plan.pjsip_objects(wanted.get("pjsip.conf", ""))
+    if lacking := sorted({name for kind, name in objects if kind == "endpoint"} - endpoints):
+        found["pjsip.conf"] = f"Asterisk does not know {', '.join(lacking)} (pjsip.conf)"
+    if lacking := sorted(_queues_of(wanted) - queues):
+        found["queues.conf"] = f"Asterisk does not know the queues {', '.join(lacking)}"
+    return found
+
+
+def _queues_of(files: Mapping[str, str]) -> set[str]:
+    return set(re.findall(r"^\[(\w+)\]\(hotline\)", files.get("queues.conf", ""), re.M))
 
 
 def faults(
@@ -75,17 +116,9 @@ def faults(
 ) -> list[str]:
     """What is not as it must be after `wanted` was loaded, in sentences."""
     changed = set(changed)
-    found = []
-    if not plan.dialplan_runs(ask, plan.marker(wanted)):
-        found.append("Asterisk has not taken the dialplan")
-    objects = plan.pjsip_objects(wanted["pjsip.conf"])
     now = look(ask)
-    endpoints = {name for kind, name in objects if kind == "endpoint"}
-    if lacking := sorted(endpoints - now.endpoints):
-        found.append(f"Asterisk does not know {', '.join(lacking)} (pjsip.conf)")
-    queues = set(re.findall(r"^\[(\w+)\]\(hotline\)", wanted["queues.conf"], re.M))
-    if lacking := sorted(queues - now.queues):
-        found.append(f"Asterisk does not know the queues {', '.join(lacking)}")
+    found = list(_not_loaded(ask, now.endpoints, now.queues, wanted).values())
+    queues = _queues_of(wanted)
     for member, taken in before.members.items():
         if member.queue in queues and now.members.get(member, -1) < taken:
             found.append(f"{member.interface} has lost its place in {member.queue}")
@@ -98,7 +131,9 @@ def faults(
             if re.search(rf"^{re.escape(channel)}!hl-\w*queue\w*[^!]*!.*!Queue!", channels, re.M)
         ]
     if "pjsip.conf" in changed:
-        found += _carriers(ask, before, objects, plan.pjsip_objects(old.get("pjsip.conf", "")))
+        found += _carriers(
+            ask, before, *(plan.pjsip_objects(one.get("pjsip.conf", "")) for one in (wanted, old))
+        )
     return found
 
 

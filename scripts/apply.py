@@ -41,9 +41,11 @@ def planned(settings: Settings) -> plan.Plan:
     """What `apply` would do. Raises menu.MenuError where the menus have faults."""
     asterisk = runtime.find(settings, lambda _: None, fetch=False)
     _check_menus(settings)
+    applied = plan.on_disk(settings.home)
     return plan.compare(
-        plan.on_disk(settings.home), plan.wanted(settings, asterisk), version=asterisk.version,
+        applied, plan.wanted(settings, asterisk), version=asterisk.version,
         hide=plan.hidden(settings),
+        stale=proof.stale(partial(runtime.ask, asterisk, settings.home), applied),
     )
 
 
@@ -145,8 +147,11 @@ def _change(
             raise ApplyError("the hotline does not run: it takes this in when it starts")
         mended = recover(settings, asterisk, ask)
         before = plan.on_disk(home)
-        way = plan.compare(before, wanted(asterisk), version=asterisk.version)
-        if not way.changes and plan.dialplan_runs(ask, plan.marker(way.files)):
+        deadline = time.monotonic() + (SETTLE_S if mended else 0)
+        while (stale := proof.stale(ask, before)) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        way = plan.compare(before, wanted(asterisk), version=asterisk.version, stale=stale)
+        if not way.changes:
             return f"{mended}; nothing else has changed" if mended else "nothing has changed"
         if way.effect is plan.Effect.STOP:
             raise ApplyError(f"{_named(way, plan.Effect.STOP)}: stop `hotline up`, start it again")

@@ -55,11 +55,15 @@ def plan_(settings: Settings, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({
             "effect": str(found.effect), "changes": [one.as_json() for one in found.changes],
+            "otherwise": found.otherwise,
         }, ensure_ascii=False, indent=1))
     else:
         for one in found.changes:
             click.echo(f"{one.file}: {one.effect} ({one.why})\n{one.diff}")
-        click.echo(f"{len(found.changes)} files change; effect on calls: {found.effect}"
+        if found.otherwise:
+            click.echo(f"what runs is not what was applied: {'; '.join(found.otherwise)}; "
+                       "hotline apply loads it again")
+        click.echo(f"{len(found.changes)} files to load; effect on calls: {found.effect}"
                    if found.changes else "nothing has changed")
     if found.changes:
         raise SystemExit(2)

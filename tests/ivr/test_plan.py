@@ -74,6 +74,21 @@ def test_what_a_change_of_another_file_does(
     assert effect_of(name, old, new) == effect
 
 
+def test_what_asterisk_does_not_run_is_loaded_again_though_no_file_differs() -> None:
+    same = {"pjsip.conf": PJSIP, "queues.conf": "a", "logger.conf": "b"}
+    found = plan.compare(
+        same, same, version=(22, 10),
+        stale={"pjsip.conf": "no desk-01", "queues.conf": "no vaccine"},
+    )
+    assert [(one.file, one.effect, one.diff) for one in found.changes] == [
+        ("pjsip.conf", Effect.NEW_CALLS, ""), ("queues.conf", Effect.NEW_CALLS, ""),
+    ]
+    assert found.commands == ("module reload res_pjsip.so", "queue reload parameters")
+    assert found.otherwise == ("no desk-01", "no vaccine")
+    older = plan.compare(same, same, version=(20, 6), stale={"pjsip.conf": "no desk-01"})
+    assert older.effect == Effect.QUIET
+
+
 def test_members_and_wrap_ups_are_never_reloaded() -> None:
     found = plan.compare({"queues.conf": "a"}, {"queues.conf": "b"}, version=(22, 10))
     assert found.commands == ("queue reload parameters",)

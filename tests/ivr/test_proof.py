@@ -57,6 +57,7 @@ class Running:
             "pjsip show contacts": f"  Contact:  carrier/sip:{SERVER}   5a3c1b2d1f {reached}\n",
             "pjsip show registrations": f" carrier/sip:{SERVER}      carrier    {registered}\n",
             "core show channels concise": "\n".join(self.channels),
+            "core waitfullybooted": "Asterisk has fully booted.\n",
             "pjsip send register carrier": "Re-registering with 'carrier'...",
         }[command]
 
@@ -237,6 +238,28 @@ def test_with_another_secret_the_carrier_is_asked_to_take_it(
     taken = replace(running, asked=[])
     assert faults(before, taken, wanted, ("pjsip.conf",), **{"pjsip.conf": old}) == []
     assert "pjsip send register carrier" in taken.asked
+
+
+@pytest.mark.parametrize(("what", "file"), [
+    ("the marker of the dialplan", "extensions.conf"), ("endpoints", "pjsip.conf"),
+    ("a queue", "queues.conf"),
+])
+def test_what_asterisk_does_not_run_of_what_was_applied_is_known_by_its_file(
+    running: Running, wanted: dict[str, str], what: str, file: str
+) -> None:
+    lose, sentence = BROKEN[what]
+    assert proof.stale(running.ask, wanted) == {}
+    assert proof.stale(lose(running).ask, wanted) == {file: sentence}
+
+
+@pytest.mark.parametrize("silent", ["core waitfullybooted", "queue show", "pjsip show endpoints"])
+def test_where_asterisk_is_too_slow_to_tell_nothing_is_said_to_differ(
+    running: Running, wanted: dict[str, str], silent: str
+) -> None:
+    other = replace(running, marker="00000000beef", endpoints=())
+    assert len(proof.stale(other.ask, wanted)) == 2
+    slow: plan.Ask = lambda command: None if command == silent else other.ask(command)  # noqa: E731
+    assert proof.stale(slow, wanted) == {}
 
 
 def test_without_a_sound_to_listen_for_no_test_call_can_prove_anything(
