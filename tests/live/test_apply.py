@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 import socket
@@ -12,15 +13,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm.settings import PROJECT
-from ivr import history, proof
-from ivr.phone import Phone
+from ivr import history, plan, proof
+from ivr.phone import Call, Phone, audio
 from ivr.provision import MENUS
 from tests.live.people import called, citizen, desk_agent, until_heard
 from tests.live.running import (
@@ -64,6 +65,10 @@ def planned(hotline: Hotline) -> dict[str, str]:
     found = json.loads(done.stdout)
     assert done.returncode == (2 if found["changes"] else 0)
     return {one["file"]: one["effect"] for one in found["changes"]}
+
+
+def running_files(hotline: Hotline) -> dict[str, str]:
+    return {one.name: one.read_text() for one in (hotline.home / "asterisk/etc").glob("*.conf")}
 
 
 def last(hotline: Hotline) -> dict[str, Any]:
@@ -273,10 +278,7 @@ def test_whoever_is_killed_in_the_middle_leaves_what_the_next_one_makes_whole(
 ) -> None:
     assert planned(hotline) == {}
 
-    def files() -> dict[str, str]:
-        return {one.name: one.read_text() for one in (hotline.home / "asterisk/etc").glob("*.conf")}
-
-    whole, number = files(), last(hotline)["number"]
+    whole, number = running_files(hotline), last(hotline)["number"]
     with settings(
         hotline, HOTLINE_RING_S="41", HOTLINE_QUEUE_TIMEOUT_S="700", HOTLINE_DESK_PHONES="6"
     ):
@@ -290,7 +292,7 @@ def test_whoever_is_killed_in_the_middle_leaves_what_the_next_one_makes_whole(
     assert mended.returncode == 0, mended.stderr
     assert "had been interrupted" in mended.stdout
     assert last(hotline)["result"] == "interrupted"
-    assert files() == whole
+    assert running_files(hotline) == whole
     assert "desk-06" not in hotline.ask("pjsip show endpoints")
     assert planned(hotline) == {}
 
@@ -337,6 +339,175 @@ async def presses_three(hotline: Hotline, number: str, heard: str) -> None:
         await call.press("3")
         await until_heard(call, hotline, heard)
         await call.hang_up()
+
+
+async def is_refused_meanwhile(
+    call: Call, hotline: Hotline, *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Apply what must be refused while the menu is said again to a caller: it is heard to its end.
+    """
+    await call.press("9")
+    await until_heard(call, hotline, "main_menu_1", after=call.heard_length)
+    since, began = call.heard_length, time.monotonic()
+    done = await asyncio.to_thread(hotline.run, "apply", "--yes", *words)
+    took_s = time.monotonic() - began
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert not await call.ended(0)
+    spoken_s = audio.speech_s(call.heard_since(since))
+    assert spoken_s > min(took_s, 10) / 2, f"{spoken_s:.1f} s of voice in {took_s:.1f} s"
+    await until_heard(call, hotline, "main_menu_9", after=since)
+    return done
+
+
+@pytest.mark.full
+def test_whatever_is_refused_who_is_in_a_menu_hears_it_on_and_goes_on_by_key(
+    hotline: Hotline, folder: Path
+) -> None:
+    """Broken YAML, a prompt that nobody has spoken, a sound that is gone, a port that is taken."""
+    assert hotline.run("apply", "--yes").returncode == 0  # what the other tests have changed
+    main, number = folder / "main.yml", last(hotline)["number"]
+    whole, files = main.read_text(encoding="utf-8"), running_files(hotline)
+    sound = hotline.home / "asterisk/data/sounds/vi/advice_menu_intro.alaw"
+    process = hotline.pid_of("asterisk")
+
+    async def scenario() -> None:
+        async with citizen(hotline, "0912000870") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "emergency_first")
+            try:
+                edit(folder, "options:", "options: [{key: 1")
+                broken = await is_refused_meanwhile(call, hotline)
+                assert re.match(r"main\.yml:\d+: -: not YAML: ", broken.stderr), broken.stderr
+                main.write_text(whole, encoding="utf-8")
+                edit(folder, "say: main_menu_6", "say: main_menu_66")
+                missing = await is_refused_meanwhile(call, hotline)
+                assert re.fullmatch(
+                    r"main\.yml:\d+: main: the prompt main_menu_66 is not in the catalogue, or has "
+                    r"variables\n", missing.stderr
+                ), missing.stderr
+            finally:
+                main.write_text(whole, encoding="utf-8")
+            sound.rename(sound.with_suffix(".away"))
+            try:
+                silent = await is_refused_meanwhile(call, hotline)
+                assert "the prompt advice_menu_intro is not built" in silent.stderr
+            finally:
+                sound.with_suffix(".away").rename(sound)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+                taken.bind(("127.0.0.1", 0))
+                bind = f"127.0.0.1:{taken.getsockname()[1]}"
+                with settings(hotline, HOTLINE_SIP_BIND=bind):
+                    port = await is_refused_meanwhile(call, hotline, "--restart")
+                assert f"SIP (udp) cannot listen on {bind}" in port.stderr
+            await call.press("3")
+            await until_heard(call, hotline, "vaccine_menu_intro")
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    assert hotline.pid_of("asterisk") == process
+    assert running_files(hotline) == files
+    assert last(hotline)["number"] == number  # what was never brought in is no configuration
+    assert planned(hotline) == {}
+    assert hotline.call_of("0912000870")["branch"] == "vaccine"
+    hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
+def test_what_somebody_else_has_loaded_is_seen_and_what_was_applied_is_loaded_again(
+    hotline: Hotline
+) -> None:
+    """A hand in Asterisk's folder, and its traces wiped out: the files are right, what runs is not.
+    """
+    assert hotline.run("apply", "--yes").returncode == 0
+    assert planned(hotline) == {}
+    etc, files = hotline.home / "asterisk/etc", running_files(hotline)
+    marker = plan.marker(files)
+    by_hand = {
+        "queues.conf": ("[thai](hotline)", "[thaj](hotline)", "queue reload parameters"),
+        "pjsip.conf": ("[desk-04](desk)", "[desk-14](desk)", "module reload res_pjsip.so"),
+        "extensions.conf": (marker, "00000000beef", "dialplan reload"),
+    }
+    for name, (old, new, command) in by_hand.items():
+        assert old in files[name]
+        (etc / name).write_text(files[name].replace(old, new), encoding="utf-8")
+        hotline.ask(command)
+    wait_for(lambda: "desk-14" in hotline.ask("pjsip show endpoints"), "it is loaded")
+    for name, text in files.items():
+        (etc / name).write_text(text, encoding="utf-8")
+    shown = hotline.run("plan")
+    assert shown.returncode == 2
+    assert (
+        "what runs is not what was applied: Asterisk has not taken the dialplan; Asterisk does not "
+        "know desk-04 (pjsip.conf); Asterisk does not know the queues thai; hotline apply loads it "
+        "again\n"
+    ) in shown.stdout
+    assert set(planned(hotline)) == set(by_hand)
+
+    async def on_the_line() -> None:
+        async with citizen(hotline, "0912000873") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "emergency_first")
+            done = await asyncio.to_thread(hotline.run, "apply", "--yes", "--why", "by hand")
+            assert done.returncode == 0, done.stderr
+            assert "in force: extensions.conf, pjsip.conf, queues.conf" in done.stdout
+            await call.press("3")
+            await until_heard(call, hotline, "vaccine_menu_intro")
+            await call.hang_up()
+
+    asyncio.run(on_the_line())
+    assert planned(hotline) == {}
+    assert "desk-04" in hotline.ask("pjsip show endpoints")
+    assert "thai has" in hotline.ask("queue show")
+    assert running_files(hotline) == files
+    assert (last(hotline)["result"], last(hotline)["why"]) == ("in force", "by hand")
+
+
+@contextmanager
+def ports_of_another_program() -> Iterator[str]:
+    """Four neighbouring UDP ports that another program holds, as a range for sound."""
+    for first in range(30000, 31000, 4):
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + 4):
+                    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                    held.enter_context(one).bind(("0.0.0.0", port))  # noqa: S104
+            except OSError:
+                continue
+            yield f"{first}-{first + 3}"
+            return
+    raise AssertionError("no ports are free")
+
+
+@pytest.mark.full
+def test_what_leaves_new_callers_without_a_voice_is_taken_back_by_itself(hotline: Hotline) -> None:
+    """Asterisk takes it without a word: only the test call shows that nobody gets through."""
+    assert hotline.run("apply", "--yes").returncode == 0
+    files, number = running_files(hotline), last(hotline)["number"]
+
+    async def scenario(ports: str) -> None:
+        async with citizen(hotline, "0912000871") as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, "emergency_first")
+            with settings(hotline, HOTLINE_RTP_PORTS=ports):
+                assert await asyncio.to_thread(planned, hotline) == {"rtp.conf": "new calls only"}
+                done = await asyncio.to_thread(hotline.run, "apply", "--yes", "--why", "fewer")
+            assert done.returncode == 1, done.stdout
+            assert "not in force: the test call: " in done.stderr
+            assert done.stderr.rstrip().endswith("What was before is in force again"), done.stderr
+            assert not await call.ended(0)
+            await call.press("3")
+            await until_heard(call, hotline, "vaccine_menu_intro")
+            await call.hang_up()
+
+    with ports_of_another_program() as ports:
+        asyncio.run(scenario(ports))
+        asyncio.run(presses_three(hotline, "0912000872", "vaccine_menu_intro"))
+    assert running_files(hotline) == files
+    noted = last(hotline)
+    assert (noted["number"], noted["result"], noted["why"]) == (number + 1, "rolled back", "fewer")
+    assert noted["detail"].startswith("the test call: ")
+    assert planned(hotline) == {}
+    hotline.assert_ledger_complete()
 
 
 def test_a_wrong_menu_is_refused_and_a_right_one_is_in_force_at_once(
