@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, astuple, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crm import wallboard
 from crm.database import Database
 from crm.reports import kept, measures, service
-from crm.reports.measures import By
+from crm.reports.measures import NONE, By, Measures
 from crm.reports.spans import begin
+from crm.wallboard import Day, Line, Today
 from ivr.journal import Tailer
 from tests import naive_count
 from tests.agent_console.factories import add_call
@@ -54,6 +56,22 @@ def plain(found: measures.Found) -> dict[tuple[str, str], dict[str, int]]:
     }
 
 
+def assert_shown(board: Today, wanted: dict[tuple[str, str], dict[str, int]]) -> None:
+    """The live board has the figures of the naive count: by branch, hour and line outside."""
+    def of(by: str) -> dict[str, Measures]:
+        return {key: replace(NONE, **one) for (kind, key), one in wanted.items() if kind == by}
+
+    assert board.branches == {key or None: Day.of(one) for key, one in of("branch").items()}
+    hours = of("hour")
+    for hour, halves in enumerate(zip(board.trend[:48:2], board.trend[1:48:2], strict=True)):
+        shown = Day(*map(sum, zip(*map(astuple, halves), strict=True)))
+        assert shown == Day.of(hours.get(f"{hour:02}", NONE)), hour
+    assert board.lines == {
+        key: Line(one.offers, one.taken, one.unanswered, one.refused)
+        for key, one in of("party").items()
+    }
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_of_a_random_day_is_what_a_naive_count_of_the_journal_says(
     databases: Databases, tmp_path: Path, journal: bytes,
@@ -68,6 +86,7 @@ def test_every_figure_of_a_random_day_is_what_a_naive_count_of_the_journal_says(
             for by in By:
                 again = kept.of_days(session, by, DAY, DAY, LATER, 20)
                 assert again == {key: one for (of, key), one in sorted(live.items()) if of is by}
+            assert_shown(wallboard.today(session, MIDNIGHT, LATER, 20), wanted)
     assert wanted["day", "2025-11-22"]["calls"] > CALLS * 0.9
     assert begin(DAY) == MIDNIGHT
 
