@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -225,3 +226,19 @@ def admin(app: Flask, people: None) -> Browser:
     browser = Browser(app.test_client())
     browser.sign_in("quan")
     return browser
+
+
+@pytest.fixture
+def audited(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+    """What the audit log is told."""
+    told: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+
+    log, listener = logging.getLogger("hotline.audit"), Listener()
+    log.addHandler(listener)
+    with caplog.at_level(logging.INFO, "hotline.audit"):
+        yield told
+    log.removeHandler(listener)

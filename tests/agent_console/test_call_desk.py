@@ -143,7 +143,7 @@ def test_an_emergency_number_stands_with_who_tried_it_and_when(
 
 
 def test_a_supervisor_needs_a_phone_a_call_and_for_a_refused_recording_a_reason(
-    supervisor: Browser, sqlite: Database, phones: ObedientPhones
+    supervisor: Browser, sqlite: Database, phones: ObedientPhones, audited: list[str]
 ) -> None:
     def ask(**more: str) -> int:
         answer = supervisor.ask(
@@ -165,10 +165,16 @@ def test_a_supervisor_needs_a_phone_a_call_and_for_a_refused_recording_a_reason(
         ("listen", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "listen", True),
         ("listen", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "listen", False),
     ]
+    assert ask(how="whisper") == ask(how="barge") == 200
+    assert audited == [
+        f"huy: listen at lan in call {CALL}: done",
+        f"huy: listen at lan in call {CALL} for safety: người gọi dọa tự sát: done",
+        f"huy: whisper at lan in call {CALL}: done", f"huy: barge at lan in call {CALL}: done",
+    ]
 
 
 def test_a_supervisor_pauses_readies_and_signs_out_agents_and_moves_callers(
-    supervisor: Browser, sqlite: Database, phones: ObedientPhones
+    supervisor: Browser, sqlite: Database, phones: ObedientPhones, audited: list[str]
 ) -> None:
     put_live_agent(sqlite, 1, "lan", state=AgentState.READY, interface="PJSIP/seat-002")
     put_live_call(sqlite, 1, id=CALL)
@@ -183,6 +189,12 @@ def test_a_supervisor_pauses_readies_and_signs_out_agents_and_moves_callers(
     assert supervisor.ask("POST", to, {"branch": "emergency"}).status_code == 400
     assert ("pause", "PJSIP/seat-002", "lunch") in phones.told
     assert phones.told[-1] == ("move", CALL, "vaccine")
+    supervisor.ask("PUT", "/supervisor/agents/lan/skills", {"skills": {"vaccine": 2}})
+    assert audited == [
+        "huy: pause for lan: done", "huy: ready for lan: done", "huy: out for lan: done",
+        f"huy: call {CALL} to vaccine: done",
+        "huy: skills of lan are {'emergency': 1, 'vaccine': 2}: done",
+    ]
 
 
 def test_an_agent_pauses_goes_on_and_discards_the_recording_with_a_reason(
