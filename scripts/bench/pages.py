@@ -43,6 +43,7 @@ from crm.database import Database
 from crm.models import Call, Role, User
 from crm.reports import calls as counts
 from crm.rights import Right
+from crm.settings import Settings
 from ivr import commands
 from scripts.bench import generate
 from scripts.bench.generate import REPEATER
@@ -88,12 +89,17 @@ def main() -> None:
     os._exit(1 if over else 0)  # the feed's threads wait for nothing that comes
 
 
-def measure(database: Database, home: Path) -> list[Page]:
-    """Open every page; the first time is counted like the others."""
-    settings = configuration.load({
+def settings_of(database: Database, home: Path) -> Settings:
+    """A hotline with that database, and a state folder of its own."""
+    return configuration.load({
         "HOTLINE_HOME": str(home),
         "HOTLINE_DATABASE_URL": database.url.render_as_string(hide_password=False),
     })
+
+
+def measure(database: Database, home: Path) -> list[Page]:
+    """Open every page; the first time is counted like the others."""
+    settings = settings_of(database, home)
     made = secrets.ensure(home, [])
     app = create_app(settings, database, commands.for_settings(settings, made), made)
     app.config["WTF_CSRF_ENABLED"] = False
