@@ -18,7 +18,7 @@ settings.load_profile("hotline")
 
 # What is dealt out first, the longest first, so that what is dealt last is short and all workers
 # end together; the files of one row go to one worker, in this order. Calls wait more than they
-# work: five hotlines keep two cores busy and no caller waiting.
+# work: six hotlines keep two cores busy and no caller waiting.
 FIRST = (
     ("faults/test_matrix",), ("faults/test_long",),
     ("live/test_many_callers",), ("live/test_office_hours",), ("live/test_carriers",),

@@ -490,7 +490,7 @@ def test_who_came_in_by_telephone_has_left_the_seat_and_strangers_go(
     )
     with listening(asterisk, database):
         until(lambda: len(asterisk.asked("Logoff")) >= 4)  # two repairs, switches, ready
-        until(lambda: agents(database)["lan"].interface == ours)
+        until(lambda: "lan" in agents(database) and agents(database)["lan"].interface == ours)
     assert {a["Interface"] for a in asterisk.asked("QueueRemove")} == {"PJSIP/seat-001", strange}
     assert not asterisk.asked("QueueAdd")
     with database.reading() as session:
