@@ -7,6 +7,7 @@ registration with digest or a known address, calls to the contact, OPTIONS answe
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import gettempdir
 
 from crm import secrets
 from crm import settings as configuration
@@ -168,8 +170,8 @@ def lines(count: int) -> Iterator[list[Line]]:
     with ExitStack() as stack:
         made = []
         try:
-            for number in range(1, count + 1):
-                made.append(stack.enter_context(_namespace(number)))
+            for _ in range(count):
+                made.append(stack.enter_context(_namespace(stack.enter_context(_number()))))
         except (OSError, subprocess.CalledProcessError) as error:
             warnings.warn(
                 f"no network namespace can be made here ({error}): carriers stand on the loopback",
@@ -183,9 +185,25 @@ def lines(count: int) -> Iterator[list[Line]]:
 
 
 @contextmanager
+def _number() -> Iterator[int]:
+    """A number that no other test on this machine has: several may run at once."""
+    for number in range(10, 250):
+        with (Path(gettempdir()) / f"hotline-carrier-{number}").open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield number
+            return
+    raise RuntimeError("no number is free for a carrier")
+
+
+@contextmanager
 def _namespace(number: int) -> Iterator[Line]:
     """198.18.N.0/29 (of the range for tests of networks): .1 and .3 are ours, .2 the carrier's."""
     name, here, there = f"hl-carrier{number}", f"hl-c{number}", f"hl-d{number}"
+    for left in (("netns", "del", name), ("link", "del", here)):  # by tests that were killed
+        subprocess.run(["ip", *left], check=False, capture_output=True, timeout=30)
     ip("netns", "add", name)
     try:
         ip("link", "add", here, "type", "veth", "peer", "name", there)

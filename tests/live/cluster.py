@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -64,12 +66,17 @@ class Kamailio:
             self._running = subprocess.Popen(
                 ["ip", "netns", "exec", "hlcl-edge", "kamailio", "-f",
                  str(self._where / edge.CONFIGURATION), "-Y", str(self._where), "-DD", "-E"],
-                stdout=log, stderr=log,
+                stdout=log, stderr=log, start_new_session=True,
             )
 
     def stop(self) -> None:
         self._running.terminate()
-        self._running.wait(20)
+        try:
+            self._running.wait(20)
+        except subprocess.TimeoutExpired:
+            # told to end while it starts, it forgets children and waits for them
+            os.killpg(self._running.pid, signal.SIGKILL)
+            self._running.wait()
 
 
 @dataclass

@@ -6,7 +6,6 @@ import io
 import time
 import wave
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -75,16 +74,13 @@ def live(hotline: Hotline, call_id: str) -> str | None:
 
 
 async def seen(hotline: Hotline, call_id: str, recording: str) -> None:
-    """Wait until the screens show how a call is recorded: whoever signs in again before, while no
-    call is seen yet, gives up the phone."""
+    """Wait until the screens show how a call is recorded."""
     await asyncio.to_thread(
         wait_for, lambda: live(hotline, call_id) == recording, f"the screens show {recording}"
     )
 
 
-def asks(hotline: Hotline, login: str) -> Callable[..., Any]:
-    console = Console(hotline, login)
-
+def asks(console: Console) -> Callable[..., str]:
     def ask(call_id: str, act: str, why: str = "") -> str:
         answer = console.ask("POST", f"/agent/calls/{call_id}/recording", {"act": act, "why": why})
         return str(answer["outcome"])
@@ -96,11 +92,15 @@ def test_each_side_has_its_channel_and_while_it_is_paused_neither_is_recorded(
     hotline: Hotline
 ) -> None:
     async def scenario() -> tuple[str, float, float]:
-        async with desk_agent(hotline, "agent1") as desk, citizen(hotline, "0912000801") as phone:
+        console = await asyncio.to_thread(Console, hotline, "agent1")
+        async with (
+            desk_agent(hotline, "agent1", console=console) as desk,
+            citizen(hotline, "0912000801") as phone,
+        ):
             call = await called(phone)
             _, id_ = await answered(hotline, call, desk)
             await seen(hotline, id_, "on")
-            ask = await asyncio.to_thread(asks, hotline, "agent1")
+            ask = asks(console)
             await asyncio.sleep(4)
             before = time.monotonic()
             assert await asyncio.to_thread(ask, id_, "paused", "card") == "done"
@@ -135,11 +135,15 @@ def test_each_side_has_its_channel_and_while_it_is_paused_neither_is_recorded(
 
 def test_a_discarded_recording_is_gone_after_the_call(hotline: Hotline) -> None:
     async def scenario() -> str:
-        async with desk_agent(hotline, "agent1") as desk, citizen(hotline, "0912000802") as phone:
+        console = await asyncio.to_thread(Console, hotline, "agent1")
+        async with (
+            desk_agent(hotline, "agent1", console=console) as desk,
+            citizen(hotline, "0912000802") as phone,
+        ):
             call = await called(phone)
             _, id_ = await answered(hotline, call, desk)
             await seen(hotline, id_, "on")
-            ask = await asyncio.to_thread(asks, hotline, "agent1")
+            ask = asks(console)
             assert await asyncio.to_thread(ask, id_, "discarded", "private") == "done"
             await asyncio.sleep(2)
             await call.hang_up()
@@ -200,7 +204,11 @@ def test_nothing_of_a_call_that_refused_is_recorded_and_nothing_can_be_paused(
     hotline: Hotline
 ) -> None:
     async def scenario() -> str:
-        async with desk_agent(hotline, "agent1") as desk, citizen(hotline, "0912000804") as phone:
+        console = await asyncio.to_thread(Console, hotline, "agent1")
+        async with (
+            desk_agent(hotline, "agent1", console=console) as desk,
+            citizen(hotline, "0912000804") as phone,
+        ):
             call = await called(phone)
             await until_heard(call, hotline, "greeting_main")
             await call.press("0")
@@ -212,7 +220,7 @@ def test_nothing_of_a_call_that_refused_is_recorded_and_nothing_can_be_paused(
             call.play_tone(CITIZEN_HZ)
             await asyncio.sleep(3)
             await seen(hotline, id_, "refused")
-            ask = await asyncio.to_thread(asks, hotline, "agent1")
+            ask = asks(console)
             assert await asyncio.to_thread(ask, id_, "paused", "card") == "refused"
             await call.hang_up()
             return id_

@@ -246,13 +246,15 @@ def test_a_caller_is_led_on_to_a_branch_an_agent_and_a_number(hotline: Hotline) 
             again.answer()
             again.play_tone(SECOND_HZ)
             assert await hears(talk.citizen, SECOND_HZ)
-            async with desk_agent(hotline, "agent2", phone_name="desk-02") as other:
+            second = await asyncio.to_thread(Console, hotline, "agent2")
+            async with desk_agent(
+                hotline, "agent2", phone_name="desk-02", console=second
+            ) as other:
                 await talk.ask("transfer", kind="agent", to="agent2")
                 taken = await other.incoming(PATIENCE_S)
                 taken.answer()
                 taken.play_tone(FIRST_HZ)
                 assert await hears(talk.citizen, FIRST_HZ)
-                second = await asyncio.to_thread(Console, hotline, "agent2")
                 done = await asyncio.to_thread(
                     second.ask, "POST", f"/agent/calls/{talk.id}/with",
                     {"act": "transfer", "kind": "outside", "to": LINE},

@@ -110,8 +110,9 @@ def live_call(hotline: Hotline) -> str:
 
 async def tells_an_agent(hotline: Hotline) -> None:
     """The citizen rings, an agent at a desk phone answers and writes it down."""
+    agent = await asyncio.to_thread(Console, hotline, "agent1")
     async with (
-        desk_agent(hotline, "agent1") as desk, citizen(hotline, CITIZEN) as phone,
+        desk_agent(hotline, "agent1", console=agent) as desk, citizen(hotline, CITIZEN) as phone,
     ):
         call = await called(phone)
         await until_heard(call, hotline, "greeting_main")
@@ -119,7 +120,6 @@ async def tells_an_agent(hotline: Hotline) -> None:
         rung = await desk.incoming(PATIENCE_S)
         rung.answer()
         live = await asyncio.to_thread(wait_for, lambda: live_call(hotline), "the call")
-        agent = await asyncio.to_thread(Console, hotline, "agent1")
         page = await asyncio.to_thread(
             agent.submit, "/cases", call=live, phone=CITIZEN, identity="shown",
             summary="Bãi rác tự phát ở đầu cầu", category="environment", place="Hàm Rồng",
