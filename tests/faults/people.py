@@ -139,9 +139,11 @@ class People:
 
     async def _agent(self, call: Call) -> None:
         await asyncio.sleep(0.3)
-        began = time.time()
         with suppress(PhoneError):
             call.answer()
+            if call.invite is None or not await call.invite.acknowledged:
+                return  # before that Asterisk, which may have much to do, knows of no answer
+            began = time.time()
             if not await call.ended(self._chance.uniform(2, 4)):
                 await call.hang_up()
             self.talks.append((call.caller, began, time.time() - began))
