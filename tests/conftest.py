@@ -66,6 +66,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Rows:
     return Rows(config, log)
 
 
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pytest's, by a short name: a state folder holds sockets, whose paths have 107 bytes at most.
+    """
+    return tmp_path_factory.mktemp("t")
+
+
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """Makes databases; the PostgreSQL server under them lives as long as the tests run."""

@@ -61,8 +61,7 @@ def new_database(server: Server, relay: SlowDatabase, name: str) -> str:
 
 
 @pytest.fixture
-def upgrade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgrade]:
-    tmp_path = tmp_path_factory.mktemp("up")  # short: there are sockets in the state folder
+def upgrade(tmp_path: Path) -> Iterator[Upgrade]:
     old = tmp_path / "before"
     packed = subprocess.run(
         ["git", "-C", str(PROJECT), "archive", BEFORE], capture_output=True, check=False

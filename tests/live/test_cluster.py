@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -32,9 +33,8 @@ STAGE_S = 25.0  # of load around each death
 
 
 @pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    # a short name: there are sockets in the state folders
-    with running_cluster(tmp_path_factory.mktemp("cl")) as made:
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with running_cluster(tmp_path) as made:
         yield made
 
 
