@@ -130,6 +130,14 @@ def test_what_stands_in_bold_is_written_so_on_the_screens(manual: Manual) -> Non
     assert [word for word in bold if word not in screen_words()] == []
 
 
+def test_the_screens_that_the_runbook_names_are_called_so() -> None:
+    text = (PROJECT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", text)
+    screens = [name for name in named if not name.isascii()]
+    assert len(screens) > 5
+    assert [name for name in screens if name not in screen_words()] == []
+
+
 @pytest.mark.parametrize("manual", MANUALS, ids=lambda manual: manual.name)
 def test_every_picture_is_there_and_small(manual: Manual) -> None:
     for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", manual.file.read_text(encoding="utf-8")):
