@@ -135,27 +135,43 @@ def restore(file: Path, settings: Settings, passphrase: str, erased: Path | None
     if settings.home.exists() and any(settings.home.iterdir()):
         raise BackupError(f"{settings.home} is not empty: a backup is brought back into a new one")
     keys = _erased_in(erased or file.parent / ERASED)
-    settings.home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=settings.home.parent, prefix="restoring-") as work:
-        new = Path(work) / "home"
-        try:
-            with (
-                file.open("rb") as source,
-                tarfile.open(fileobj=Opening(source, passphrase), mode="r|gz") as tar,
-            ):
-                tar.extractall(new, filter="data")
-        except (OSError, tarfile.TarError, EOFError, SealError) as error:
-            raise BackupError(f"{file} cannot be read: {error}") from error
-        database = _brought_back(settings, new)
-        database.migrate()
-        # what was written to the journal after the rows had been copied
-        Tailer(database, new / "journal", settings.node).catch_up()
-        again = _erase_again(database, new, keys)
-        database.engine.dispose()
-        if settings.home.exists():
+    made = not settings.home.exists()
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        # within the folder: what lies beside it may belong to root
+        with tempfile.TemporaryDirectory(dir=settings.home, prefix=".restoring-") as work:
+            new = Path(work) / "home"
+            again = _unpacked(file, settings, passphrase, new, keys)
+            # secrets last: on a folder without them no hotline starts
+            for one in sorted(new.iterdir(), key=lambda one: one.name == "secrets.json"):
+                one.replace(settings.home / one.name)
+    except BaseException:
+        if made and not any(settings.home.iterdir()):
             settings.home.rmdir()
-        new.replace(settings.home)
-        return again
+        raise
+    return again
+
+
+def _unpacked(
+    file: Path, settings: Settings, passphrase: str, new: Path, keys: dict[str, str]
+) -> int:
+    """The backup in a folder of its own, and its database where it is wanted; how many numbers
+    were erased in both."""
+    try:
+        with (
+            file.open("rb") as source,
+            tarfile.open(fileobj=Opening(source, passphrase), mode="r|gz") as tar,
+        ):
+            tar.extractall(new, filter="data")
+    except (OSError, tarfile.TarError, EOFError, SealError) as error:
+        raise BackupError(f"{file} cannot be read: {error}") from error
+    database = _brought_back(settings, new)
+    database.migrate()
+    # what was written to the journal after the rows had been copied
+    Tailer(database, new / "journal", settings.node).catch_up()
+    again = _erase_again(database, new, keys)
+    database.engine.dispose()
+    return again
 
 
 def _erase_again(database: Database, home: Path, keys: dict[str, str]) -> int:
