@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict
 
-from agent_console import telephone, words
+from agent_console import sign_in, telephone, words
 from agent_console.call_desk import note_ring
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.agents import results as call_results
@@ -52,7 +52,7 @@ def page() -> Answer:
                 person().login if person().may(Right.CALLS_TAKE) else None,
             ),
             mine=life.opened_by(session, person().login, LISTED),
-            now=now, results=words.missed_results(), has_phone=_phone() is not None,
+            now=now, results=words.missed_results(),
         )
 
 
@@ -108,8 +108,8 @@ def write_to_missed(number: str) -> Answer:
 @blueprint.post("/ring")
 @needs(Right.WORK_DO)
 def ring() -> Answer:
-    """Ring a number from one's own phone: `number`, and `call`, the call in vain, if it is one. A
-    script is told the outcome, a form is led back to the list."""
+    """Ring a number from one's own phone: `number`, and `call`, if it belongs to one: nobody else
+    rings that caller meanwhile. A script is told the outcome, a form is led back to `next`."""
     form = request.get_json(silent=True) or {} if request.is_json else request.form
     held, login = _phone(), person().login
     if held is None:
@@ -125,7 +125,7 @@ def ring() -> Answer:
         if call:
             missed_callers.take(session, number, login, utc_now())
 
-    answer = _done(note)
+    _done(note)
     outcome = telephone.told(console().commands.ring_out(held.interface, number, call))
     log.info("%s rings %s: %s", login, masked(number), outcome)
     if request.is_json:
@@ -135,7 +135,15 @@ def ring() -> Answer:
         "refused": _("Asterisk refused. Please try again."),
         "unknown": _("No answer from Asterisk yet. The screen changes when it comes."),
     }[outcome])
-    return answer
+    return redirect(sign_in.local_path(form.get("next")) or url_for(".page"))
+
+
+@blueprint.app_template_global()
+def has_phone() -> bool:
+    """Whether whoever looks at the page could ring somebody from it."""
+    if "has_phone" not in g:
+        g.has_phone = _phone() is not None
+    return bool(g.has_phone)
 
 
 def _phone() -> telephone.Phone | None:

@@ -390,16 +390,119 @@ def test_on_a_slow_network_a_note_says_that_it_is_on_its_way(page: Page, sqlite:
         assert session.scalars(select(CallNote.text)).all() == ["mạng chậm mà không mất chữ nào"]
 
 
-def test_every_key_of_the_phone_is_named_by_the_question_mark(page: Page) -> None:
+# Each act of the desk, with the key that does it or leads to where it stands.
+ACTS = """() => [...document.querySelectorAll(
+  ":is(main, .banners, [role=alert]) :is(button, input, select, textarea, summary)")]
+  .filter((one) => !one.closest("dialog"))
+  .map((one) => {
+    const keyed = one.closest("[title], [aria-keyshortcuts]");
+    const key = keyed?.title || keyed?.getAttribute("aria-keyshortcuts") || "";
+    return [one.outerHTML.slice(0, 90), key];
+  })"""
+LED_TO = """(key) => Boolean(document.activeElement.closest(
+  `[title="${key}"]:not(body), [aria-keyshortcuts="${key}"]`))"""
+
+
+def at_a_desk_phone(page: Page) -> None:
+    """Sign in with it by keys: the page, whose own phone reaches nobody here, leads its calls."""
+    if page.locator("#leave").is_visible():
+        page.keyboard.press("Shift+F6")
+        expect(page.locator("#sign-in")).to_be_visible()
+    page.keyboard.press("Alt+P")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#desk-choice")).to_be_visible()
+    page.keyboard.press("Shift+F2")
+    expect(page.locator("body")).to_have_attribute("data-registration", "desk")
+
+
+def test_every_act_of_the_desk_has_a_key_that_the_question_mark_names(
+    page: Page, sqlite: Database
+) -> None:
+    """With all that the desk can show at once, each key leads where it says."""
+    now = datetime.now(UTC)
+    add_call(sqlite, caller="0912345672", emergency=True, unreached=True)
+    add_call(sqlite, agent="lan", outcome="answered")
+    with sqlite.transaction() as session:
+        instructions.write(session, "Đường dây 113 đổi số", 4, by="huy", now=now)
     sign_in(page, "lan")
-    page.keyboard.press("?")
+    expect(page.locator("#sign-in")).to_be_visible()
+    page.keyboard.press("Shift+F2")  # as a click on the button
+    expect(page.locator("body")).to_have_attribute("data-registration", "lost")
+    for key in ("Alt+M", "Alt+N"):
+        page.keyboard.press(key)
+        assert page.evaluate(LED_TO, key), key
+    at_a_desk_phone(page)
+    call = put_live_call(sqlite, 2, state="talking", agent="lan", branch="vaccine", recording="on")
+    put_live_agent(sqlite, 3, state="talking", call_id=call)
+    with sqlite.transaction() as session:
+        rescue.begin(session, call, agent="lan", to="service-medical", caller="0912345678", now=now)
+    expect(page.locator("#recording-row")).to_be_visible()
+    expect(page.locator("#instructions button")).to_be_visible()
+    expect(page.locator("#own-calls button")).to_be_visible()
+    page.reload()
+    for key in ("F3", "Shift+F9", "Alt+A", "Alt+C", "Alt+G", "Alt+K", "Alt+U", "Alt+X"):
+        expect(page.locator("#rescue")).to_be_visible()
+        page.keyboard.press(key)
+        assert page.evaluate(LED_TO, key), key
+    page.keyboard.press("Alt+5")
+    expect(page.locator("#direct-now")).to_be_visible()
+    page.keyboard.press("Escape")
+    put_live_call(sqlite, 4, id=call, state="talking", agent="lan", guest="service-medical",
+                  guest_state="in", aside=True)
+    expect(page.locator("#guest-row")).to_be_visible()
+    page.keyboard.press("F9")
+    assert page.evaluate(LED_TO, "F9")
+
+    page.locator("#note").focus()
+    page.keyboard.press("Shift+F1")  # in a field, too, where a question mark is one
+    expect(page.locator("#help")).to_be_visible()
     named = page.locator("#help dt").all_text_contents()
-    for title in page.locator("main button[title]").evaluate_all("all => all.map(e => e.title)"):
-        assert title in named
+    acts = page.evaluate(ACTS)
+    assert len(acts) > 50
+    assert [(act, key) for act, key in acts if key not in named] == []
     page.keyboard.press("Escape")
     expect(page.locator("#help")).to_be_hidden()
-    page.keyboard.press("Shift+F2")  # as a click on the button: this agent has no phone yet
-    expect(page.locator("body")).to_have_attribute("data-registration", "lost")
+
+
+def test_a_caller_is_led_on_a_recording_discarded_and_a_number_rung_by_keys_alone(
+    page: Page, sqlite: Database
+) -> None:
+    sign_in(page, "lan")
+    expect(page.locator("#sign-in")).to_be_visible()
+    at_a_desk_phone(page)
+    call = put_live_call(sqlite, 2, state="talking", agent="lan", branch="vaccine", recording="on")
+    put_live_agent(sqlite, 3, state="talking", call_id=call)
+    expect(page.locator("#recording-row")).to_be_visible()
+    for keys, act in (
+        ("Alt+Enter", "consult"), ("Shift+Enter", "invite"), ("Control+Enter", "transfer"),
+        ("Enter", "consult"),
+    ):
+        page.keyboard.press("F9")
+        expect(page.locator("#guest-list option")).not_to_have_count(0)
+        page.keyboard.type("0912345600")
+        expect(page.locator("#guest-list option")).to_have_count(1)
+        with page.expect_request("**/with") as sent:
+            page.keyboard.press(keys)
+        assert sent.value.post_data_json == {"act": act, "kind": "outside", "to": "0912345600"}
+        expect(page.locator("#guests")).to_be_hidden()
+    page.keyboard.press("Alt+X")
+    page.keyboard.press("Escape")
+    expect(page.locator("#discard-why")).to_be_hidden()
+    page.keyboard.press("Alt+X")
+    page.keyboard.press("ArrowDown")
+    with page.expect_request("**/recording") as sent:
+        page.keyboard.press("Enter")
+    assert (sent.value.post_data_json or {})["act"] == "discarded"
+    expect(page.locator("#ring")).to_be_hidden()
+    put_live_call(sqlite, 4, id=call, state="ended", agent="lan")
+    put_live_agent(sqlite, 5, state="ready", call_id=None)
+    expect(page.locator("#ring")).to_be_visible()
+    with page.expect_request("**/work/ring") as sent:
+        page.keyboard.press("Alt+L")
+    assert sent.value.post_data_json == {"number": "0912345678", "call": call}
+    expect(page.locator("#ring-state")).to_have_text(
+        "Máy của bạn sẽ đổ chuông, sau đó hệ thống gọi đến số kia."
+    )
 
 
 QUALITY = Path(__file__).parents[2] / "agent_console/frontend/src/quality.js"

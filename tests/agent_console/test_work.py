@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from flask import Flask
+from sqlalchemy import select
 
+from crm.cases.models import Identity
 from crm.database import Database
-from crm.models import Callback, RingOut
+from crm.models import Callback, RingOut, Role, User
 from tests.agent_console.conftest import Browser, ObedientPhones
 from tests.agent_console.factories import add_call, call_id
 from tests.crm.cases.factory import at_agency, opened
@@ -39,6 +42,38 @@ def test_a_caller_is_rung_taken_and_done_with(
     done = agent.submit(f"/work/missed/{NUMBER}/finish", result="helped")
     assert done.status_code == 302
     assert NUMBER not in agent.client.get("/work").get_data(as_text=True)
+
+
+def test_a_number_is_rung_wherever_an_agent_reads_it(
+    agent: Browser, app: Flask, sqlite: Database, phones: ObedientPhones
+) -> None:
+    """The page on which it stands is shown again; whoever may do no work sees no button."""
+    call = add_call(sqlite, caller=NUMBER, voicemail="a.wav", outcome="voicemail").id
+    with sqlite.transaction() as session:
+        case = opened(session, phone=NUMBER, by="lan").code
+        hidden = opened(session, phone=NUMBER, by="lan", identity=Identity.HIDDEN).code
+    pages = ("/messages", f"/citizens/call/{call}", f"/cases/{case}")
+    for path in pages:
+        shown = agent.client.get(path).get_data(as_text=True)
+        assert "disabled title" in shown[shown.index('action="/work/ring"'):], path  # no phone yet
+    assert "/work/ring" not in agent.client.get(f"/cases/{hidden}").get_data(as_text=True)
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    phones.told.clear()
+    for path in pages:
+        form = agent.client.get(path).get_data(as_text=True).partition('action="/work/ring"')[2]
+        fields = dict(re.findall(r'name="(number|call|next)" value="(.*?)"', form)[:3])
+        assert fields == {"number": NUMBER, "call": call, "next": path}
+        assert agent.submit("/work/ring", **fields).location == path
+    assert phones.told == 3 * [("ring_out", "PJSIP/seat-001", NUMBER, call)]
+    elsewhere = agent.submit("/work/ring", number=NUMBER, call=call, next="https://example.org/")
+    assert elsewhere.location == "/work"
+    with sqlite.transaction() as session:
+        session.scalars(select(User).where(User.login == "minh")).one().role = Role.AUDITOR
+    auditor = Browser(app.test_client())
+    auditor.sign_in("minh")
+    read = auditor.client.get(f"/cases/{case}").get_data(as_text=True)
+    assert NUMBER in read
+    assert "/work/ring" not in read
 
 
 def test_another_hears_who_has_it(agent: Browser, app: Flask, sqlite: Database) -> None:

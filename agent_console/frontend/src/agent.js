@@ -8,11 +8,11 @@ import { acknowledgeFirst, drawInstructions } from "./instructions.js";
 import { connectKnowledge } from "./knowledge.js";
 import { connectEcho, Line } from "./line.js";
 import { pauseLeft } from "./pauses.js";
-import { ask, clock, element, everySecond, given, make, RequestError, since, t, until } from "./page.js";
+import { ask, clock, element, everySecond, given, goTo, make, RequestError, since, t, until } from "./page.js";
 import { Phone } from "./phone.js";
 import { Rescue } from "./rescue.js";
 import { Scripts } from "./scripts.js";
-import { connectSettings, microphoneProblem } from "./settings.js";
+import { connectSettings, microphoneProblem, openDevices } from "./settings.js";
 import { Recording } from "./recording.js";
 import * as sounds from "./sounds.js";
 import { drawUnreached, soundUnreached } from "./unreached.js";
@@ -317,7 +317,26 @@ const KEYS = {
   "Shift+F3": () => panel.toggleKeypad(),
   "Shift+F8": () => press("try-echo"),
   "Shift+F9": toNote,
+  "Shift+F1": showKeys,
 };
+
+/** With Alt, by their place on the keyboard: some layouts make another sign of them. */
+const ALT_KEYS = {
+  KeyA: () => goTo("rescue-address"),
+  KeyC: () => document.querySelector("#own-calls button")?.focus(),
+  KeyG: () => goTo("recording-why"),
+  KeyI: () => press("heard-toggle"),
+  KeyK: () => goTo("knowledge-words"),
+  KeyL: () => press("ring"),
+  KeyM: openDevices,
+  KeyN: () => goTo("reason"),
+  KeyP: () => goTo("phone-kind"),
+  KeyX: () => recording.askWhy(),
+};
+
+function showKeys() {
+  if (!document.querySelector("dialog[open]")) element("help").showModal();
+}
 
 /** As if clicked: what cannot be clicked now does nothing. */
 const press = (id) => element(id).checkVisibility() && element(id).click();
@@ -325,9 +344,14 @@ const press = (id) => element(id).checkVisibility() && element(id).click();
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.ctrlKey && event.target.matches("#note-form *")) press("finish");
   if (event.altKey && !event.ctrlKey && !event.shiftKey && !event.metaKey) {
-    // by its place: with Alt some layouts make another sign of it. The keypad's digits write signs with Alt.
+    // the digits of the numeric block write signs with Alt
     const digit = /^Digit([1-9])$/.exec(event.code)?.[1];
     if (digit && guests.direct(digit, event.repeat)) event.preventDefault();
+    const go = ALT_KEYS[event.code];
+    if (go) {
+      event.preventDefault();
+      if (!event.repeat) go();
+    }
   }
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   if (event.key === "Escape" && guests.takeBack()) return event.preventDefault();
@@ -336,10 +360,10 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     if (!event.repeat) act();
   } else if (event.key === "?" && !event.target.matches("input, textarea, select")) {
-    element("help").showModal();
+    showKeys();
   }
 });
-element("help-button").addEventListener("click", () => element("help").showModal());
+element("help-button").addEventListener("click", showKeys);
 
 window.addEventListener("beforeunload", (event) => {
   if (phone.call) event.preventDefault();

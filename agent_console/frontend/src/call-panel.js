@@ -4,6 +4,7 @@
 import { documents } from "./feed.js";
 import { ask, clock, element, given, make, pathInWords, RequestError, serverNow, t } from "./page.js";
 import { Notes } from "./notes.js";
+import { ringOut } from "./ring.js";
 
 const JOURNAL_MS = 2000; // the record of a call follows its end by about a second
 const LONGEST_WAIT_MS = 60_000; // by then, a record that is still to come is the engineers' matter
@@ -41,6 +42,7 @@ export class CallPanel extends EventTarget {
       if (event.key === "Escape") this.toggleKeypad();
       else if (/^[0-9*#]$/.test(event.key) && !event.altKey) this.#press(event.key);
     });
+    element("ring").addEventListener("click", ({ target }) => ringOut(this.#call.caller, this.#call.id, target, element("ring-state")));
     element("note").addEventListener("input", ({ target }) => this.#edit({ text: target.value }));
     element("results").addEventListener("change", ({ target }) => {
       this.#edit({ result: target.value });
@@ -150,6 +152,7 @@ export class CallPanel extends EventTarget {
     if (other) {
       this.#lacks = "";
       this.#known = null;
+      element("ring-state").textContent = "";
       this.#showKeypad(false);
       this.#drawEarlier([]);
       this.#drawHeard([]);
@@ -192,6 +195,8 @@ export class CallPanel extends EventTarget {
     for (const name of ["mute", "hold", "keypad-toggle"]) element(name).hidden = phone?.state !== "talking";
     element("mute").setAttribute("aria-pressed", String(phone?.muted ?? false));
     element("hold").setAttribute("aria-pressed", String(phone?.held ?? false));
+    element("ring").hidden = Boolean(phone) || !["ended", "past"].includes(call.phase) || !call.caller;
+    if (element("ring").hidden) element("ring-state").textContent = "";
     element("note-form").hidden = call.id === null;
     const about = new URLSearchParams({ call: call.id ?? "", caller: call.caller ?? "" });
     element("new-case").href = `/cases/new?${about}`; // in another tab: the phone stays where it is

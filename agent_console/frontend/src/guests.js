@@ -32,10 +32,11 @@ export class Guests extends EventTarget {
     form.addEventListener("click", ({ target }) => target.dataset.act && this.#do(target.dataset.act));
     form.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.#show(false);
-      // what fits whoever is chosen: the browser would press the first button
       if (event.key !== "Enter" || event.target.matches("button")) return;
       event.preventDefault();
-      this.#do(form.dataset.first);
+      // what fits whoever is chosen (the browser would press the first button), or what was pressed with it
+      const wanted = event.ctrlKey ? "transfer" : event.shiftKey ? "invite" : event.altKey ? "consult" : form.dataset.first;
+      form.querySelector(`[data-act=${wanted}]`).click();
     });
     element("direct-now").addEventListener("click", () => this.#wanted && this.#ringNow());
     element("direct-not").addEventListener("click", () => this.takeBack());
@@ -63,6 +64,7 @@ export class Guests extends EventTarget {
           ? t("Somebody is in the call already. Let them leave first, then call {name}.", { name })
           : "";
     this.#wanted = problem ? null : { ...wanted, at: Date.now() + UNDO_MS };
+    element("direct-now").title = `Alt+${digit}`;
     this.#showDirect(problem || t("{name} is rung in 3 seconds. Esc: do not ring.", { name }));
     return true;
   }
@@ -106,9 +108,11 @@ export class Guests extends EventTarget {
     element("direct-state").textContent = "";
   }
 
-  /** Open or close; `helpAlone`: with emergency services and help lines only. */
+  /** Open or close; `helpAlone`: with emergency services and help lines only. With somebody in the call
+   * already: to what can be done with them. */
   async toggle(helpAlone = false) {
     const opening = element("guests").hidden;
+    if (opening && !element("guest-row").hidden) return element("guest-row").querySelector("button:not([hidden])").focus();
     if (opening && (!this.#talks() || ownCall()?.guest)) return;
     this.#show(opening);
     if (!opening) return;

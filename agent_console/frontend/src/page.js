@@ -13,6 +13,11 @@ export function t(text, values = {}) {
 
 export const element = (id) => document.getElementById(id);
 
+/** To a field or button by key, where it can be seen. */
+export function goTo(id) {
+  if (element(id).checkVisibility()) element(id).focus();
+}
+
 /** A new element with a class and text or children. */
 export function make(tag, className = "", ...children) {
   const made = document.createElement(tag);

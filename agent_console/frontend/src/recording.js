@@ -1,7 +1,7 @@
 // The recording of the own call: whether it runs, paused and gone on with, or discarded.
 
 import { documents } from "./feed.js";
-import { ask, element, given, RequestError, t } from "./page.js";
+import { ask, element, given, goTo, RequestError, t } from "./page.js";
 
 const ownCall = () =>
   [...documents].find(([key, one]) => key.startsWith("call:") && one.agent === given.login)?.[1];
@@ -23,7 +23,17 @@ export class Recording {
     this.#fill("discard-why", given.recording_discards);
     element("recording-pause").addEventListener("click", () => this.#byHand("paused", element("recording-why").value));
     element("recording-resume").addEventListener("click", () => this.#byHand("resumed"));
-    element("discard").addEventListener("click", () => this.#byHand("discarded", element("discard-why").value));
+    element("discard").addEventListener("click", () => this.#discard());
+    element("discard-why").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      this.#discard();
+    });
+    element("recording-discard").addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      element("recording-discard").open = false;
+      element("recording-discard").querySelector("summary").focus();
+    });
   }
 
   /** Pause, or record again: what a single key does. */
@@ -31,6 +41,13 @@ export class Recording {
     const state = this.#call()?.recording;
     if (state === "on") this.#byHand("paused", element("recording-why").value);
     if (state === "paused") this.#byHand("resumed");
+  }
+
+  /** By key: to why it is to be discarded; a second one does it. */
+  askWhy() {
+    if (!element("recording-discard").checkVisibility()) return;
+    element("recording-discard").open = true;
+    goTo("discard-why");
   }
 
   /** A field of what is private has the focus, or has it no longer. Where the branch wants that,
@@ -56,6 +73,7 @@ export class Recording {
     element("recording-state").textContent = STATES()[state] ?? "";
     element("recording-pause").hidden = element("recording-why").hidden = state !== "on";
     element("recording-resume").hidden = state !== "paused";
+    if (!["on", "paused"].includes(state)) element("recording-discard").open = false; // of another call
     element("recording-discard").hidden = !given.may_discard || !["on", "paused"].includes(state);
   }
 
@@ -66,6 +84,10 @@ export class Recording {
 
   #fill(id, words) {
     element(id).replaceChildren(...Object.entries(words).map(([value, text]) => new Option(text, value)));
+  }
+
+  #discard() {
+    this.#byHand("discarded", element("discard-why").value);
   }
 
   #byHand(act, why) {

@@ -1,6 +1,6 @@
 // Choice of microphone, speakers and ringing device, with a trial of each.
 
-import { element, t } from "./page.js";
+import { element, goTo, t } from "./page.js";
 import * as sounds from "./sounds.js";
 
 const TRIAL_MS = 6000;
@@ -31,6 +31,13 @@ async function listDevices() {
     select.value = chosen[use];
     if (select.selectedIndex < 0) select.value = "";
   }
+}
+
+/** By key: to the choice of the microphone. */
+export function openDevices() {
+  if (!element("devices").checkVisibility()) return;
+  element("devices").open = true;
+  goTo("device-input");
 }
 
 /** Connect the device settings of the page to the phone; `ring` plays the ringing. */

@@ -2,6 +2,7 @@
 
 import { documents } from "./feed.js";
 import { ask, element, given, make, RequestError, t, timeOfDay } from "./page.js";
+import { ringOut } from "./ring.js";
 import { beep } from "./sounds.js";
 
 const LOOK_MS = 1000;
@@ -26,6 +27,13 @@ export function soundUnreached(speaks) {
     beep(speaks() ? SOFT : undefined);
   }, LOOK_MS);
 }
+
+/** By key: to the first of them, to be rung back. */
+document.addEventListener("keydown", (event) => {
+  if (!event.altKey || event.ctrlKey || event.shiftKey || event.metaKey || event.code !== "KeyU") return;
+  event.preventDefault();
+  element("unreached").querySelector("button:not([hidden])")?.focus();
+});
 
 /** Draw them anew if one of these documents is among what changed. */
 export function drawUnreached(changed) {
@@ -60,18 +68,7 @@ function row({ id, caller, at, broken_off: brokenOff }) {
   });
   const ring = make("button", "", t("Ring back"));
   ring.hidden = !caller || !given.canRing;
-  ring.addEventListener("click", async () => {
-    ring.disabled = true;
-    try {
-      const { outcome } = await ask("POST", "/work/ring", { number: caller, call: id });
-      problem.textContent = { done: t("Your phone rings; then the number is rung."), refused: t("Asterisk refused. Please try again.") }[outcome] ?? "";
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      problem.textContent = error.message;
-    } finally {
-      ring.disabled = false;
-    }
-  });
+  ring.addEventListener("click", () => ringOut(caller, id, ring, problem));
   const item = make("li", "", make("b", "", words), ring, done, problem);
   item.dataset.call = id;
   return item;
