@@ -18,7 +18,7 @@ from tests.live.carrier import LISTENS, Carrier, running_carrier
 from tests.live.people import Console, called, citizen, desk_agent, until_heard
 from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
 
-CITIZEN_HZ, FIRST_HZ, SECOND_HZ = 440, 700, 1000
+CITIZEN_HZ, FIRST_HZ, SECOND_HZ, GUEST_HZ = 440, 700, 1000, 1300
 LINE = "0237000111"  # answered by an echo
 SERVICE = "0237000115"
 DOCTOR = "0237000112"  # answered by an echo, too
@@ -399,6 +399,47 @@ def test_a_supervisor_who_barges_in_is_heard_by_all_in_a_room_too(
     asyncio.run(scenario())
     call = hotline.call_of("0912000709")
     assert {leg.agent for leg in hotline.legs(call["id"]) if leg.agent} == {"agent1"}
+    assert hotline.run("ledger").returncode == 0
+
+
+@pytest.mark.full
+def test_a_whisper_is_for_the_agent_alone_in_a_room_with_a_third_too(hotline: Hotline) -> None:
+    """Neither the caller nor the guest hears it, whether the supervisor whispered before the room
+    was made or begins in it."""
+    async def scenario() -> None:
+        async with (
+            talking(hotline, "0912000710") as talk,
+            desk_agent(hotline, "agent2", phone_name="desk-02") as other,
+            supervising(hotline) as supervisor,
+        ):
+            async def is_for_the_agent_alone(ear: Call, guest: Call) -> None:
+                for one in (talk.agent, talk.citizen, guest):
+                    one.stop_playing()
+                ear.play_tone(SECOND_HZ)
+                assert await hears(talk.agent, SECOND_HZ)
+                unheard = [hears_not(one, SECOND_HZ) for one in (talk.citizen, guest)]
+                assert all(await asyncio.gather(*unheard))
+                ear.stop_playing()
+                for by in (talk.agent, talk.citizen, guest):  # who hears all three, and is silent
+                    by.play_tone(FIRST_HZ)
+                    assert await hears(ear, FIRST_HZ)
+                    by.stop_playing()
+
+            ear = await supervisor.enters("agent1", "whisper")
+            await talk.ask("invite", kind="agent", to="agent2")
+            guest = await other.incoming(PATIENCE_S)
+            guest.answer()
+            talk.agent.stop_playing()
+            guest.play_tone(GUEST_HZ)
+            assert await hears(talk.citizen, GUEST_HZ), "the guest is in the room"
+            await is_for_the_agent_alone(ear, guest)
+            await ear.hang_up()
+            again = await supervisor.enters("agent1", "whisper")
+            await is_for_the_agent_alone(again, guest)
+            await again.hang_up()
+            await guest.hang_up()
+
+    asyncio.run(scenario())
     assert hotline.run("ledger").returncode == 0
 
 
