@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from agent_console import catalogues, telephone, words
 from agent_console.desk import shown_phone
 from agent_console.door import Answer, console, language, needs, person, utc_now
+from crm.archive import months
 from crm.branches import BRANCHES
 from crm.calls import emergency, history
 from crm.clock import VIETNAM
@@ -80,9 +81,10 @@ def calls() -> Answer:
         raise BadRequest() from error
     with console().database.reading() as session:
         records = history.of_day(session, day, branch=branch, outcome=outcome, limit=LIMIT)
+        archived = months.left_with(session, day)
     return render_template(
         "calls.html", records=records, day=day, branch=branch, outcome=outcome,
-        branches=words.branches(), outcomes=words.outcomes(), limit=LIMIT,
+        branches=words.branches(), outcomes=words.outcomes(), limit=LIMIT, archived=archived,
         given={"texts": catalogues.script_texts(language())},
     )
 

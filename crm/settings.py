@@ -414,6 +414,10 @@ class Settings:
     keep_journal_days: int = _setting(
         90, number(1, 3650), "Segments of the journal: kept so long"
     )
+    archive_months: int = _setting(
+        24, number(0, 120),
+        "Months after which calls leave the database for sealed files, one a month (0: never)"
+    )
     web_calls: int = _setting(
         0, number(0, 500), "Calls from the citizens' page at once (0: the page is closed)"
     )

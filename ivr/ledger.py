@@ -7,7 +7,7 @@ is no fault and only reported.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,12 +43,14 @@ class Ledger:
     gaps: int
     unread_bytes: int
     unexplained: tuple[Unexplained, ...]
+    archived: int = 0  # calls that stand in the archive, and have no row any more
 
     def as_dict(self) -> dict[str, Any]:
         """For programs: the numbers, and the unexplained calls as `{id, why}`."""
         return {
             "calls": self.calls, "open": self.open, "gaps": self.gaps,
-            "unread_bytes": self.unread_bytes, "unexplained": len(self.unexplained),
+            "unread_bytes": self.unread_bytes, "archived": self.archived,
+            "unexplained": len(self.unexplained),
             "unexplained_calls": [
                 {"id": one.call_id, "why": one.why} for one in self.unexplained
             ],
@@ -61,6 +63,7 @@ class Ledger:
         yield (
             f"{self.calls} calls in the journal, {len(self.unexplained)} unexplained, "
             f"{self.open} open, {self.gaps} gaps, {self.unread_bytes} bytes not read yet"
+            + (f", {self.archived} archived" if self.archived else "")
         )
 
 
@@ -91,8 +94,12 @@ class _Journal:
         return call_id in self.ended or next(reversed(self.boots[node])) != rest.partition("-")[0]
 
 
-def check(session: Session, folder: Path, node: str) -> Ledger:
-    """Compare the journal in `folder`, as far as it is committed, with the rows."""
+def check(
+    session: Session, folder: Path, node: str,
+    archived: Callable[[Collection[str]], Collection[str]] = lambda _ids: (),
+) -> Ledger:
+    """Compare the journal in `folder`, as far as it is committed, with the rows; `archived` says
+    which calls of some stand in the archive instead."""
     journal = _read_committed(session, folder, node)
     rowless = set(journal.calls)
     faults = {}
@@ -100,7 +107,8 @@ def check(session: Session, folder: Path, node: str) -> Ledger:
         rowless.discard(call_id)
         if journal.is_over(call_id) and outcome not in OUTCOMES:
             faults[call_id] = f"it ended, but its outcome is {outcome}"
-    faults |= dict.fromkeys(rowless, "it is in the journal, but has no row")
+    kept = rowless.intersection(archived(rowless))
+    faults |= dict.fromkeys(rowless - kept, "it is in the journal, but has no row")
 
     if journal.begins is not None:
         rows = select(Call.id).where(Call.node == node, Call.started_at >= journal.begins)
@@ -117,7 +125,7 @@ def check(session: Session, folder: Path, node: str) -> Ledger:
         calls=len(journal.calls),
         open=session.scalars(count.select_from(Call).where(is_open)).one(),
         gaps=session.scalars(count.select_from(JournalGap).where(JournalGap.node == node)).one(),
-        unread_bytes=journal.unread_bytes,
+        unread_bytes=journal.unread_bytes, archived=len(kept),
         unexplained=tuple(Unexplained(call_id, faults[call_id]) for call_id in sorted(faults)),
     )
 

@@ -30,6 +30,8 @@ from pathlib import Path
 from sqlalchemy import URL, inspect
 
 from crm import field_keys, safeguards, secrets
+from crm.archive import people
+from crm.archive.months import Archive
 from crm.calls.rows import iso
 from crm.database import Database
 from crm.errors import HotlineError
@@ -41,7 +43,7 @@ from ivr.journal import Tailer
 
 SHORTEST = 20  # letters of a passphrase
 KEPT = (
-    "journal", "recordings", "voicemail", "attachments", "bulletins", "templates",
+    "journal", "archive", "recordings", "voicemail", "attachments", "bulletins", "templates",
     "recordings-vi", "tls", "areas.csv", "hotline.toml", "secrets.json",
     "pack", "asterisk/history",
 )
@@ -178,8 +180,10 @@ def _erase_again(database: Database, home: Path, keys: dict[str, str]) -> int:
     """Erase every number of the backup whose key is known."""
     own = secrets.load(home)
     secret = own.privacy_key
+    archive = Archive(database, home)
     with database.reading() as session:
         candidates = erasure.numbers_of(session) | erasure.numbers_in(home, own.journal_key)
+        candidates |= people.numbers(archive)
         keys = {key: iso(at) for key, at in erasure.erased(session).items()} | keys
     found = [one for one in candidates if erasure.key_of(secret, one) in keys]
     for phone in found:
@@ -188,7 +192,9 @@ def _erase_again(database: Database, home: Path, keys: dict[str, str]) -> int:
                 home, phone, erasure.sounds_of(session, phone), own.journal_key
             )
             at = datetime.fromisoformat(keys[erasure.key_of(secret, phone)])
-            erasure.erase_rows(session, phone, secret, at)
+            erasure.erase_rows(session, phone, secret, at, people.calls_of(archive, phone))
+        with archive.alone() as is_ours:
+            people.erase(archive, phone, is_ours)
     if found:
         erasure.scrub(database)
     return len(found)

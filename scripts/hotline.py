@@ -19,6 +19,7 @@ from crm.settings import Settings
 from scripts import PROCESSES
 from scripts.commands import (
     applying,
+    archive,
     backups,
     bench,
     bulletins,
@@ -109,6 +110,7 @@ main.add_command(staffing.staffing)
 main.add_command(notices.notice)
 main.add_command(backups.backup)
 main.add_command(drill.drill)
+main.add_command(archive.archive)
 main.add_command(privacy.journal)
 main.add_command(privacy.privacy)
 main.add_command(recordings.recordings)

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from crm import secrets
+from crm.archive import people
+from crm.archive.months import Archive
 from crm.cases import attachments
 from crm.database import Database
 from crm.models import JournalPosition
@@ -109,8 +111,12 @@ def _erase(
         export_of(settings.home, id_).unlink(missing_ok=True)
     made = secrets.load(settings.home)
     removed, places = erasure.erase_files(settings.home, phone, sounds, made.journal_key)
-    with database.transaction() as session:
-        counts = erasure.erase_rows(session, phone, made.privacy_key, now)
+    archive = Archive(database, settings.home)
+    with archive.alone() as is_ours:  # no row goes into a file meanwhile
+        archived = people.calls_of(archive, phone)
+        with database.transaction() as session:
+            counts = erasure.erase_rows(session, phone, made.privacy_key, now, archived)
+        places += people.erase(archive, phone, is_ours)
     with database.reading() as session:
         attachments.forget_strays(settings.home, session, now, _UPLOADS_TAKE)
     erasure.scrub(database)
@@ -118,8 +124,11 @@ def _erase(
 
 
 def _write_out(database: Database, home: Path, id_: int, phone: str) -> dict[str, int]:
-    with database.reading() as session:
-        found = requests.everything_of(session, phone)
+    archive = Archive(database, home)
+    with archive.alone():  # no call goes from here to there meanwhile
+        with database.reading() as session:
+            found = requests.everything_of(session, phone)
+        found["calls"] = people.told(archive, phone) + found["calls"]
     file = export_of(home, id_)
     file.parent.mkdir(mode=0o700, exist_ok=True)
     draft = file.with_suffix(".new")

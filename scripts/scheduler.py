@@ -17,6 +17,9 @@ from apscheduler.schedulers.background import BackgroundScheduler  # type: ignor
 
 from crm import audit, bulletins, secrets, switches, users
 from crm.api import posts, repeats, webhooks
+from crm.archive import people
+from crm.archive.months import Archive
+from crm.archive.rows import ArchiveError
 from crm.broadcasts import board as broadcast_board
 from crm.broadcasts import load, sending
 from crm.broadcasts.models import Stage
@@ -80,6 +83,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     scheduler.add_job(once(jobs.verify_sounds), "cron", hour=1, minute=7, id="sealed recordings")
     scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
     scheduler.add_job(jobs.tidy, "cron", hour=2, minute=17, id="retention")
+    scheduler.add_job(once(jobs.archive), "cron", hour=2, minute=37, id="archive")
     scheduler.add_job(once(jobs.judge_waits), "interval", minutes=5, id="told waits")
     scheduler.add_job(once(jobs.tell_affected), "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(once(jobs.watch_handovers), "interval", minutes=1, id="handovers of shifts")
@@ -314,6 +318,22 @@ class Jobs:
         privacy.tidy(self._database, self._settings, self._clock())
         resealing.tidy(self._database, self._settings.home, self._clock())
 
+    def archive(self) -> None:
+        """Old months leave the database for the archive; who called is deleted from it in time."""
+        now, made = self._clock(), Archive(self._database, self._settings.home)
+        try:
+            for month in made.due(self._settings, now):
+                if self._stop.is_set():
+                    return
+                done = made.make(month, self._settings.service_level_s, now, self._stop.is_set)
+                log.info("%s is archived: %d records", f"{month:%Y-%m}", done.deleted)
+            if gone := people.forget_callers(made, self._settings, now):
+                log.info("callers of %d archived calls are deleted", gone)
+        except (ArchiveError, OSError) as error:
+            log.error("archive: %s", error)
+            with self._database.transaction() as session:
+                outbox.alarm(session, self._settings, subject="archive", body=str(error), now=now)
+
     def judge_waits(self) -> None:
         """Where predicted waits were wrong of late, callers are not told them any more."""
         with self._database.transaction() as session:
@@ -361,7 +381,8 @@ class Jobs:
         """Every call of the journal against the rows; an unexplained one alarms."""
         journal = provision.journal(self._settings.home).parent
         with self._database.reading() as session:
-            result = ledger.check(session, journal, self._settings.node)
+            archived = Archive(self._database, self._settings.home).holding
+            result = ledger.check(session, journal, self._settings.node, archived)
         if result.unexplained:
             count = len(result.unexplained)
             log.error("the ledger has %d unexplained calls: see hotline ledger", count)

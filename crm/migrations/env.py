@@ -5,6 +5,7 @@ from alembic import context
 import crm.agencies.models
 import crm.agents.models
 import crm.api.models
+import crm.archive.models
 import crm.broadcasts.models
 import crm.cases.models
 import crm.citizens.models

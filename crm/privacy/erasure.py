@@ -13,7 +13,7 @@ import json
 import logging
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -117,18 +117,21 @@ def sounds_of(session: Session, phone: str) -> list[str]:
     return [name for pair in found for name in pair if name]
 
 
-def erase_rows(session: Session, phone: str, secret: str, now: datetime) -> Counts:
-    """Erase a number, and what its owner said, from the database. Raises HeldError."""
+def erase_rows(
+    session: Session, phone: str, secret: str, now: datetime, archived: Sequence[str] = ()
+) -> Counts:
+    """Erase a number, and what its owner said, from the database; `archived`: calls of its that
+    stand in the archive alone. Raises HeldError."""
     if (hold := held(session, phone, now)) is not None:
         raise HeldError(f"kept by order: {hold.reason}")
     counts = Counts()
     own_calls = list(session.scalars(select(Call).where(Call.caller == phone)))
     own_cases = list(session.scalars(select(Case).where(Case.phone == phone)))
-    counts.calls, counts.cases = len(own_calls), len(own_cases)
+    ids = sorted({*(one.id for one in own_calls), *archived})
+    counts.calls, counts.cases = len(ids), len(own_cases)
     store.forget(session, sounds_of(session, phone))
     for call in own_calls:
         call.caller, call.recording, call.voicemail = None, None, None
-    ids = [one.id for one in own_calls]
     for some in _portions(ids):
         session.execute(update(CallNote).where(CallNote.call_id.in_(some)).values(text=""))
         session.execute(update(RescueCall).where(RescueCall.call_id.in_(some)).values(address=""))
@@ -305,9 +308,8 @@ def _replace_sealed(
     if isinstance(column.type, SealedSecret):  # the others were seen above
         wanted = wanted.where(type_coerce(column, Text).like(f"{MARK}%"))
     for id_, value in session.execute(wanted).all():
-        written = before = json.dumps(value, ensure_ascii=False)
-        for form in forms_of(phone):
-            written = written.replace(form, SIGN * len(form))
+        before = json.dumps(value, ensure_ascii=False)
+        written = without(before, phone)
         if written != before:
             changed = json.loads(written)
             session.execute(update(table).where(key == id_).values(
@@ -369,6 +371,20 @@ def erased(session: Session) -> dict[str, datetime]:
     return {one.phone_key: one.at for one in session.scalars(select(Erased))}
 
 
+def without(text: str, phone: str) -> str:
+    """A text with other signs in place of a number, wherever it stands."""
+    for form in forms_of(phone):
+        text = text.replace(form, SIGN * len(form))
+    return text
+
+
+def numbers_of_text(content: bytes) -> Iterator[str]:
+    """Every number that stands in a text, as it is dialled at home."""
+    for match in _ANY.finditer(content):
+        digits = match[1].decode()
+        yield f"0{digits[2:]}" if digits.startswith("84") else digits
+
+
 def numbers_in(home: Path, journal_key: str) -> set[str]:
     """Every number that stands in the journal and the logs, as it is dialled at home."""
     found: set[str] = set()
@@ -377,7 +393,5 @@ def numbers_in(home: Path, journal_key: str) -> set[str]:
         *(sealing.opened(file, journal_key) for file in sealed_of(home)),
     ]
     for content in contents:
-        for match in _ANY.finditer(content):
-            digits = match[1].decode()
-            found.add(f"0{digits[2:]}" if digits.startswith("84") else digits)
+        found.update(numbers_of_text(content))
     return found

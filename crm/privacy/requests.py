@@ -7,6 +7,7 @@ after making sure who asks; another decides. What is decided, the scheduler does
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -178,17 +179,10 @@ def everything_of(session: Session, phone: str) -> dict[str, Any]:
              "channel": one.channel, "evidence": one.evidence}
             for one in consents.standing(session, phone)
         ],
-        "calls": [{
-            "at": iso(one.started_at), "branch": one.branch, "outcome": one.outcome,
-            "keys": [[step["menu"], step["key"]] for step in one.path],
-            "recording": one.recording, "message": one.voicemail,
-            "notes": list(session.scalars(
-                select(CallNote.text).where(CallNote.call_id == one.id)
-            )),
-            "addresses": list(session.scalars(
-                select(RescueCall.address).where(RescueCall.call_id == one.id)
-            )),
-        } for one in calls],
+        "calls": [told_call(
+            one, session.scalars(select(CallNote.text).where(CallNote.call_id == one.id)),
+            session.scalars(select(RescueCall.address).where(RescueCall.call_id == one.id)),
+        ) for one in calls],
         "cases": [{
             "code": one.code, "at": iso(one.opened_at), "status": one.status,
             "summary": one.summary, "category": one.category, "answer": one.answer,
@@ -200,6 +194,16 @@ def everything_of(session: Session, phone: str) -> dict[str, Any]:
         "messages": [{"at": iso(one.created_at), "text": one.body, "state": one.state}
                      for one in session.scalars(select(Notice).where(
                          Notice.recipient.in_(erasure.forms_of(phone))))],
+    }
+
+
+def told_call(call: Call, notes: Iterable[str], addresses: Iterable[str]) -> dict[str, Any]:
+    """A call as its caller is told of it."""
+    return {
+        "at": iso(call.started_at), "branch": call.branch, "outcome": call.outcome,
+        "keys": [[step["menu"], step["key"]] for step in call.path],
+        "recording": call.recording, "message": call.voicemail,
+        "notes": list(notes), "addresses": list(addresses),
     }
 
 

@@ -34,8 +34,7 @@ def seal_file(plain: Path, sealed: Path, passphrase: str) -> None:
     _write(draft, plain.read_bytes(), passphrase)
     if opened(draft, passphrase) != plain.read_bytes():
         raise SealError(f"{draft} does not open to what was sealed")
-    draft.replace(sealed)
-    _settle(sealed.parent)
+    settle(draft, sealed)
 
 
 def opened(sealed: Path, passphrase: str) -> bytes:
@@ -52,8 +51,7 @@ def rewrite(sealed: Path, passphrase: str, change: Callable[[bytes], bytes]) -> 
         return False
     draft = sealed.with_name(f"{sealed.name}.part")
     _write(draft, after, passphrase)
-    draft.replace(sealed)
-    _settle(sealed.parent)
+    settle(draft, sealed)
     return True
 
 
@@ -66,9 +64,10 @@ def _write(file: Path, content: bytes, passphrase: str) -> None:
         os.fsync(out.fileno())
 
 
-def _settle(folder: Path) -> None:
-    """A name is on the disk once its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def settle(draft: Path, file: Path) -> None:
+    """Let a draft that is on the disk be the file: its name is there once its folder is."""
+    draft.replace(file)
+    descriptor = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

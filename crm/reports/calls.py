@@ -8,17 +8,19 @@ for a week: records may come late. What is not counted yet is read from the call
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session
 
+from crm.archive.models import ArchivedMonth
 from crm.clock import vietnam_day
 from crm.models import Call, Outcome
 from crm.reports import kept
-from crm.reports.models import CallDay, CountedDay
+from crm.reports.measures import NORM_MS
+from crm.reports.models import CallDay, CallHour, CountedDay
 from crm.reports.spans import begin, gaps
 from crm.staffing import history
 
@@ -29,6 +31,7 @@ _LIVE = timedelta(days=1)  # how long a day must be over
 _LATE = timedelta(days=7)  # how long records may come after it
 _AGAIN = timedelta(hours=20)
 _DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,59 @@ class Sums:
 
 
 def between(session: Session, since: datetime, until: datetime) -> list[Count]:
-    """Calls that began from `since` to before `until`, from the calls themselves."""
+    """Calls that began from `since` to before `until`, from the calls themselves; in months that
+    are archived, from counts by the hour."""
+    found: list[Count] = []
+    at = since
+    for month in _archived(session, since, until):
+        first, end = max(begin(month), since), min(_end(month), until)
+        found += _of_rows(session, at, first) if at < first else []
+        found += _of_hours(session, first, end)
+        at = end
+    return found + (_of_rows(session, at, until) if at < until else [])
+
+
+def _archived(session: Session, since: datetime, until: datetime) -> Sequence[date]:
+    return session.scalars(
+        select(ArchivedMonth.month).where(
+            ArchivedMonth.month >= vietnam_day(since).replace(day=1),
+            ArchivedMonth.month <= vietnam_day(until),
+        ).order_by(ArchivedMonth.month)
+    ).all()
+
+
+def _end(month: date) -> datetime:
+    return begin((month + 31 * _DAY).replace(day=1))
+
+
+def _of_hours(session: Session, since: datetime, until: datetime) -> list[Count]:
+    found = select(*_counted(CallHour)).where(CallHour.at >= since, CallHour.at < until)
+    return _counts(session, found.group_by(*_key(CallHour)))
+
+
+def _key(table: type[CallDay | CallHour]) -> tuple[Any, ...]:
+    return table.direction, table.branch, table.outcome
+
+
+def _counted(table: type[CallDay | CallHour]) -> tuple[Any, ...]:
+    """The columns of a Count, added up."""
+    summed = (table.calls, table.queued, table.in_time, table.unreached, table.rated,
+              table.satisfied)
+    return *_key(table), *(func.sum(one) for one in summed), func.max(table.longest_wait_ms)
+
+
+def _counts(session: Session, found: Any) -> list[Count]:
+    return [Count(*row[:3], *(int(value) for value in row[3:])) for row in session.execute(found)]
+
+
+def _of_rows(session: Session, since: datetime, until: datetime) -> list[Count]:
     def number(condition: Any) -> Any:
         return func.sum(case((condition, 1), else_=0))
 
     branch, outcome = func.coalesce(Call.branch, ""), func.coalesce(Call.outcome, "")
     queued = Call.queued_at.is_not(None) & Call.outcome.is_not(None)
-    rows = session.execute(
-        select(
+    return _counts(
+        session, select(
             Call.direction, branch, outcome, func.count(), number(queued),
             number(queued & Call.answered_at.is_not(None) & (Call.wait_ms <= IN_TIME_MS)),
             number(Call.unreached), number(Call.satisfaction.is_not(None)),
@@ -91,7 +139,6 @@ def between(session: Session, since: datetime, until: datetime) -> list[Count]:
         ).where(Call.kind == "citizen", Call.started_at >= since, Call.started_at < until)
         .group_by(Call.direction, branch, outcome)
     )
-    return [Count(*row[:3], *(int(value) for value in row[3:])) for row in rows]
 
 
 def of_days(session: Session, first: date, last: date) -> list[Count]:
@@ -101,14 +148,8 @@ def of_days(session: Session, first: date, last: date) -> list[Count]:
     ))
     found: list[Count] = []
     if counted:
-        key = (CallDay.direction, CallDay.branch, CallDay.outcome)
-        summed = (CallDay.calls, CallDay.queued, CallDay.in_time, CallDay.unreached,
-                  CallDay.rated, CallDay.satisfied)
-        rows = session.execute(
-            select(*key, *(func.sum(one) for one in summed), func.max(CallDay.longest_wait_ms))
-            .where(CallDay.day >= first, CallDay.day <= last).group_by(*key)
-        )
-        found = [Count(*row[:3], *(int(value) for value in row[3:])) for row in rows]
+        wanted = select(*_counted(CallDay)).where(CallDay.day >= first, CallDay.day <= last)
+        found = _counts(session, wanted.group_by(*_key(CallDay)))
     for since, until in gaps(counted, first, last):
         found += between(session, begin(since), begin(until + _DAY))
     return found
@@ -158,9 +199,54 @@ def count(session: Session, day: date, now: datetime, service_level_s: int) -> N
     ones in the place of the old."""
     session.execute(delete(CallDay).where(CallDay.day == day))
     for one in between(session, begin(day), begin(day + _DAY)):
-        session.add(CallDay(day=day, **dict(zip(one.__dataclass_fields__, astuple(one),
-                                                strict=True))))
+        session.add(CallDay(day=day, **vars(one)))
     kept.keep(session, day, now, service_level_s)
     history.keep(session, day, service_level_s)
     session.merge(CountedDay(day=day, counted_at=now))
     session.flush()
+
+
+def settle(session: Session, day: date, now: datetime, service_level_s: int) -> None:
+    """Keep all that reports read of a day's calls, before those are archived: its counts once no
+    record comes late any more, counts by the hour, and of test calls."""
+    counted = session.get(CountedDay, day)
+    if counted is None or counted.counted_at - begin(day + _DAY) < _LATE:
+        count(session, day, now, service_level_s)
+        counted = session.get_one(CountedDay, day)
+    counted.trials, counted.trials_in_norm = _trials_of_rows(session, day, day)
+    hours = [begin(day) + number * _HOUR for number in range(24)]
+    session.execute(delete(CallHour).where(CallHour.at.in_(hours)))
+    for at in hours if _of_rows(session, begin(day), begin(day + _DAY)) else ():
+        for one in _of_rows(session, at, at + _HOUR):
+            session.add(CallHour(at=at, **vars(one)))
+    session.flush()
+
+
+def trials(session: Session, first: date, last: date) -> tuple[int, int]:
+    """Test calls from one day to another (both included) that waited for a person, and those who
+    met one within the norm's time."""
+    kept_of = {
+        row.day: row for row in session.scalars(select(CountedDay).where(
+            CountedDay.day >= first, CountedDay.day <= last, CountedDay.trials.is_not(None)
+        ))
+    }
+    made = sum(row.trials or 0 for row in kept_of.values())
+    good = sum(row.trials_in_norm or 0 for row in kept_of.values())
+    for since, until in gaps(set(kept_of), first, last):
+        more, more_good = _trials_of_rows(session, since, until)
+        made, good = made + more, good + more_good
+    return made, good
+
+
+def _trials_of_rows(session: Session, first: date, last: date) -> tuple[int, int]:
+    of = (
+        Call.kind == "test", Call.direction == "in", Call.queued_at.is_not(None),
+        Call.outcome.is_not(None), Call.started_at >= begin(first),
+        Call.started_at < begin(last + _DAY),
+    )
+    within = (Call.answered_at.is_not(None), Call.wait_ms <= NORM_MS)
+    made, good = (
+        session.scalar(select(func.count()).select_from(Call).where(*where)) or 0
+        for where in (of, (*of, *within))
+    )
+    return made, good

@@ -139,6 +139,29 @@ class CountedDay(Base):
 
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     counted_at: Mapped[datetime]
+    # test calls that waited for a person, and of them those who met one within the norm's time;
+    # only of days whose calls are archived (crm.archive)
+    trials: Mapped[int | None]
+    trials_in_norm: Mapped[int | None]
+
+
+class CallHour(Base):
+    """Counts of calls that began in an hour, as `call_day` has them of days: of days whose calls
+    are archived."""
+
+    __tablename__ = "call_hour"
+
+    at: Mapped[datetime] = mapped_column(primary_key=True)  # its beginning
+    direction: Mapped[str] = mapped_column(String(4), primary_key=True)
+    branch: Mapped[str] = mapped_column(String(16), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(16), primary_key=True)
+    calls: Mapped[int]
+    queued: Mapped[int]
+    in_time: Mapped[int]
+    unreached: Mapped[int]
+    rated: Mapped[int]
+    satisfied: Mapped[int]
+    longest_wait_ms: Mapped[int]
 
 
 # The measures of a day, by hour, branch, agent or line: crm.reports.kept

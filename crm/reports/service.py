@@ -10,18 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm.clock import vietnam_day
-from crm.models import Call
-from crm.reports import kept, parties
+from crm.reports import calls, kept, parties
 from crm.reports.daily import BRANCH_NAMES, NO_BRANCH
 from crm.reports.document import Cell, Column, Document, Kind, Section, Table, moment
 from crm.reports.glossary import NORM, NORM_DAYS, NORM_TRIALS, RATE, RATES, Rate
 from crm.reports.measures import NONE, NORM_MS, WITHIN_S, By, Found, Measures
 from crm.reports.period import LONGEST, PeriodError
-from crm.reports.spans import begin
 from crm.users import names_of
 
 TITLES = {
@@ -92,16 +89,7 @@ def norm(
     first = last - timedelta(days=NORM_DAYS - 1)
     days = kept.of_days(session, By.DAY, first, last, now, service_level_s, read)
     total = sum(days.values(), NONE)
-    trials = (
-        Call.kind == "test", Call.direction == "in", Call.queued_at.is_not(None),
-        Call.outcome.is_not(None), Call.started_at >= begin(first),
-        Call.started_at < begin(last + timedelta(days=1)),
-    )
-    within = (Call.answered_at.is_not(None), Call.wait_ms <= NORM_MS)
-    made, good = (
-        session.scalar(select(func.count()).select_from(Call).where(*where)) or 0
-        for where in (trials, (*trials, *within))
-    )
+    made, good = calls.trials(session, first, last)
     return Norm(first, last, total.in_norm, total.queued, good, made)
 
 

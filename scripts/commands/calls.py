@@ -98,12 +98,16 @@ def _line(one: Call) -> str:
 @click.pass_obj
 def ledger_(settings: Settings, as_json: bool) -> None:
     """Every call of the journal against the records; fails if one is unexplained."""
+    from crm.archive.months import Archive
     from crm.database import Database
     from ivr import ledger, provision
 
     folder = provision.journal(settings.home).parent
-    with Database.of(settings).reading() as session:
-        result = ledger.check(session, folder, settings.node)
+    database = Database.of(settings)
+    with database.reading() as session:
+        result = ledger.check(
+            session, folder, settings.node, Archive(database, settings.home).holding
+        )
     if as_json:
         print_json(result.as_dict())
     else:

@@ -86,6 +86,7 @@ def recompute(settings: Settings, day: datetime | None, all_days: bool, check: b
     import tempfile
 
     from crm import secrets
+    from crm.archive import months
     from crm.clock import vietnam_day
     from crm.database import Database
     from crm.errors import HotlineError
@@ -108,6 +109,9 @@ def recompute(settings: Settings, day: datetime | None, all_days: bool, check: b
             return
         wanted = day.date() if day else vietnam_day(now) - timedelta(days=1)
         days = work.days_of(first, now) if all_days else [wanted]
+        with database.reading() as session:
+            archived = [one for one in days if months.left_with(session, one)]
+        days = [one for one in days if one not in archived]
         opened = database.reading if check else database.transaction
         with opened() as session, scratch.transaction() as again:
             found = list(work.compare(
@@ -116,6 +120,8 @@ def recompute(settings: Settings, day: datetime | None, all_days: bool, check: b
         scratch.engine.dispose()
     for one in found:
         click.echo(str(one))
+    for month in sorted({one.strftime("%Y-%m") for one in archived}):
+        click.echo(f"{month} is archived: hotline archive restore {month} brings it back")
     click.echo(f"{len(days)} days, {len(found)} differences{'' if check else ', put right'}")
     if found and check:
         raise SystemExit(1)

@@ -47,7 +47,7 @@ def test_nothing_is_unexplained_when_the_tailer_has_done_its_work(
     result = ledger(database, tmp_path)
     assert result == Ledger(calls=3, open=1, gaps=0, unread_bytes=0, unexplained=())
     assert result.as_dict() == {
-        "calls": 3, "open": 1, "gaps": 0, "unread_bytes": 0,
+        "calls": 3, "open": 1, "gaps": 0, "unread_bytes": 0, "archived": 0,
         "unexplained": 0, "unexplained_calls": [],
     }
     assert list(result.lines()) == [
