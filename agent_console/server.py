@@ -16,6 +16,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from agent_console.app import create_app, feed_of
 from agent_console.door import Heard
@@ -38,6 +39,15 @@ def settle() -> None:
     gc.freeze()
 
 
+class _Log(Logger):  # type: ignore[misc]
+    """What the server says goes where all logs go, in their form and with numbers masked."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(
         self, settings: Settings, heard: Heard, certificate: Path | None, key: Path | None
@@ -53,7 +63,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "threads": THREADS, "worker_connections": THREADS * 2, "keepalive": 15,
             "graceful_timeout": STOP_S, "timeout": 60, "proc_name": "hotline-console",
             "control_socket_disable": True, "worker_tmp_dir": "/dev/shm",  # noqa: S108
-            "post_worker_init": self._open, "errorlog": "-", "loglevel": "warning",
+            "post_worker_init": self._open, "loglevel": "warning",
+            "logger_class": _Log,
         }
         if self._certificate and self._key:
             wanted |= {"certfile": str(self._certificate), "keyfile": str(self._key)}

@@ -192,6 +192,8 @@ class Database:
         """Bring the schema to the newest version."""
         from alembic import command
 
+        if self.is_sqlite:
+            self._close_to_others()
         try:
             with self.engine.connect() as connection:
                 config = _migrations()
@@ -199,6 +201,15 @@ class Database:
                 command.upgrade(config, "head")
         except DBAPIError as error:
             raise DatabaseError(f"the database cannot be set up: {error.orig}") from error
+
+    def _close_to_others(self) -> None:
+        """Nobody else on the machine reads the file; SQLite makes those beside it alike."""
+        file = Path(str(self.url.database))
+        try:
+            file.touch(mode=0o600)
+            file.chmod(0o600)
+        except OSError as error:
+            raise DatabaseError(f"the database cannot be set up: {error}") from error
 
     def analyze(self) -> None:
         """Let SQLite's planner know how the rows lie; PostgreSQL's autovacuum does so itself. It

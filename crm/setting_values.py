@@ -55,6 +55,16 @@ def address(value: Any) -> Address:
         raise ValueError("must be IPV4ADDRESS:PORT, as in 127.0.0.1:5060") from error
 
 
+def own_address(value: Any) -> Address:
+    """Where only programs of this machine come: what is said there is not encrypted."""
+    found = address(value)
+    if not found.is_loopback:
+        raise ValueError(
+            "is not encrypted and must be an address of this machine alone, as in 127.0.0.1:5038"
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class Node:
     """One of several nodes: its name, and where it takes calls from the others by SIP."""

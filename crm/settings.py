@@ -54,6 +54,7 @@ from crm.setting_values import (
     number,
     optional,
     outside_url,
+    own_address,
     place,
     port_range,
     portal_address,
@@ -115,7 +116,9 @@ class Settings:
     console_bind: Address = _setting("127.0.0.1:8022", address, "Web console")
     sip_bind: Address = _setting("127.0.0.1:5060", address, "SIP over UDP: trunk and desk phones")
     ws_bind: Address = _setting("127.0.0.1:8088", address, "SIP over WebSocket: agents' browsers")
-    ami_bind: Address = _setting("127.0.0.1:5038", address, "Asterisk Manager Interface")
+    ami_bind: Address = _setting(
+        "127.0.0.1:5038", own_address, "Asterisk Manager Interface, on the loopback alone"
+    )
     media_address: str | None = _setting(
         "", optional(host), "Address told to browsers and trunk for audio, if not sip_bind's"
     )
@@ -225,7 +228,8 @@ class Settings:
         "", optional(place), "Authority of carriers' certificates (PEM), if not a public one"
     )
     sip_tls_bind: Address | None = _setting(
-        "", optional(address), "SIP over TLS, where a carrier wants it (default: port 5061)"
+        "", optional(address),
+        "SIP over TLS, where a carrier or desk phones want it (default: port 5061)"
     )
     emergency_medical: tuple[str, ...] = _setting(
         "", listed(PHONE), "Rung in turn on key 4 (115, then the provincial hospital)"
@@ -458,6 +462,14 @@ class Settings:
     )
     backup_key: Path | None = _setting(
         "", optional(place), "File with the passphrase of backups; keep a copy of it elsewhere"
+    )
+    log_format: str = _setting(
+        "plain", matching("plain|json", "plain or json"),
+        "Logs: a line of text, or a JSON object a line; numbers are masked in both"
+    )
+    phone_transport: str = _setting(
+        "udp", matching(r"udp|tls\+srtp", "udp or tls+srtp"),
+        "How desk phones speak: udp (on this machine, or a network of their own), or tls+srtp"
     )
     phone_networks: tuple[str, ...] = _setting(
         "", listed(network), "Networks of SIP desk phones: let in by the firewall besides carriers"
@@ -696,6 +708,16 @@ class Settings:
         prefix = "trunk" if index == 1 else f"trunk{index}"
         names = (item.name for item in fields(Carrier) if item.name != "index")
         return Carrier(index, **{name: getattr(self, f"{prefix}_{name}") for name in names})
+
+    @property
+    def sip_tls(self) -> Address:
+        """Where SIP over TLS is listened for."""
+        return self.sip_tls_bind or Address(self.sip_bind.host, 5061)
+
+    @property
+    def phones_by_tls(self) -> bool:
+        """Whether desk phones speak SIP over TLS, with SRTP."""
+        return self.phone_transport != "udp" and self.desk_phones > 0
 
     @property
     def dialled(self) -> tuple[str, ...]:

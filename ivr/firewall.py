@@ -40,7 +40,9 @@ def rules(settings: Settings) -> str:
         if carrier.protocol == "tcp":
             sip.append(("tcp", settings.sip_bind.port))
         elif carrier.protocol == "tls":
-            sip.append(("tcp", settings.sip_tls_bind.port if settings.sip_tls_bind else 5061))
+            sip.append(("tcp", settings.sip_tls.port))
+    if settings.phones_by_tls:
+        sip.append(("tcp", settings.sip_tls.port))
     return render("firewall.nft.j2", {
         "sets": {
             "carriers": list(carriers), "phones": settings.phone_networks,

@@ -163,7 +163,7 @@ _FOLDERS = {
     "asterisk/etc": 0o750, "asterisk/lib/keys": 0o750, "asterisk/data/sounds": 0o755,
     "asterisk/spool": 0o750, "asterisk/run": 0o750, "asterisk/log": 0o750,
     "asterisk/log/cel-custom": 0o750, "journal": 0o750, "recordings": 0o700, "voicemail": 0o700,
-    "log": 0o750, "recordings-vi": 0o755, "tls": 0o700,
+    "attachments": 0o700, "log": 0o750, "recordings-vi": 0o755, "tls": 0o700,
 }
 
 
@@ -256,6 +256,7 @@ def files(
         "local_nets": ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
         "from_pattern": FROM_PATTERN, "carriers": settings.carriers,
         "outbound": settings.outbound, "transports": _transports(settings),
+        "phones_by_tls": settings.phones_by_tls,
         "carriers_authority": settings.trunk_ca or SYSTEM_AUTHORITIES,
         "numbers": settings.numbers, "phones": made.phones, "nodes": settings.other_nodes,
         "web_calls": settings.web_calls, "web_phone": made.web_phone, "queues": ALL_QUEUES,
@@ -298,12 +299,12 @@ def files(
 
 
 def _transports(settings: Settings) -> dict[str, Address]:
-    """Besides UDP: the protocols that carriers want, and where they are listened on."""
-    secure = settings.sip_tls_bind or Address(settings.sip_bind.host, 5061)
-    binds = {"tcp": settings.sip_bind, "tls": secure}
+    """Besides UDP: the protocols that carriers and phones want, and where they are listened on."""
+    binds = {"tcp": settings.sip_bind, "tls": settings.sip_tls}
     return {
         name: bind for name, bind in binds.items()
         if any(one.protocol == name for one in settings.carriers)
+        or (name == "tls" and settings.phones_by_tls)
     }
 
 

@@ -1,4 +1,4 @@
-"""A local certificate authority and the server's certificate, for console and WebSocket.
+"""A local certificate authority and the server's certificate, for console, WebSocket and SIP.
 
 Off the loopback a browser gives no microphone without a trusted certificate. Operators with a
 certificate of their own name it in the settings; everyone else trusts `ca.crt` once.
@@ -28,6 +28,12 @@ def needed(settings: Settings) -> bool:
     return not (settings.console_bind.is_loopback and settings.ws_bind.is_loopback)
 
 
+def spoken(settings: Settings) -> bool:
+    """Whether anybody is to see a certificate of ours: browsers, a carrier, desk phones."""
+    carriers = any(one.protocol == "tls" for one in settings.carriers)
+    return needed(settings) or carriers or settings.phones_by_tls
+
+
 def console_address(settings: Settings) -> str:
     """Where people reach the console: the operator's public address, or the machine's own."""
     if settings.public_url:
@@ -48,8 +54,7 @@ def files(settings: Settings) -> tuple[Path, Path]:
 
 def ensure(settings: Settings, names: list[str], now: datetime) -> None:
     """Make the local authority and the server's certificate, or renew what is near its end."""
-    trunk = any(one.protocol == "tls" for one in settings.carriers)
-    if settings.tls_certificate or not (needed(settings) or trunk):
+    if settings.tls_certificate or not spoken(settings):
         return
     folder = settings.home / "tls"
     ca_file, ca_key_file = folder / "ca.crt", folder / "ca.key"

@@ -79,6 +79,7 @@ def main(context: click.Context) -> None:
     """The hotline (0237) 1022: run it, look into it, call it."""
     configure_logging()
     context.obj = configuration.load()
+    configure_logging(context.obj.log_format)
     areas.use(context.obj.home)
     for sentence in configuration.retired():
         click.echo(f"hotline: {sentence}", err=True)

@@ -309,7 +309,10 @@ def run(settings: Settings) -> None:
         try:
             supervisor.start_processes()
             wait_for_console(settings, supervisor.stopping)
-            click.echo(banner(settings))
+            if settings.log_format == "json":  # every line of the log is an object
+                log.info("Hotline 1022 runs. The console: %s", tls.console_address(settings))
+            else:
+                click.echo(banner(settings))
             tell_system("READY=1")
             supervisor.watch()
         finally:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ivr.doctor import accounts, emergency, machine, network, records, speech, telephony
+from ivr.doctor import (
+    accounts,
+    advisories,
+    emergency,
+    machine,
+    network,
+    records,
+    speech,
+    telephony,
+    transit,
+)
 from ivr.doctor.check import FAILURE, OK, WARNING, Check, Examination, Patient
 
 __all__ = ["EXAMINATIONS", "FAILURE", "OK", "WARNING", "Check", "Patient", "examine"]
@@ -12,6 +22,7 @@ __all__ = ["EXAMINATIONS", "FAILURE", "OK", "WARNING", "Check", "Patient", "exam
 # By the name of the line that each gives (those of carriers give one for each carrier that is set).
 EXAMINATIONS: Mapping[str, Examination] = {
     "asterisk": telephony.asterisk,
+    "advisories": advisories.advisories,
     "modules": telephony.modules,
     "configuration": telephony.configuration,
     "capacity": telephony.capacity,
@@ -42,6 +53,7 @@ EXAMINATIONS: Mapping[str, Examination] = {
     "beat": machine.beat,
     "certificate": machine.certificate,
     "privacy": machine.privacy,
+    "transit": transit.transit,
 }
 
 

@@ -8,8 +8,11 @@ import stat
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from ivr import provision, room, tls
+from crm import first_accounts, kept
+from crm.database import Database
+from ivr import history, provision, room, tls
 from ivr.doctor.check import FAILURE, OK, WARNING, Check, Patient
 
 DISK_WARNING, DISK_FAILURE = room.AMPLE, room.LEAST  # of the disk free
@@ -66,8 +69,8 @@ def beat(_: Patient) -> Iterator[Check]:
 
 
 def certificate(patient: Patient) -> Iterator[Check]:
-    if not tls.needed(patient.settings):
-        yield Check("certificate", OK, "not needed on the loopback")
+    if not tls.spoken(patient.settings):
+        yield Check("certificate", OK, "nobody is to see one")
         return
     file, key = tls.files(patient.settings)
     try:
@@ -84,17 +87,30 @@ def certificate(patient: Patient) -> Iterator[Check]:
 
 
 def privacy(patient: Patient) -> Iterator[Check]:
-    """Nobody else on the machine may read secrets, recordings and messages."""
+    """Nobody else on the machine may read secrets, or what is kept of people."""
     home = patient.settings.home
     open_to_all = [
         path for path in (
-            home / "secrets.json", home / "recordings", home / "voicemail", home / "tls",
-            *provision.etc(home).glob("*.conf"),
+            home / "secrets.json", home / first_accounts.FILE, home / "tls",
+            *_of_sqlite(patient), provision.journal(home).parent, provision.recordings(home),
+            provision.messages(home), history.folder(home),
+            *(kept.folder(home, name) for name in ("recordings", "voicemail", "attachments")),
+            home / "asterisk" / "log", home / "log", *provision.etc(home).glob("*.conf"),
         )
         if path.exists() and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH)
     ]
     if open_to_all:
-        names = ", ".join(path.name for path in open_to_all)
+        names = ", ".join(str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+                          for path in open_to_all)
         yield Check("privacy", FAILURE, f"others can read: {names}", "chmod o-rwx them")
     else:
         yield Check("privacy", OK, "secrets, recordings and messages are closed to others")
+
+
+def _of_sqlite(patient: Patient) -> list[Path]:
+    """The files of the database, where it is one of this machine's."""
+    url = Database.of(patient.settings).url
+    if url.get_backend_name() != "sqlite":
+        return []
+    file = Path(str(url.database))
+    return [file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm"))]

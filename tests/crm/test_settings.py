@@ -92,6 +92,8 @@ def test_another_file_may_be_named(tmp_path: Path) -> None:
     ("sip_bind", "5060", r"must be IPV4ADDRESS:PORT, as in 127\.0\.0\.1:5060"),
     ("sip_bind", "127.0.0.1:0", "must be IPV4ADDRESS:PORT"),
     ("sip_bind", "localhost:5060", "must be IPV4ADDRESS:PORT"),
+    ("ami_bind", "0.0.0.0:5038", "is not encrypted and must be an address of this machine alone"),
+    ("ami_bind", "10.0.0.4:5038", "is not encrypted and must be an address of this machine alone"),
     ("media_address", "1.2.3.4\n5", "must be an IPv4 address"),
     ("rtp_ports", "20000-10000", "must be FIRST-LAST, as in 10000-20000"),
     ("capacity", "many", "must be a whole number from 1 to 20000"),

@@ -199,6 +199,16 @@ def test_a_flood_under_the_carriers_address_shuts_nobody_out(
     assert outside.ask("tcp", DESK, CONSOLE) == 1, "whose address was forged works on"
 
 
+def test_one_address_does_not_take_all_connections_and_the_others_come_through(
+    outside: Outside, tmp_path: Path
+) -> None:
+    outside.load(firewall.rules(settings(tmp_path)))
+    burst = firewall.BROWSER_RATE * 10
+    assert burst <= outside.ask("tcp", STRANGER, SOCKET, burst + 60) < burst + 60
+    assert outside.ask("again", STRANGER, SOCKET) == 1, "what was let in goes on"
+    assert outside.ask("tcp", OFFICE, SOCKET) == outside.ask("tcp", CARRIER, SOCKET) == 1
+
+
 def test_who_fails_to_sign_in_too_often_is_shut_out_for_a_while_and_keeps_what_goes_on(
     outside: Outside, tmp_path: Path, sqlite: Database
 ) -> None:

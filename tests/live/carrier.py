@@ -223,6 +223,27 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True, timeout=30)
 
 
+def prepared(settings: Settings, line: Line) -> tuple[runtime.Asterisk, dict[str, str]]:
+    """A state folder for another Asterisk, and the files that a hotline there would have."""
+    home = settings.home
+    asterisk = runtime.find(settings, lambda _: None, fetch=True)
+    if line.namespace:
+        asterisk = replace(
+            asterisk, command=("ip", "netns", "exec", line.namespace, *asterisk.command)
+        )
+    home.mkdir(parents=True)
+    database = Database.of(settings)
+    database.migrate()
+    provision.prepare(settings, database)
+    database.engine.dispose()
+    tls.ensure(settings, [line.address], datetime.now(UTC))
+    return asterisk, provision.files(
+        settings, secrets.load(home), provision.load_menus(settings), version=asterisk.version,
+        modules=asterisk.modules, open_files=runtime.open_files(settings),
+        boot=provision.new_boot(datetime.now(UTC)),
+    )
+
+
 @contextmanager
 def running_carrier(
     home: Path, line: Line = LOOPBACK, *, transport: str = "udp", hotline: str = "",
@@ -237,22 +258,7 @@ def running_carrier(
         "HOTLINE_WS_BIND": f"127.0.0.1:{ws}", "HOTLINE_RTP_PORTS": "20002-20100",
         "HOTLINE_TRUNK_TRANSPORT": transport, "HOTLINE_SIP_TLS_BIND": f"{line.address}:{secure}",
     })
-    asterisk = runtime.find(settings, lambda _: None, fetch=True)
-    if line.namespace:
-        asterisk = replace(
-            asterisk, command=("ip", "netns", "exec", line.namespace, *asterisk.command)
-        )
-    home.mkdir(parents=True)
-    database = Database.of(settings)
-    database.migrate()
-    provision.prepare(settings, database)
-    database.engine.dispose()
-    tls.ensure(settings, [line.address], datetime.now(UTC))
-    wanted = provision.files(
-        settings, secrets.load(home), provision.load_menus(settings), version=asterisk.version,
-        modules=asterisk.modules, open_files=runtime.open_files(settings),
-        boot=provision.new_boot(datetime.now(UTC)),
-    )
+    asterisk, wanted = prepared(settings, line)
     carrier = settings.carriers[0]
     extra, more = "", []
     if carrier.protocol != "udp":

@@ -32,7 +32,7 @@ def test_a_sound_hotline_lacks_only_its_emergency_services_and_says_what_to_do(
     # what cannot be had on a machine of its own without a carrier, or depends on the machine
     may_warn = {
         "trunk", "clock", "beat", "ami", "capacity", "disk", "voice", "numbers", "accounts",
-        "backup", "site",
+        "backup", "site", "advisories",
     }
     assert {name for name, check in found.items() if check["status"] == "warning"} <= may_warn
     assert all(bool(check["cure"]) == (check["status"] != "ok") for check in found.values())

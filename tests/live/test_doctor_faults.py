@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import socket
+import stat
 import subprocess
 import threading
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
-from crm import first_accounts, safeguards, users
+from crm import first_accounts, kept, safeguards, users
 from crm import settings as configuration
 from crm.branches import SERVICES
 from crm.calls import emergency
@@ -27,8 +28,8 @@ from crm.intake.models import Attachment
 from crm.models import Drill, JournalPosition, ListenerState, User
 from crm.recordings import store
 from crm.settings import PROJECT
-from ivr import doctor, provision, tls
-from ivr.doctor import machine, records
+from ivr import doctor, provision, runtime, tls
+from ivr.doctor import advisories, machine, records
 from tests.crm.cases.factory import opened
 from tests.crm.intake import files
 from tests.ivr.patients import patient
@@ -58,7 +59,7 @@ SOUND = {
                 f"111 {datetime.now(UTC):%Y-%m-%d} Tổng đài 111"},
 }
 # What is as the machine is, or needs a carrier or a human voice: sound in other tests
-ELSEWHERE = {"clock", "beat", "disk", "trunk", "voice"}
+ELSEWHERE = {"clock", "beat", "disk", "trunk", "voice", "advisories"}
 
 
 def breaks(name: str) -> Callable[[Callable[[Hotline], Iterator[Fault]]], Break]:
@@ -109,6 +110,20 @@ def test_a_sound_hotline_is_found_sound(hotline: Hotline, name: str) -> None:
 @breaks("asterisk")
 def _(hotline: Hotline) -> Iterator[Fault]:
     yield Fault("not running", {"HOTLINE_HOME": str(hotline.home.parent / "nothing")})
+
+
+@breaks("advisories: of its version")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(runtime, "_version", lambda _: (22, 5, 1))
+        yield Fault("Asterisk 22.5.1 stands under")
+
+
+@breaks("advisories: an old list")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(advisories, "LIST_OF", advisories.LIST_OF - timedelta(days=400))
+        yield Fault("by a list of")
 
 
 @breaks("modules")
@@ -500,12 +515,75 @@ def _(hotline: Hotline) -> Iterator[Fault]:
         file.unlink()
 
 
-@breaks("privacy")
+def opens(name: str) -> None:
+    @breaks(f"privacy: {name}")
+    def _(hotline: Hotline) -> Iterator[Fault]:
+        place = hotline.home / name
+        made = not place.exists()
+        if made:
+            place.touch()
+        before = stat.S_IMODE(place.stat().st_mode)
+        place.chmod(before | stat.S_IROTH)
+        yield Fault(f"others can read: {name}")
+        place.chmod(before)
+        if made:
+            place.unlink()
+
+
+for one in (
+    "secrets.json", "first-accounts.txt", "hotline.db", "hotline.db-wal", "tls", "journal",
+    "recordings", "voicemail", "attachments", "asterisk/history", "asterisk/log", "log",
+    "asterisk/etc/manager.conf",
+):
+    opens(one)
+
+
+@breaks("privacy: of the folder that nodes share")
 def _(hotline: Hotline) -> Iterator[Fault]:
-    folder = provision.recordings(hotline.home)
-    folder.chmod(0o755)
-    yield Fault("others can read: recordings")
-    folder.chmod(0o700)
+    shared = hotline.home.parent / "shared"
+    shared.mkdir()
+    kept.share(hotline.home, shared, ("recordings", "voicemail", "attachments"))
+    (shared / "attachments").chmod(0o755)
+    yield Fault("others can read: kept/attachments")
+    (hotline.home / kept.LINK).unlink()
+
+
+DATABASE = "postgresql://hotline@{}/hotline"
+
+
+@breaks("transit: the database")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("the database at 10.0.0.8 may be spoken with in clear", {
+        "HOTLINE_DATABASE_URL": DATABASE.format("10.0.0.8"),
+    })
+
+
+@breaks("transit: one of two databases")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("the database at db.example may be spoken with in clear", {
+        "HOTLINE_DATABASE_URL": f"{DATABASE.format('')}?host=127.0.0.1:5432&host=db.example:5432"
+                                "&sslmode=prefer",
+    })
+
+
+@breaks("transit: desk phones that are let in")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("desk phones speak in clear: of 10.9.0.0/16", {
+        "HOTLINE_SIP_BIND": "10.9.8.7:5060", "HOTLINE_PHONE_NETWORKS": "10.9.0.0/16",
+    })
+
+
+@pytest.mark.parametrize("url", [
+    f"{DATABASE.format('10.0.0.8')}?sslmode=require",
+    f"{DATABASE.format('db.example')}?sslmode=verify-full&sslrootcert=/etc/ssl/db.crt",
+    DATABASE.format("127.0.0.1"), DATABASE.format("localhost"), DATABASE.format(""),
+    f"{DATABASE.format('')}?host=/run/postgresql",
+])
+def test_a_database_that_is_near_or_spoken_with_in_secret_is_well(
+    hotline: Hotline, url: str
+) -> None:
+    [found] = examine(hotline, "transit", {"HOTLINE_DATABASE_URL": url})
+    assert found.status == doctor.OK, found
 
 
 @pytest.mark.parametrize("name", FAULTS)

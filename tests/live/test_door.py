@@ -1,9 +1,12 @@
 """What strangers and liars send to the trunk is refused or stored harmlessly: it forges no event,
-no call, no journal line and no state. Real SIP against the real Asterisk."""
+no call, no journal line and no state. Real SIP against the real Asterisk. Nor does whoever has the
+secret of one of our programs get further than that program needs."""
 
 import asyncio
 import csv
+import inspect
 import io
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +14,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from ivr import commands
+from ivr.ami import Link, LinkError
 from ivr.phone import Phone
+from ivr.provision import etc
 from tests.live.people import citizen
 from tests.live.running import PATIENCE_S, Hotline, wait_for
 
@@ -174,3 +180,129 @@ def test_a_stranger_from_another_address_is_refused(hotline: Hotline) -> None:
             return call.sip_code
 
     assert asyncio.run(scenario()) in {401, 403}
+
+
+async def ask_as(
+    hotline: Hotline, user: str, *asked: tuple[str, dict[str, str]]
+) -> list[tuple[str, str]]:
+    """What the manager interface says to this user: the answers, each with its value if any."""
+    link = Link(hotline.settings.ami_bind)
+    await link.open(user, hotline.secrets.of(f"ami_{user}"))
+    answers = []
+    try:
+        for action, values in asked:
+            [answer] = await link.ask(action, **values)
+            answers.append((f"{answer.response}: {answer.message}", answer.get("Value", "")))
+    finally:
+        link.drop("asked")
+    return answers
+
+
+DENIED = "Error: Permission denied"
+FORGED_SWITCH = {"Family": "switch", "Key": "forged", "Val": "on"}
+# What would take the machine or the configuration over: for none of them
+FOR_NONE: dict[str, tuple[str, dict[str, str]]] = {
+    "a command": ("Command", {"Command": "database put switch forged on"}),
+    "the configuration written": ("UpdateConfig", {
+        "SrcFilename": "manager.conf", "DstFilename": "manager.conf", "Reload": "yes",
+        "Action-000000": "NewCat", "Cat-000000": "forged",
+    }),
+    "the configuration read": ("GetConfig", {"Filename": "manager.conf"}),
+    "a file made": ("CreateConfig", {"Filename": "forged.conf"}),
+    "a module": ("ModuleLoad", {"Module": "app_echo.so", "LoadType": "unload"}),
+    "a reload": ("Reload", {}),
+    "AstDB": ("DBPut", FORGED_SWITCH),
+    "a recording": ("MixMonitor", {"Channel": "PJSIP/x", "File": "forged.wav"}),
+    "a filter": ("Filter", {"Operation": "Add", "Filter": "!Event: Hangup"}),
+}
+# What changes calls and queues: for the command user alone
+FOR_COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
+    "a call": ("Originate", {
+        "Channel": "Local/s@hl-forged/n", "Application": "NoOp", "ChannelId": "forged-1",
+    }),
+    "a call led away": ("Redirect", {
+        "Channel": "PJSIP/x", "Context": "hl-menu-main", "Exten": "s", "Priority": "1",
+    }),
+    "a call hung up": ("Hangup", {"Channel": "PJSIP/x"}),
+    "a variable": ("Setvar", {"Variable": "HL_FORGED", "Value": "1"}),
+    "a member": ("QueueAdd", {"Queue": "operator", "Interface": "PJSIP/seat-008"}),
+    "keys": ("PlayDTMF", {"Channel": "PJSIP/x", "Digit": "4"}),
+}
+
+
+def refused_all(hotline: Hotline, user: str, what: dict[str, tuple[str, dict[str, str]]]) -> None:
+    before = {file.name: file.read_bytes() for file in etc(hotline.home).iterdir()}
+    answers = asyncio.run(ask_as(hotline, user, *what.values()))
+    assert dict(zip(what, answers, strict=True)) == dict.fromkeys(what, (DENIED, ""))
+    assert {file.name: file.read_bytes() for file in etc(hotline.home).iterdir()} == before
+    assert "forged" not in hotline.ask("database show switch")
+    assert "forged" not in hotline.ask("core show channels concise")
+    assert "app_echo" in hotline.ask("module show like app_echo")
+
+
+@pytest.mark.parametrize("user", ["events", "refused", "command"])
+def test_no_user_of_the_manager_interface_takes_the_machine_over(
+    hotline: Hotline, user: str
+) -> None:
+    refused_all(hotline, user, FOR_NONE)
+
+
+@pytest.mark.parametrize("user", ["events", "refused"])
+def test_who_only_listens_changes_no_call_and_no_queue(hotline: Hotline, user: str) -> None:
+    refused_all(hotline, user, FOR_COMMANDS)
+    assert "seat-008" not in hotline.ask("queue show operator")
+    assert "HL_FORGED" not in hotline.ask("dialplan show globals")
+
+
+def test_the_user_that_acts_runs_no_program_reads_no_file_and_writes_no_state(
+    hotline: Hotline,
+) -> None:
+    nothing = {"Channel": "Local/s@hl-boot/n", "Application": "NoOp"}
+    answers = asyncio.run(ask_as(
+        hotline, "command",
+        ("Originate", nothing | {"Application": "System", "Data": "id"}),
+        ("Originate", nothing | {"Data": "${SHELL(id)}"}),
+        ("Getvar", {"Variable": "SHELL(id)"}),
+        ("Getvar", {"Variable": "FILE(/etc/passwd)"}),
+        ("Setvar", {"Variable": "DB(switch/forged)", "Value": "on"}),
+        ("Setvar", {"Variable": f"FILE({hotline.home}/forged)", "Value": "on"}),
+    ))
+    assert [value for _, value in answers] == [""] * len(answers)
+    assert all(said.startswith("Error: ") for said, _ in answers[:3]), answers
+    assert "forged" not in hotline.ask("database show switch")
+    assert not (hotline.home / "forged").exists()
+
+
+def test_the_user_that_acts_has_no_right_that_the_hotline_does_not_use(hotline: Hotline) -> None:
+    conf = (etc(hotline.home) / "manager.conf").read_text(encoding="utf-8")
+    granted = re.search(r"^\[command\].*?^write = (\S+)$", conf, re.M | re.S)
+    assert granted
+    source = inspect.getsource(commands)
+    used = set(re.findall(r'(?:_Act|\.ask)\("(\w+)"', source))
+    allow = {
+        action: {one for one in granted[1].split(",") if one in wanted[1].split(",")}
+        for action in used
+        if (wanted := re.search(r"\[Privilege\]\n(\S+)", hotline.ask(
+            f"manager show command {action}"))) and wanted[1] != "<none>"
+    }
+    assert {"Originate", "QueueAdd", "Redirect", "Setvar"} <= allow.keys()
+    assert all(allow.values()), "each action that is used is allowed"
+    needed = set.union(*(one for one in allow.values() if len(one) == 1))
+    assert needed == set(granted[1].split(","))
+
+
+def test_whoever_has_no_secret_is_not_let_in(hotline: Hotline) -> None:
+    async def as_nobody(user: str, secret: str) -> None:
+        link = Link(hotline.settings.ami_bind)
+        with pytest.raises(LinkError, match="login refused"):
+            await link.open(user, secret)
+        link.drop("refused")
+
+    async def as_many() -> None:  # Asterisk lets each wait for a second
+        users = ("events", "refused", "command", "admin", "general")
+        await asyncio.gather(
+            *(as_nobody(user, "forged") for user in users),
+            as_nobody("command", hotline.secrets.ami_events),
+        )
+
+    asyncio.run(as_many())

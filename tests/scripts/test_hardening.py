@@ -110,6 +110,7 @@ BREAKS: dict[str, Callable[[Path], dict[str, str]]] = {
     "9": lambda _: {"HOTLINE_TRUNK_MATCH": "anybody"},  # no rules are made of that
     "10": readable, "11": lambda _: {"HOTLINE_TRUNK_MATCH": "anybody"},
     "12": lambda _: {"HOTLINE_TRANSFER_PREFIXES": "09,00"},
+    "13": lambda _: {"HOTLINE_DATABASE_URL": "postgresql://hotline@10.0.0.8/hotline"},
 }
 
 
