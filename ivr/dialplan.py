@@ -90,7 +90,7 @@ def render(template: str, values: Mapping[str, object]) -> str:
 def compile_dialplan(
     menus: Menus, *, numbers: tuple[str, ...], capacity: int, queue_timeout_s: int, wrapup_s: int,
     emergency_targets: Mapping[str, tuple[str, ...]], carriers: tuple[Carrier, ...],
-    recordings: Path, messages: Path, no_room: Path, asterisk_major: int,
+    recordings: Path, messages: Path, no_room: Path, draining: Path, asterisk_major: int,
     callback_again_s: tuple[int, ...] = (), callback_legs: int | None = None,
     broadcast_legs: int = 1, queue_limits: Mapping[str, int] | None = None,
     duty_phones: tuple[str, ...] = (),
@@ -150,7 +150,7 @@ def compile_dialplan(
         "own_numbers": [one for one in numbers if LANDLINE.fullmatch(one)],
         "recordings": recordings,
         "messages": messages,
-        "no_room": no_room,
+        "no_room": no_room, "draining": draining,
         "switches": switches.KNOWN,
         "point_lists": switches.POINTS,
         "day_values": switches.DAY_VALUES,

@@ -131,6 +131,11 @@ def no_room(home: Path) -> Path:
     return home / "asterisk" / "no-room"
 
 
+def draining(home: Path) -> Path:
+    """Is there while the hotline is being drained: the dialplan takes no new calls."""
+    return home / "asterisk" / "draining"
+
+
 def sounds(home: Path) -> Path:
     return home / "asterisk" / "data" / "sounds"
 
@@ -283,7 +288,8 @@ def files(
         queue_timeout_s=settings.queue_timeout_s, wrapup_s=settings.wrapup_s,
         emergency_targets=settings.emergency_targets,
         carriers=settings.carriers, recordings=recordings(home),
-        messages=messages(home), no_room=no_room(home), asterisk_major=version[0],
+        messages=messages(home), no_room=no_room(home), draining=draining(home),
+        asterisk_major=version[0],
         callback_again_s=settings.callback_again_s, callback_legs=settings.callback_legs,
         broadcast_legs=settings.broadcast_legs,
         queue_limits={queue: settings.queue_limit(queue) for queue in QUEUES},

@@ -23,7 +23,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,6 +47,10 @@ KEPT = (
     "recordings-vi", "tls", "areas.csv", "hotline.toml", "secrets.json",
     "pack", "asterisk/history",
 )
+# Of AstDB what nothing else has: who wants no call back any more. The rest is told to Asterisk anew
+# from database and journal, or ends by itself.
+ASTDB = Path("asterisk/lib/astdb.sqlite3")
+ASTDB_KEPT = ("callback_refused",)
 OUTSIDE = Path("outside")
 ERASED = "erased.jsonl"
 LOOKS = 5  # for what has come while it was packed
@@ -86,9 +90,12 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
             store.held_still(settings.home),
         ):
             database = _dumped(Database.of(settings), Path(work))
+            astdb = _of_astdb(settings.home / ASTDB, Path(work))
             with draft.open("wb") as out, Sealing(out, passphrase) as sealed:
                 with tarfile.open(fileobj=sealed, mode="w|gz") as tar:
                     tar.add(database, database.name)
+                    if astdb is not None:
+                        tar.add(astdb, str(ASTDB))
                     for name, place in _places(settings).items():
                         _pack(tar, place, name)
                 sealed.end()
@@ -97,7 +104,7 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
         note_erased(settings, folder)
         draft.replace(target)
         safeguards.note_backup(settings.home, target, now)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         draft.unlink(missing_ok=True)
         raise BackupError(f"no backup was made: {error}") from error
     return target
@@ -226,6 +233,28 @@ def _dumped(database: Database, folder: Path) -> Path:
         return target
     target = folder / _DUMP
     _run("pg_dump", "--format=custom", "--no-owner", f"--file={target}", _plain(database.url))
+    return target
+
+
+def _of_astdb(source: Path, folder: Path) -> Path | None:
+    """The families that are kept, as a database that Asterisk opens; None: it has none yet."""
+    if not source.exists():
+        return None
+    target = folder / source.name
+    with (
+        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=30)) as asterisks,
+        closing(sqlite3.connect(target)) as ours,
+    ):
+        rows = [
+            row for family in ASTDB_KEPT for row in asterisks.execute(
+                "SELECT key, value FROM astdb WHERE key GLOB ?", (f"/{family}/*",)
+            )
+        ]
+        with ours:
+            ours.execute(
+                "CREATE TABLE astdb (key VARCHAR(256), value VARCHAR(256), PRIMARY KEY (key))"
+            )
+            ours.executemany("INSERT INTO astdb VALUES (?, ?)", rows)
     return target
 
 

@@ -192,6 +192,8 @@ class Supervisor:
                 time.sleep(0.2)
             for folder in (provision.recordings(settings.home), provision.messages(settings.home)):
                 recordings.mend(folder)
+            if not again:  # what was drained has stopped
+                provision.draining(settings.home).unlink(missing_ok=True)
             apply.at_start(settings, self._asterisk, again=again)
             number = runtime.start(self._asterisk, settings)
             log.info("Asterisk %s started (pid %d)", self._asterisk.version_text, number)

@@ -343,10 +343,14 @@ def _signed(content: bytes, phone: str) -> tuple[bytes, list[tuple[int, int]]]:
     return bytes(changed), places
 
 
+def _astdb(home: Path) -> Iterator[Path]:
+    return (home / "asterisk").rglob("astdb.sqlite3")
+
+
 def _forget_in_asterisk(home: Path, phone: str) -> int:
     """Places that are kept, and blocks, in Asterisk's own small database."""
     places = 0
-    for file in (home / "asterisk").rglob("astdb.sqlite3"):
+    for file in _astdb(home):
         connection = sqlite3.connect(file, timeout=10)
         try:
             with connection:
@@ -386,9 +390,10 @@ def numbers_of_text(content: bytes) -> Iterator[str]:
 
 
 def numbers_in(home: Path, journal_key: str) -> set[str]:
-    """Every number that stands in the journal and the logs, as it is dialled at home."""
+    """Every number that stands in journal, logs and AstDB, as it is dialled at home."""
     found: set[str] = set()
     contents = [
+        *(file.read_bytes() for file in _astdb(home)),
         *(file.read_bytes() for file in logs_of(home)),
         *(sealing.opened(file, journal_key) for file in sealed_of(home)),
     ]

@@ -30,6 +30,12 @@ def asterisk(patient: Patient) -> Iterator[Check]:
             "start it with ./scripts/run or hotline up",
         )
         return
+    if provision.draining(patient.settings.home).exists():
+        yield Check(
+            "asterisk", WARNING, f"pid {patient.pid} takes no new calls: it is being drained",
+            "wait for its end, or take calls again: hotline drain --end",
+        )
+        return
     yield Check(
         "asterisk", OK, f"version {found.version_text} ({found.origin}), pid {patient.pid}"
     )

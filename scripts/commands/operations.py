@@ -1,10 +1,11 @@
-"""`hotline probe` and `hotline install`: for whoever operates a server."""
+"""`hotline probe`, `drain` and `install`: for whoever operates a server."""
 
 from __future__ import annotations
 
+import getpass
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -32,6 +33,38 @@ def probe(settings: Settings, cure: bool, as_json: bool) -> None:
         click.echo(f"{'ok' if found.well else 'FAILS':<6} {found.part:<10} {found.detail}{again}")
     if not all(found.well for found, _ in parts):
         raise SystemExit(1)
+
+
+@click.command()
+@click.option("--why", default="", help="Kept in the log.")
+@click.option(
+    "--within", type=click.FloatRange(min=0.01, max=24 * 60), default=60, show_default=True,
+    metavar="MINUTES", help="Longest wait for the calls that are up.",
+)
+@click.option("--stay", is_flag=True, help="Do not stop the hotline when no call is up.")
+@click.option("--end", is_flag=True, help="Take new calls again, after --stay.")
+@click.pass_obj
+def drain(settings: Settings, why: str, within: float, stay: bool, end: bool) -> None:
+    """Take no new calls, let those that are up end by themselves, then stop.
+
+    New calls get 503, so that the edge or the carrier leads them elsewhere; key 4 included. Who
+    waits is still put through. When the time is over, or Ctrl-C is pressed, new calls are taken
+    again, and nothing was stopped.
+    """
+    from scripts import drain as draining
+
+    by = getpass.getuser()
+    if end:
+        taken = draining.end(settings, by=by)
+        click.echo("new calls are taken again" if taken else "new calls were taken all the time")
+        return
+    if not why:
+        raise click.UsageError("say why: --why TEXT")
+    draining.run(
+        settings, by=by, why=why, within=timedelta(minutes=within), stop=not stay,
+        tell=lambda calls: click.echo(f"{calls} calls are up"),
+    )
+    click.echo("no call is up, and none is taken (hotline drain --end)" if stay else "stopped")
 
 
 @click.command()

@@ -36,7 +36,8 @@ def compiled(**overrides: object) -> str:
         "numbers": ("1022", "+842371022"), "capacity": 10, "queue_timeout_s": 900, "wrapup_s": 20,
         "emergency_targets": dict.fromkeys(("medical", "fire", "police", "rescue"), ()),
         "carriers": (), "recordings": Path("/r"),
-        "messages": Path("/m"), "no_room": Path("/full"), "asterisk_major": 22, **overrides,
+        "messages": Path("/m"), "no_room": Path("/full"), "draining": Path("/draining"),
+        "asterisk_major": 22, **overrides,
     }
     return compile_dialplan(values.pop("menus", None) or menu.load(MENUS), **values)  # type: ignore[arg-type]
 

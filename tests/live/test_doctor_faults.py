@@ -112,6 +112,13 @@ def _(hotline: Hotline) -> Iterator[Fault]:
     yield Fault("not running", {"HOTLINE_HOME": str(hotline.home.parent / "nothing")})
 
 
+@breaks("asterisk: drained")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    provision.draining(hotline.home).touch()
+    yield Fault("takes no new calls")
+    provision.draining(hotline.home).unlink()
+
+
 @breaks("advisories: of its version")
 def _(hotline: Hotline) -> Iterator[Fault]:
     with pytest.MonkeyPatch.context() as patched:

@@ -4,19 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from tests.live.people import called, citizen, desk_agent, until_heard
 from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
+from tests.postgres import running_postgres
 
 pytestmark = pytest.mark.full
 
 CALLS_S = 60  # for which callers come, three a second
 
 
-def test_a_backup_under_load_comes_back_with_a_ledger_that_checks(tmp_path: Path) -> None:
+KEPT = ("switch", "callback_refused")  # families of AstDB that are the same after a restore
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def urls(request: pytest.FixtureRequest) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """The database of the hotline, and a scratch one on the same server."""
+    if request.param == "sqlite":
+        yield {}, {}
+        return
+    with running_postgres() as server:
+        with psycopg.connect(server, autocommit=True) as connection:
+            for name in ("hotline", "scratch"):
+                connection.execute(f"CREATE DATABASE {name}")
+        first, second = (
+            {"HOTLINE_DATABASE_URL":
+             make_url(server).set(database=name).render_as_string(hide_password=False)}
+            for name in ("hotline", "scratch")
+        )
+        yield first, second
+
+
+def families(hotline: Hotline) -> dict[str, list[str]]:
+    """What Asterisk knows of those that are kept."""
+    return {
+        name: [" ".join(line.split()) for line in hotline.ask(f"database show {name}").splitlines()
+               if line.startswith("/")]
+        for name in KEPT
+    }
+
+
+def test_a_backup_under_load_comes_back_with_a_ledger_that_checks(
+    tmp_path: Path, urls: tuple[dict[str, str], dict[str, str]]
+) -> None:
     key = tmp_path / "passphrase"
     key.write_text("mười hai con giáp và một con mèo", encoding="utf-8")
     folder = tmp_path / "backups"
@@ -45,11 +81,16 @@ def test_a_backup_under_load_comes_back_with_a_ledger_that_checks(tmp_path: Path
         wait_for(lambda: not [one for one in hotline.calls() if not one["outcome"]], "all is over")
         return file, {one["id"]: one["outcome"] for one in hotline.calls()}
 
-    with running_hotline(tmp_path / "home", HOTLINE_BACKUP_KEY=str(key)) as hotline:
+    with running_hotline(tmp_path / "home", HOTLINE_BACKUP_KEY=str(key), **urls[0]) as hotline:
+        hotline.ask("database put callback_refused 0912000952 1763845445")
+        assert hotline.run("switch", "notice", "disaster").returncode == 0
+        assert hotline.run("switch", "day.20270208", "closed").returncode == 0
+        known = families(hotline)
+        assert all(known.values())
         file, outcomes = asyncio.run(scenario(hotline))
         hotline.assert_ledger_complete()
 
-    scratch = Hotline(tmp_path / "scratch", HOTLINE_BACKUP_KEY=str(key))
+    scratch = Hotline(tmp_path / "scratch", HOTLINE_BACKUP_KEY=str(key), **urls[1])
     back = scratch.run("backup", "restore", str(file))
     assert back.returncode == 0, back.stderr
     told = scratch.json("ledger")
@@ -60,3 +101,9 @@ def test_a_backup_under_load_comes_back_with_a_ledger_that_checks(tmp_path: Path
     ended = {id_: outcome for id_, outcome in there.items() if outcome}
     assert ended.items() <= outcomes.items()
     assert told["open"] == len(there) - len(ended) > 0
+    scratch.setup()
+    try:
+        scratch.start()
+        wait_for(lambda: families(scratch) == known, f"Asterisk knows {known} again")
+    finally:
+        scratch.stop()

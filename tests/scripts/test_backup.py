@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -128,6 +131,62 @@ def test_a_backup_brings_everything_back(
     assert backup.restore(made, again, PASSPHRASE) == 0
     assert found_in(again) == set(TOLD)
     assert secrets.load(again.home) == secrets.load(hotline.home)
+
+
+def astdb(home: Path, *rows: tuple[str, str]) -> Path:
+    """Asterisk's own small database, as it makes it."""
+    file = home / backup.ASTDB
+    file.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(file)) as made, made:
+        made.execute("CREATE TABLE IF NOT EXISTS astdb(key VARCHAR(256), value VARCHAR(256), "
+                     "PRIMARY KEY(key))")
+        made.executemany("INSERT INTO astdb VALUES (?, ?)", rows)
+    return file
+
+
+def rows_of(home: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(home / backup.ASTDB)) as there:
+        return there.execute("SELECT key, value FROM astdb ORDER BY key").fetchall()
+
+
+def test_who_wants_no_call_back_is_known_after_a_restore_and_nothing_else_of_asterisk_is(
+    hotline: Settings, again: Settings, tmp_path: Path
+) -> None:
+    astdb(
+        hotline.home, ("/callback_refused/0912000998", "1763845445"),
+        (f"/callback_refused/{NUMBER}", "1763845445"), ("/switch/overload", "on"),
+        ("/mobile/0912000997", "lan"), ("/registrar/contact/desk-01;@x", "{}"),
+    )
+    folder = tmp_path / "backups"
+    made = backup.make(hotline, folder, PASSPHRASE, NOW)
+    erase(hotline)
+    backup.note_erased(hotline, folder)
+    backup.restore(made, again, PASSPHRASE)
+    assert rows_of(again.home) == [("/callback_refused/0912000998", "1763845445")]
+
+
+def test_an_erased_number_that_only_asterisk_knew_does_not_come_back(
+    hotline: Settings, again: Settings, tmp_path: Path
+) -> None:
+    """Its rows were too old and deleted before."""
+    unknown = "0912000996"
+    astdb(hotline.home, (f"/callback_refused/{unknown}", "1763845445"))
+    made = backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+    key = erasure.key_of(secrets.load(hotline.home).privacy_key, unknown)
+    (tmp_path / "backups" / backup.ERASED).write_text(
+        json.dumps({"key": key, "at": "2026-11-25T00:00:00Z"}) + "\n", encoding="utf-8"
+    )
+    assert backup.restore(made, again, PASSPHRASE) == 1
+    assert rows_of(again.home) == []
+
+
+def test_a_damaged_astdb_makes_no_backup_that_looks_whole(
+    hotline: Settings, tmp_path: Path
+) -> None:
+    astdb(hotline.home).write_bytes(b"no database")
+    with pytest.raises(BackupError, match="no backup was made: file is not a database"):
+        backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+    assert list(backup.listed(tmp_path / "backups")) == []
 
 
 def test_sealed_recordings_and_messages_come_back_as_they_were_sealed(
