@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import telephone, words
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm import desk, users
+from crm import desk, nodes, users
 from crm.agents import assistance, rescue
 from crm.branches import BRANCHES, SERVICES
 from crm.calls import out
@@ -131,7 +131,7 @@ def _asked(call_id: str, interface: str, asked: dict[str, Any]) -> Result:
         raise BadRequest()
     login = ""
     if kind == "agent":
-        to, login = _seat_of(to), to
+        to, login = _seat_of(to, interface), to
     elif kind == "expert":
         if to not in [one.id for one in _on_duty()]:
             raise Conflict(_("This doctor is not on duty now."))
@@ -240,11 +240,14 @@ def _on_duty() -> list[Expert]:
     return [one for one in settings.experts if settings.outbound and one.is_on_duty(at)]
 
 
-def _seat_of(login: str) -> str:
+def _seat_of(login: str, interface: str) -> str:
     with console().database.reading() as session:
         user = session.scalar(select(User).where(User.login == login))
         seat = desk.seat_of(session, user) if user else None
         if seat is None or login == person().login:
             raise Conflict(_("This agent is not there any more."))
+        if seat.node != (nodes.of_phone(session, interface) or seat.node):
+            raise Conflict(_("This agent's phone is at another node. Please lead the caller to a "
+                             "branch that the agent serves."))
         return seat.name
 

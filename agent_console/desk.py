@@ -118,7 +118,8 @@ def take_phone() -> Answer:
 @needs(Right.CALLS_TAKE)
 def leave_phone() -> Answer:
     _not_elsewhere()
-    return {"outcome": telephone.leave(console(), person().login), "phone": _phone()}, 200
+    outcome = telephone.told(telephone.leave(console(), person().login))
+    return {"outcome": outcome, "phone": _phone()}, 200
 
 
 def _not_elsewhere() -> None:

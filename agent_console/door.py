@@ -38,8 +38,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class PhoneCommands(Protocol):
-    """What the console asks of the telephony (`ivr.commands.Commands`). Each call answers
-    done, refused or unknown."""
+    """What the console asks of the telephony (`ivr.commands.Commands`, of any node by
+    `ivr.anywhere`). Each call answers done, refused, unknown or silent."""
 
     def sign_in(
         self, interface: str, login: str, skills: Mapping[str, int], *, paused: bool

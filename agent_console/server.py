@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -19,12 +20,14 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from agent_console.app import create_app, feed_of
-from agent_console.door import Heard
+from agent_console.door import Heard, PhoneCommands
 from agent_console.machines import MOST_STREAMS
 from crm import secrets
 from crm.database import Database
+from crm.secrets import Secrets
 from crm.settings import Settings
-from ivr.commands import for_settings
+
+Telephony = Callable[[Settings, Secrets, Database], PhoneCommands]
 
 THREADS = MOST_STREAMS + 50
 STOP_S = 2  # and about a second for the processes to end
@@ -50,9 +53,10 @@ class _Log(Logger):  # type: ignore[misc]
 
 class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(
-        self, settings: Settings, heard: Heard, certificate: Path | None, key: Path | None
+        self, settings: Settings, heard: Heard, telephony: Telephony, certificate: Path | None,
+        key: Path | None,
     ) -> None:
-        self._settings, self._heard = settings, heard
+        self._settings, self._heard, self._telephony = settings, heard, telephony
         self._certificate, self._key = certificate, key
         self._app: Flask | None = None
         super().__init__()
@@ -74,9 +78,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         settings = self._settings
         known = secrets.load(settings.home)
+        database = Database.of(settings, pool_size=10)
         self._app = create_app(
-            settings, Database.of(settings, pool_size=10),
-            for_settings(settings, known), known,
+            settings, database, self._telephony(settings, known, database), known,
             secure=self._certificate is not None, heard=self._heard,
         )
         settle()
@@ -102,9 +106,10 @@ def _before(then: Any, first: Any) -> Any:
 
 
 def main(
-    settings: Settings, heard: Heard, *, certificate: Path | None = None, key: Path | None = None
+    settings: Settings, heard: Heard, telephony: Telephony, *, certificate: Path | None = None,
+    key: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM. `heard` knows what callers hear in the menus. With a certificate and its
-    key (PEM files) over TLS."""
+    """Serve until SIGTERM. `heard` knows what callers hear in the menus, `telephony` makes the
+    commands to Asterisk. With a certificate and its key (PEM files) over TLS."""
     logging.getLogger("hotline.audit").setLevel(logging.INFO)
-    _Server(settings, heard, certificate, key).run()
+    _Server(settings, heard, telephony, certificate, key).run()

@@ -21,7 +21,7 @@ from crm.calls.rows import iso
 from crm.desk import PauseReason, SeatKind
 from crm.models import LiveAgent, LiveCall, LiveState, Role, User
 from crm.rights import Right
-from ivr.commands import is_telephone
+from ivr.commands import Outcome, Result, is_telephone
 
 audit = logging.getLogger("hotline.audit")
 blueprint = Blueprint("supervision", __name__, url_prefix="/supervisor")
@@ -80,17 +80,15 @@ def change_agent(login: str) -> Answer:
         raise Conflict(_("This agent is not in the queues."))
     match asked.get("act"):
         case "pause" if asked.get("reason") in list(PauseReason):
-            outcome = telephone.told(
-                console().commands.pause(agent.interface, asked["reason"])
-            )
+            result = console().commands.pause(agent.interface, asked["reason"])
         case "ready":
-            outcome = telephone.told(console().commands.pause(agent.interface, None))
+            result = console().commands.pause(agent.interface, None)
         case "out":
-            outcome = telephone.leave(console(), login)
+            result = telephone.leave(console(), login)
         case _:
             raise BadRequest()
-    audit.warning("%s: %s for %s: %s", person().login, asked["act"], login, outcome)
-    return {"outcome": outcome}, 200
+    audit.warning("%s: %s for %s: %s", person().login, asked["act"], login, result.outcome)
+    return {"outcome": telephone.told(result)}, 200
 
 
 @blueprint.get("/agents/<login>/skills")
@@ -117,18 +115,18 @@ def set_skills(login: str) -> Answer:
             switches = keypad.switches_of(session, agent)
     except users.UserError as error:
         raise BadRequest() from error
-    held, outcome = telephone.held_by(console(), login), "done"
+    held, result = telephone.held_by(console(), login), Result(Outcome.DONE)
     with console().database.reading() as session:
         live = session.get(LiveAgent, login)
     telephone.tell_keypad(console(), switches)
     here = live.interface if live else None
     if here and (is_telephone(here) or (held and here == held.interface)):
         if wanted:
-            outcome = telephone.told(console().commands.set_skills(here, login, wanted))
+            result = console().commands.set_skills(here, login, wanted)
         else:
-            outcome = telephone.leave(console(), login)
-    audit.warning("%s: skills of %s are %s: %s", person().login, login, wanted, outcome)
-    return {"outcome": outcome, "skills": wanted}, 200
+            result = telephone.leave(console(), login)
+    audit.warning("%s: skills of %s are %s: %s", person().login, login, wanted, result.outcome)
+    return {"outcome": telephone.told(result), "skills": wanted}, 200
 
 
 @blueprint.post("/help/<int:help_id>")

@@ -9,7 +9,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
+from werkzeug.exceptions import ServiceUnavailable
 
 from agent_console.door import Console, Person, utc_now
 from crm import desk
@@ -74,7 +76,7 @@ def take(
 ) -> tuple[Phone, str]:
     """Lease a phone and join the agent's queues with it, paused until the agent says ready.
 
-    Returns the phone and the outcome of the command: done, refused, unknown. Raises desk.NoSeat.
+    Returns the phone and the outcome of the command (`told`). Raises desk.NoSeat.
     """
     leave_outside(here, agent.login)  # calls ring here from now on
     phone = lease(here, agent, kind, wanted)
@@ -97,13 +99,17 @@ def lease(here: Console, person: Person, kind: SeatKind, wanted: str | None) -> 
 
 
 def told(result: Result) -> str:
-    """The outcome of a command for the page; what Asterisk said about it goes to the log."""
+    """The outcome of a command for the page; what Asterisk said about it goes to the log. Where
+    the node that it was for is down, a sentence says so."""
     if not result.done:
         log.warning("a command was %s: %s", result.outcome, result.message)
+    if result.outcome is Outcome.SILENT:
+        raise ServiceUnavailable(_(
+            "Nothing was done: the node that has this call or phone does not answer."))
     return result.outcome.value
 
 
-def leave(here: Console, login: str) -> str:
+def leave(here: Console, login: str) -> Result:
     """Leave the queues and give the phone back.
 
     Where Asterisk does not say that the phone left the queues, the lease stays: nobody else may
@@ -113,23 +119,23 @@ def leave(here: Console, login: str) -> str:
     if phone is None:
         return leave_outside(here, login)
     left = here.commands.sign_out(phone.interface)
-    if left.outcome is Outcome.UNKNOWN:
-        return told(left)
+    if left.outcome in (Outcome.UNKNOWN, Outcome.SILENT):
+        return left
     with here.database.transaction() as session:
         user = session.scalar(select(User).where(User.login == login))
         if user:
             desk.release_seat(session, user)
-    return "done"
+    return Result(Outcome.DONE)
 
 
-def leave_outside(here: Console, login: str) -> str:
+def leave_outside(here: Console, login: str) -> Result:
     """Leave the queues with a telephone outside (crm.keypad), if somebody is there with one."""
     with here.database.reading() as session:
         live = session.get(LiveAgent, login)
         interface = live.interface if live else None
     if interface is None or not is_telephone(interface):
-        return "done"
-    return told(here.commands.sign_out(interface))
+        return Result(Outcome.DONE)
+    return here.commands.sign_out(interface)
 
 
 def tell_keypad(here: Console, switches: Mapping[str, str]) -> str:

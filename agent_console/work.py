@@ -126,8 +126,9 @@ def ring() -> Answer:
             missed_callers.take(session, number, login, utc_now())
 
     _done(note)
-    outcome = telephone.told(console().commands.ring_out(held.interface, number, call))
-    log.info("%s rings %s: %s", login, masked(number), outcome)
+    result = console().commands.ring_out(held.interface, number, call)
+    log.info("%s rings %s: %s", login, masked(number), result.outcome)
+    outcome = telephone.told(result)
     if request.is_json:
         return {"outcome": outcome}, 200
     flash({

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from crm.database import UtcDateTime
-from crm.field_keys import Sealed
+from crm.field_keys import Sealed, SealedJson
 
 
 class Base(DeclarativeBase):
@@ -517,6 +517,23 @@ class Seat(Base):
     secret: Mapped[str] = mapped_column(Sealed)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user_account.id"), unique=True)
     leased_at: Mapped[datetime | None]
+
+
+class NodeRequest(Base):
+    """What one node asks another to tell its Asterisk, for as long as somebody waits for it
+    (crm.nodes). Sealed: there may be a citizen's number in it."""
+
+    __tablename__ = "node_request"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(String(16))  # that is asked
+    asked: Mapped[dict[str, Any]] = mapped_column(SealedJson)  # {"act", "arguments"}
+    asked_at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(8))
+    message: Mapped[str] = mapped_column(String(200), default="")
+
+    __table_args__ = (Index("node_request_node", "node", "taken_at"),)
 
 
 class CallNote(Base):

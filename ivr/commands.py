@@ -48,6 +48,7 @@ _SWITCH = re.compile(r"[a-z][a-z0-9._+]{0,39}")
 _SWITCH_VALUE = re.compile(r"[A-Za-z0-9._+-]{1,60}")
 _CITIZEN = re.compile(r"0[0-9]{9,10}")
 _SPYING = re.compile("listen|whisper|barge")
+_SPIES_PHONE = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}(?:@node-[a-z0-9]{1,12})?")
 _BRANCH_ID = re.compile(r"[a-z]{1,16}")
 _OUTSIDE = re.compile(r"[0-9]{3,15}")
 _WHY = re.compile(r"[a-z]{0,16}")
@@ -69,6 +70,7 @@ class Outcome(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    SILENT = "silent"
 
 
 class RecordingAct(StrEnum):
@@ -82,7 +84,8 @@ class RecordingAct(StrEnum):
 @dataclass(frozen=True)
 class Result:
     """What became of a command. `refused`: it was certainly not, or not all, done; `unknown`: it
-    was sent, and no answer came. The message is for the operator."""
+    was sent, and no answer came; `silent`: the node that it is for does not answer, and nothing was
+    done (ivr.anywhere). The message is for the operator."""
 
     outcome: Outcome
     message: str = ""
@@ -251,15 +254,16 @@ class Commands:
         return self._in_session(act)
 
     def listen(self, call: str, agent: str, own: str, how: str, *, recorded: bool) -> Result:
-        """A supervisor's phone (`own`) is rung and then hears the call of the agent's phone; `how`:
-        listen, whisper (only the agent hears the supervisor), or barge (everybody does).
+        """A supervisor's phone (`own`, with `@node-th1` where it is another node's) is rung and
+        then hears the call of the agent's phone; `how`: listen, whisper (only the agent hears the
+        supervisor), or barge (everybody does).
         `recorded`: refused where the caller has refused the recording."""
         def act(session: _Session) -> None:
             channel = session.agents_channel(call, agent)
             if recorded and session.value(call, "HL_NOTICE") == "refused":
                 raise _RefusedError("the caller has refused to be listened to")
             session.act(_Act("Originate", {
-                "Channel": _formed(INTERFACE, own, "phone"),
+                "Channel": _formed(_SPIES_PHONE, own, "phone"),
                 "Context": "hl-spy", "Exten": _formed(_SPYING, how, "way"), "Priority": "1",
                 "Async": "true", "Timeout": "20000", "CallerID": "1022",
                 "Variable": ",".join((

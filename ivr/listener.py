@@ -29,6 +29,7 @@ from crm.settings import Settings
 from ivr import refused_phones
 from ivr.ami import Link, LinkError
 from ivr.answers import Answers
+from ivr.anywhere import Requests
 from ivr.commands import Commands, Result, for_settings
 from ivr.journal_reader import Segment, segments
 from ivr.live import CallRow, Changes, LiveMirror
@@ -44,6 +45,7 @@ _T = TypeVar("_T")
 WRITE_GAP_S = 0.02
 KEEP_ATTEMPTS = 10
 COMPLAIN_GAP_S = 1.0
+REQUESTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Pace:
     resync_s: float = 60.0
     repair_again_s: float = 2.0
     elsewhere_s: float = 1.0
+    requests_s: float = 0.2
     seen_s: float = 5.0
     retry_from_s: float = 0.25
     retry_to_s: float = 5.0
@@ -82,7 +85,10 @@ async def _main(settings: Settings, reply: Callable[[Asked], str]) -> None:
         password=known.ami_events,
         # as the queues are configured: nobody wraps up after an emergency
         wrapup_s={name: 0 if name == EMERGENCY else settings.wrapup_s for name in ALL_QUEUES},
-        several=len(settings.nodes) > 1,
+        requests=(
+            Requests(Database.of(settings, pool_size=REQUESTS_AT_ONCE), settings.node, commands)
+            if len(settings.nodes) > 1 else None
+        ),
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,10 +109,11 @@ class Listener:
     def __init__(
         self, store: LiveStore, commands: Commands, answers: Answers, *, node: str, journal: Path,
         callback_tries: int, address: Address, password: str, wrapup_s: dict[str, int],
-        pace: Pace | None = None, several: bool = False,
+        pace: Pace | None = None, requests: Requests | None = None,
     ) -> None:
-        """`several`: what other nodes set in the database is to be done here too."""
-        self._several = several
+        """`requests`: of other nodes, where there are several. What they set in the database is
+        done here too."""
+        self._requests = requests
         self._switches: dict[str, str] | None = None  # as Asterisk was told; None: not yet
         self.mirror = LiveMirror(wrapup_s)
         self.dropped = 0  # events that could not be used
@@ -123,6 +130,7 @@ class Listener:
         self._writing = ThreadPoolExecutor(1, "write")
         self._commanding = ThreadPoolExecutor(1, "command")
         self._noting = ThreadPoolExecutor(1, "note")  # in order, and behind no repair
+        self._serving = ThreadPoolExecutor(REQUESTS_AT_ONCE, "serve")
         self._connection = Connection(False, _now(), _now())
         self._last_connected: datetime | None = None
         self._changed = asyncio.Event()
@@ -161,6 +169,7 @@ class Listener:
         self._writing.shutdown()
         self._commanding.shutdown()
         self._noting.shutdown()
+        self._serving.shutdown()
         self._answers.close()
 
     async def _load_then_work(self) -> None:
@@ -172,8 +181,9 @@ class Listener:
             tasks.create_task(self._write_changes())
             tasks.create_task(self._say_seen())
             tasks.create_task(self._stay_connected())
-            if self._several:
+            if self._requests:
                 tasks.create_task(self._follow_others())
+                tasks.create_task(self._serve_others(self._requests))
 
     # --- Asterisk ---
 
@@ -387,6 +397,18 @@ class Listener:
                 if self._link is not None:
                     self._link.wake.set()
             gone = left
+
+    async def _serve_others(self, requests: Requests) -> None:
+        """Do what is asked at the consoles of other nodes of the calls and phones here."""
+        while True:
+            await asyncio.sleep(self._pace.requests_s)
+            try:
+                asked = await asyncio.get_running_loop().run_in_executor(
+                    self._serving, requests.take)
+            except SQLAlchemyError:
+                continue  # whoever writes says so
+            for request in asked:
+                self._serving.submit(requests.carry_out, request)
 
     async def _keep_places(self, snapshot: Snapshot, until: Segment) -> None:
         """Keep again the places of calls back that Asterisk has lost: it died, or had no channel

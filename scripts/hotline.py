@@ -172,10 +172,12 @@ def process(settings: Settings, name: str) -> None:
     if name == "console":
         from agent_console import server
         from ivr import tls
+        from ivr.anywhere import for_console
         from scripts.heard import Heard
 
         certificate, key = tls.files(settings) if tls.needed(settings) else (None, None)
-        server.main(settings, Heard(settings), certificate=certificate, key=key)
+        server.main(
+            settings, Heard(settings), for_console, certificate=certificate, key=key)
         return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

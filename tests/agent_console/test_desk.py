@@ -77,7 +77,7 @@ def test_ready_and_pause_are_asked_for_and_three_outcomes_come_back(
     assert agent.ask("POST", "/agent/state", {"reason": None}).status_code == 409  # no phone yet
     agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
     phones.told.clear()
-    for outcome in Outcome:
+    for outcome in (Outcome.DONE, Outcome.REFUSED, Outcome.UNKNOWN):
         phones.outcome = outcome
         answer = agent.ask("POST", "/agent/state", {"reason": "lunch"})
         assert answer.get_json() == {"outcome": outcome.value}
@@ -87,6 +87,20 @@ def test_ready_and_pause_are_asked_for_and_three_outcomes_come_back(
     assert phones.told[0] == ("pause", "PJSIP/seat-001", "lunch")
     assert phones.told[3] == ("pause", "PJSIP/seat-001", None)
     assert phones.told[4][:3] == ("end_wrapup", "PJSIP/seat-001", "lan")
+
+
+def test_that_the_phones_node_is_down_is_told_in_a_sentence_and_nothing_is_given_up(
+    agent: Browser, phones: ObedientPhones, sqlite: Database
+) -> None:
+    agent.ask("POST", "/agent/phone", {"kind": "webrtc"})
+    phones.outcome = Outcome.SILENT
+    for method, path, body in (
+        ("POST", "/agent/state", {"reason": None}), ("DELETE", "/agent/phone", None),
+    ):
+        answer = agent.ask(method, path, body)
+        assert answer.status_code == 503
+        assert "máy chủ đang giữ cuộc gọi hoặc điện thoại này" in answer.get_json()["error"]
+    assert holder(sqlite) is not None
 
 
 def holder(database: Database) -> int | None:

@@ -13,6 +13,7 @@ from crm.branches import QUEUES
 from crm.database import Database
 from crm.models import Seat, User
 from ivr.answers import Answers
+from ivr.anywhere import Requests
 from ivr.commands import Commands
 from ivr.listener import Listener, Pace
 from ivr.live_facts import Asked
@@ -29,9 +30,10 @@ QUICK = Pace(
 def listening(
     asterisk: AmiStandIn, store: LiveStore | Database, pace: Pace = QUICK,
     journal: Path = Path("/nowhere"), reply: Callable[[Asked], str] = lambda asked: "none|over",
-    *, several: bool = False,
+    *, of: Database | None = None,
 ) -> Iterator[Listener]:
-    """A listener at work; it is stopped at the end as by SIGTERM."""
+    """A listener at work; it is stopped at the end as by SIGTERM. `of`: the database that other
+    nodes have, too."""
     if isinstance(store, Database):
         store = LiveStore(store, "th1")
     ready = threading.Event()
@@ -43,7 +45,8 @@ def listening(
         listener = Listener(
             store, commands, Answers(reply, commands), node="th1",
             journal=journal, callback_tries=2, address=asterisk.address, password="secret",
-            wrapup_s=dict.fromkeys(QUEUES, 20), pace=pace, several=several,
+            wrapup_s=dict.fromkeys(QUEUES, 20), pace=pace,
+            requests=Requests(of, "th1", commands) if of else None,
         )
         stop = asyncio.Event()
         made.append((listener, asyncio.get_running_loop(), stop))

@@ -379,7 +379,7 @@ def test_what_another_node_switches_is_switched_here(
 
     switched("closed")
     pace = Pace(keep_alive_s=1, elsewhere_s=0.1)
-    with listening(asterisk, database, pace, several=True):
+    with listening(asterisk, database, pace, of=database):
         until(lambda: len(asterisk.asked("Originate")) == 1)
         until(lambda: {"Variable": "HL_READY", "Value": "yes"}.items() <= {
             key: value for one in asterisk.asked("Setvar") for key, value in one.items()}.items())

@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from sqlalchemy import select
 
-from crm.models import Callback, LiveCall
+from crm.models import Callback, LiveAgent, LiveCall
 from crm.recordings.models import Kind
-from ivr.phone import Call
+from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE
 from tests.live.people import (
     Console,
     called,
     citizen,
     desk_agent,
+    hears_tone,
     kept_samples,
     until_heard,
 )
@@ -176,16 +178,21 @@ def test_a_caller_is_led_to_the_node_that_holds_the_queue_and_stays_one_call(
     assert len(kept_samples(first, Kind.RECORDINGS, call["recording"])) > 2 * 3 * RATE
 
 
-def test_the_console_of_the_queues_node_acts_on_a_caller_of_another(cluster: Cluster) -> None:
-    first, second = cluster.of("th1"), cluster.of("th2")
+@pytest.mark.parametrize(("at", "number"), [
+    ("th2", "0912000602"), ("th1", "0912000611"), ("th3", "0912000612"),
+])
+def test_every_console_acts_on_a_caller_who_waits_at_the_queues_node(
+    cluster: Cluster, at: str, number: str
+) -> None:
+    first = cluster.of("th1")
 
     async def scenario() -> None:
-        supervisor = await asyncio.to_thread(Console, second, "truongca")
-        async with citizen(first, "0912000602") as phone:
+        supervisor = await asyncio.to_thread(Console, cluster.of(at), "truongca")
+        async with citizen(first, number) as phone:
             call = await called(phone)
             await chooses(call, first)
             row = await soon(
-                lambda: (one := live(cluster, "0912000602")) and one.state == "waiting" and one,
+                lambda: (one := live(cluster, number)) and one.state == "waiting" and one,
                 "the caller waits")
             assert row.node == "th2"
             moved = await asyncio.to_thread(
@@ -193,14 +200,86 @@ def test_the_console_of_the_queues_node_acts_on_a_caller_of_another(cluster: Clu
             assert moved["outcome"] == "done"
             # and back by a node: th1 holds that queue
             row = await soon(
-                lambda: (one := live(cluster, "0912000602")) and one.queue == "testing" and one,
+                lambda: (one := live(cluster, number)) and one.queue == "testing" and one,
                 "the caller waits for another branch")
             assert row.node == "th1"
             await call.hang_up()
 
     asyncio.run(scenario())
-    call = cluster.call_of("0912000602")
+    call = cluster.call_of(number)
     assert (call["outcome"], call["queue"]) == ("abandoned_queue", "testing")
+    cluster.assert_ledgers_complete()
+
+
+def test_a_supervisor_at_one_node_hears_and_leads_an_agent_of_another(cluster: Cluster) -> None:
+    first, second = cluster.of("th1"), cluster.of("th2")
+
+    async def scenario() -> None:
+        supervisor = await asyncio.to_thread(Console, first, "truongca")
+        ear_phone = Phone(ADDRESSES[0], server=first.sip, user="desk-01",
+                          password=first.secrets.phones["desk-01"])
+
+        async def acts(method: str, path: str, **body: object) -> Any:
+            return await asyncio.to_thread(supervisor.ask, method, f"/supervisor/{path}", body)
+
+        def state() -> str | None:
+            with first.database.reading() as session:
+                agent = session.get(LiveAgent, "agent1")
+                return agent.state if agent else None
+
+        def is_now(wanted: tuple[str | None, ...]) -> bool:
+            return state() in wanted
+
+        async with (
+            desk_agent(second, "agent1", phone_name="desk-101", queue="vaccine",
+                       address=ADDRESSES[1]) as seat,
+            ear_phone, citizen(first, "0912000610") as phone,
+        ):
+            await ear_phone.register()
+            held = await acts("POST", "phone", kind="desk", wanted="desk-01")
+            assert held["phone"]["seat"] == "desk-01"
+            call = await called(phone)
+            await chooses(call, first)
+            rung = await seat.incoming(PATIENCE_S)
+            rung.answer()
+            await soon(lambda: state() == "talking", "they speak")
+
+            await acts("POST", "listen", agent="agent1", how="listen")
+            spy = await ear_phone.incoming(PATIENCE_S)
+            assert spy.invite_header("X-Hotline-Listen") == "listen"
+            spy.answer()
+            call.play_tone(700)
+            await hears_tone(spy, 700)
+            call.stop_playing()
+            rung.play_tone(1100)
+            await hears_tone(spy, 1100)
+            rung.stop_playing()
+            await spy.hang_up()
+
+            await acts("POST", "listen", agent="agent1", how="barge")
+            spy = await ear_phone.incoming(PATIENCE_S)
+            spy.answer()
+            await asyncio.sleep(1)
+            spy.play_tone(900)
+            await hears_tone(call, 900)
+            await hears_tone(rung, 900)
+            await spy.hang_up()
+            await call.hang_up()
+            assert await rung.ended(PATIENCE_S)
+
+            led: list[tuple[dict[str, str], tuple[str | None, ...]]] = [
+                ({"act": "pause", "reason": "rest"}, ("paused",)), ({"act": "ready"}, ("ready",)),
+                ({"act": "out"}, ("offline", None)),
+            ]
+            for act, then in led:
+                answer = await acts("POST", "agents/agent1", **act)
+                assert answer["outcome"] == "done", act
+                await soon(partial(is_now, then), f"the agent is {then}")
+            assert "PJSIP/desk-101" not in second.ask("queue show vaccine")
+
+    asyncio.run(scenario())
+    call = cluster.call_of("0912000610")
+    assert (call["outcome"], call["agent"]) == ("answered", "agent1")
     cluster.assert_ledgers_complete()
 
 
@@ -307,8 +386,16 @@ def test_a_node_that_dies_loses_nobody_who_waits_and_its_queues_move_by_one_comm
             one = await called(waiting)
             await chooses(one, first)
             await soon(lambda: "PJSIP/node-th1" in second.ask("queue show vaccine"), "one waits")
+            supervisor = await asyncio.to_thread(Console, first, "truongca")
+            row = await soon(lambda: live(cluster, "0912000607"), "it is shown")
             second.kill_supervisor()
             second.signal("asterisk", signal.SIGKILL)
+            with pytest.raises(requests.HTTPError) as silent:
+                await asyncio.to_thread(
+                    supervisor.ask, "POST", f"/supervisor/calls/{row.id}/branch",
+                    {"branch": "testing"})
+            assert silent.value.response.status_code == 503
+            assert "không trả lời" in silent.value.response.text
             # who waited there is told so by the node that had answered
             await until_heard(one, first, "queue_full")
             await one.press("1")
