@@ -74,6 +74,7 @@ class Hotline(click.Group):
 
 
 @click.group(cls=Hotline, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hotline1022", message="hotline %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
     """The hotline (0237) 1022: run it, look into it, call it."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -383,3 +386,26 @@ def test_a_passphrase_is_wanted_and_long(tmp_path: Path) -> None:
         backup.passphrase_of(configuration.load({"HOTLINE_HOME": str(tmp_path)}))
     key.write_text(f"{PASSPHRASE}\n", encoding="utf-8")
     assert backup.passphrase_of(told) == PASSPHRASE
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("../beside", tarfile.REGTYPE), ("/etc/motd", tarfile.REGTYPE), ("link", tarfile.SYMTYPE),
+])
+def test_what_leads_out_of_the_folder_is_not_unpacked(
+    tmp_path: Path, name: str, kind: bytes
+) -> None:
+    strange = tarfile.TarInfo(name)
+    strange.type, strange.linkname = kind, "/etc/shadow"
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.addfile(strange, io.BytesIO())
+    packed.seek(0)
+    settings = configuration.load({"HOTLINE_HOME": str(tmp_path / "home")})
+    file = tmp_path / "strange.backup"
+    with file.open("wb") as out, sealing.Sealing(out, PASSPHRASE) as sealed:
+        sealed.write(gzip.compress(packed.getvalue()))
+        sealed.end()
+    with pytest.raises(BackupError, match="something strange"):
+        backup.restore(file, settings, PASSPHRASE)
+    assert not settings.home.exists()
+    assert [one.name for one in tmp_path.iterdir()] == ["strange.backup"]
