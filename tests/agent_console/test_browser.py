@@ -485,6 +485,7 @@ def test_a_caller_is_led_on_a_recording_discarded_and_a_number_rung_by_keys_alon
             page.keyboard.press(keys)
         assert sent.value.post_data_json == {"act": act, "kind": "outside", "to": "0912345600"}
         expect(page.locator("#guests")).to_be_hidden()
+        expect(page.locator("#note")).to_be_focused()
     page.keyboard.press("Alt+X")
     page.keyboard.press("Escape")
     expect(page.locator("#discard-why")).to_be_hidden()
@@ -493,9 +494,13 @@ def test_a_caller_is_led_on_a_recording_discarded_and_a_number_rung_by_keys_alon
     with page.expect_request("**/recording") as sent:
         page.keyboard.press("Enter")
     assert (sent.value.post_data_json or {})["act"] == "discarded"
+    put_live_call(sqlite, 4, id=call, state="talking", agent="lan", branch="vaccine",
+                  recording="discarded")
+    expect(page.locator("#discard")).to_be_hidden()
+    expect(page.locator("#note")).to_be_focused()
     expect(page.locator("#ring")).to_be_hidden()
-    put_live_call(sqlite, 4, id=call, state="ended", agent="lan")
-    put_live_agent(sqlite, 5, state="ready", call_id=None)
+    put_live_call(sqlite, 5, id=call, state="ended", agent="lan")
+    put_live_agent(sqlite, 6, state="ready", call_id=None)
     expect(page.locator("#ring")).to_be_visible()
     with page.expect_request("**/work/ring") as sent:
         page.keyboard.press("Alt+L")

@@ -298,6 +298,7 @@ function toNote() {
   note.setSelectionRange(note.value.length, note.value.length);
 }
 caseForm.addEventListener("closed", toNote);
+for (const one of [guests, recording]) one.addEventListener("left", toNote); // else keys go nowhere
 
 const KEYS = {
   F2: () => phone.answer(),

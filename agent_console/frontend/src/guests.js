@@ -9,7 +9,8 @@ const TOLD_MS = 6000;
 const ownCall = () =>
   [...documents].find(([key, one]) => key.startsWith("call:") && one.agent === given.login)?.[1];
 
-/** The panel behind "With others"; `phone` is the page's phone. Event "called": somebody was. */
+/** The panel behind "With others"; `phone` is the page's phone. Events: "called": somebody was; "left": what
+ * had the focus goes away. */
 export class Guests extends EventTarget {
   #phone;
   #found = null; // whom the server knows: agents, branches, services, help lines
@@ -135,6 +136,7 @@ export class Guests extends EventTarget {
     const call = ownCall();
     const guest = talks ? call?.guest : null;
     element("guests-toggle").hidden = !talks || Boolean(guest);
+    if (!guest) this.#leave("guest-row");
     element("guest-row").hidden = !guest;
     if (!talks || guest) this.#show(false);
     if (!guest) return;
@@ -155,7 +157,12 @@ export class Guests extends EventTarget {
     return this.#phone.call?.state === "talking" || (!this.#phone.running && ownCall()?.state === "talking");
   }
 
+  #leave(id) {
+    if (element(id).contains(document.activeElement)) this.dispatchEvent(new Event("left"));
+  }
+
   #show(open) {
+    if (!open) this.#leave("guests");
     element("guests").hidden = !open;
     element("guests-toggle").setAttribute("aria-expanded", String(open));
     element("guest-problem").textContent = "";

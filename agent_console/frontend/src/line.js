@@ -12,6 +12,7 @@ const SILENT_MS = 10_000;
 const SPEAKING = 0.01; // of what the meter shows: more than a room without anybody
 const NOTHING = 0.00002; // a microphone that works is never so quiet
 const RETRY_MS = 60_000;
+const TENTHS = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 export class Line {
   #phone;
@@ -94,7 +95,7 @@ export class Line {
     const worse = found.score === found.scores.sent ? measured.sent : measured.heard;
     this.#draw(state, t("loss {loss} %, jitter {jitter} ms, round trip {trip} ms, score {score} of 4.4", {
       loss: Math.round(100 * worse.loss), jitter: Math.round(worse.jitter),
-      trip: Math.round(measured.roundTrip), score: found.score.toFixed(1),
+      trip: Math.round(measured.roundTrip), score: TENTHS.format(found.score),
     }));
     this.#warn(leg, gone, found.scores);
   }

@@ -14,11 +14,13 @@ const STATES = () => ({
   off: "○ " + t("Is not recorded any more"),
 });
 
-export class Recording {
+/** Event "left": what had the focus goes away. */
+export class Recording extends EventTarget {
   #by = null; // the call whose recording this page has paused by itself
   #last = Promise.resolve(); // what was asked last: a pause and its end come in order
 
   constructor() {
+    super();
     this.#fill("recording-why", given.recording_pauses);
     this.#fill("discard-why", given.recording_discards);
     element("recording-pause").addEventListener("click", () => this.#byHand("paused", element("recording-why").value));
@@ -67,6 +69,7 @@ export class Recording {
   draw() {
     const state = this.#call()?.recording;
     const row = element("recording-row");
+    if (row.dataset.recording !== (state ?? "") && row.contains(document.activeElement)) this.dispatchEvent(new Event("left"));
     if (row.dataset.recording !== (state ?? "")) element("recording-problem").textContent = "";
     row.hidden = !state;
     row.dataset.recording = state ?? "";
