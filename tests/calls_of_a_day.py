@@ -289,6 +289,54 @@ def doctors(line: Line) -> None:
     line.over(caller, leg)
 
 
+def _asked_doctor(line: Line, doctor: str) -> tuple[Channel, Channel, Channel, str]:
+    """The agent rings a doctor while the caller hears music."""
+    caller, leg = line.answered(line.agents[0])
+    room = line.room(caller, leg)
+    leg.note("HL_TRANSFER", call=caller.id, how="consult", to=f"doc-{doctor}")
+    guest = line.asterisk.channel("PJSIP/carrier", of=caller)
+    guest.note("HL_LEG", call=caller.id)
+    line.asterisk.wait(6)
+    return caller, leg, guest, room
+
+
+def doctor_takes_over(line: Line) -> None:
+    """A doctor is asked, and the caller handed over."""
+    caller, leg, guest, room = _asked_doctor(line, "bs.an")
+    guest.note("ANSWER")
+    leg.enter(room)
+    guest.enter(room)
+    line.asterisk.wait(25)
+    caller.enter(room)
+    line.asterisk.wait(0.5)
+    leg.end()
+    line.asterisk.wait(line.talk_s)
+    line.over(caller, guest)
+
+
+def doctor_only_asked(line: Line) -> None:
+    """A doctor tells the agent what to say."""
+    caller, leg, guest, room = _asked_doctor(line, "bs.an")
+    guest.note("ANSWER")
+    leg.enter(room)
+    guest.enter(room)
+    line.asterisk.wait(25)
+    guest.end()
+    caller.enter(room)
+    line.asterisk.wait(line.talk_s)
+    line.over(caller, leg)
+
+
+def doctor_is_busy(line: Line) -> None:
+    """The doctor who is asked speaks with somebody else."""
+    caller, leg, guest, room = _asked_doctor(line, "bs.binh")
+    guest.end("17")
+    leg.enter(room)
+    caller.enter(room)
+    line.asterisk.wait(line.talk_s)
+    line.over(caller, leg)
+
+
 def emergency(line: Line) -> None:
     """The service does not answer for twenty seconds; an agent does."""
     caller = line.asterisk.caller(line.number)
@@ -316,14 +364,20 @@ def voicemail(line: Line) -> None:
     caller.end()
 
 
-def callback(line: Line) -> None:
-    """The caller asks to be called back; the agent is rung first, then the citizen."""
+def callback_owed(line: Line) -> Channel:
+    """The caller asks to be called back."""
     caller = line.queued()
     caller.note("HL_QUEUE_END", queue=line.branch, why="callback")
     arrived = str(int(line.asterisk.now.timestamp()))
-    caller.note("HL_CALLBACK", number="0912345678", queue=line.branch, branch=line.branch,
+    caller.note("HL_CALLBACK", number=line.number, queue=line.branch, branch=line.branch,
                 arrived=arrived)
     caller.end()
+    return caller
+
+
+def callback(line: Line) -> None:
+    """The caller asks to be called back; the agent is rung first, then the citizen."""
+    caller = callback_owed(line)
     line.asterisk.wait(60)
     agent = line.agents[0]
     leg = line.asterisk.channel(f"PJSIP/{seat(agent)}")
@@ -339,7 +393,7 @@ def callback(line: Line) -> None:
     citizen.note("HL_LEG", call=caller.id)
     citizen.note("HL_CALLBACK_TRY", call=caller.id)
     line.asterisk.wait(4)
-    citizen.note("HL_CALLBACK_END", call=caller.id, number="0912345678", result="done")
+    citizen.note("HL_CALLBACK_END", call=caller.id, number=line.number, result="done")
     leg.leave("place")
     leg.enter(f"back-{caller.id}")
     citizen.enter(f"back-{caller.id}")
@@ -392,11 +446,12 @@ def state(asterisk: Asterisk, agent: str, told: str, reason: str = "") -> None:
     note.end()
 
 
-Scene = Callable[[Line], None]
+Scene = Callable[[Line], object]
 SCENES: dict[Scene, int] = {  # how often, beside each other
     menu_only: 8, self_served: 12, overload: 3, gave_up: 10, gave_up_while_it_rang: 3, simple: 30,
     missed_first: 6, told_wait: 6, held: 4, blind: 4, blind_to_nobody: 2, attended: 4,
     consult_refused: 2, only_asked: 2, conference: 2, outside: 2, doctors: 2, emergency: 2,
+    doctor_takes_over: 2, doctor_only_asked: 1, doctor_is_busy: 1, callback_owed: 1,
     voicemail: 3, callback: 4, wrapup_ended: 4, two_calls_bridged: 1, trial: 2, lost: 1,
 }
 

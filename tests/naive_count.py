@@ -150,6 +150,18 @@ def count(text: str, day: str, midnight: int, until: int, agreed_s: int) -> Figu
     return {key: +one for key, one in figures.items() if +one}
 
 
+def owed(text: str) -> int:
+    """Calls back that were asked for, and not made since to that number."""
+    told = records(text)
+    made = [(one.extra["call"], one.extra["number"], one.at) for one in told
+            if one.type == "HL_CALLBACK_END"]
+    return sum(
+        not any(call == one.uid or (number == one.extra["number"] and at >= one.at)
+                for call, number, at in made)
+        for one in told if one.type == "HL_CALLBACK"
+    )
+
+
 class _Call:
     def __init__(self, caller: Phone, legs: list[Phone], *, is_over: bool) -> None:
         self.caller = caller
@@ -317,7 +329,8 @@ class _Call:
                 marks.append((one.at, f"service:{one.extra['service']}"))
             if one.type == "HL_TRANSFER":
                 to = one.extra["to"]
-                marks.append((one.at, f"line:{to}" if to.isdecimal() else to))
+                marks.append((one.at, f"line:{to}" if to.isdecimal()
+                              else to.replace("doc-", "expert:")))
         return max(marks)[1] if marks else None
 
     def _of_leg(self, leg: Phone, states: dict[str, list[tuple[int, str]]]) -> list[Segment]:
