@@ -9,14 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import String, cast, select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from crm.calls import lines
+from crm.calls.segments import What
 from crm.clock import VIETNAM
-from crm.models import Call, CallNote, LineQuality, Outcome, User
+from crm.models import Call, CallNote, CallSegment, LineQuality, Outcome, User
 
-EXPERT = "expert:"  # before whose telephone was rung, in a call's path
+EXPERT = "expert:"  # before the login of the doctor whose telephone it is (CallSegment.party)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,16 @@ class Record:
     def line_is(self) -> str:
         """good | fair | bad, or "" """
         return lines.verdict(self.line.worst) if self.line else ""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A doctor's part of a call."""
+
+    call: Call
+    began_at: datetime
+    talk_ms: int
+    from_agent: bool  # who handed the caller over, or called the doctor in; else the menu rang
 
 
 def day_start(moment: datetime) -> datetime:
@@ -74,23 +85,25 @@ def of_agent(session: Session, login: str, since: datetime, *, limit: int = 100)
     ))
 
 
-def of_expert(session: Session, login: str, day: date, *, limit: int = 200) -> list[Call]:
-    """The calls of a day that a doctor on duty took, newest first: they are rung in turn, so the
-    last who was rung took it."""
+def of_expert(session: Session, login: str, day: date, *, limit: int = 200) -> list[Taken]:
+    """The calls of a day in which a doctor spoke with the caller, newest first, whether the menu or
+    an agent rang. Who was only asked has taken nothing."""
     start = datetime.combine(day, time(), VIETNAM).astimezone(UTC)
-    found = session.scalars(
-        select(Call).where(
-            Call.started_at >= start, Call.started_at < start + timedelta(days=1),
-            Call.outcome == Outcome.TRANSFERRED.value,
-            cast(Call.path, String).contains(f'"{EXPERT}{login}"', autoescape=True),
-        ).order_by(Call.started_at.desc()).limit(limit)
+    party = EXPERT + login
+    wish = aliased(CallSegment)
+    from_agent = exists().where(
+        wish.call_id == Call.id, wish.party == party, wish.what == What.TRANSFER.value
     )
-    return [call for call in found if _took(call) == login]
-
-
-def _took(call: Call) -> str | None:
-    rung = [step["menu"] for step in call.path if step["menu"].startswith(EXPERT)]
-    return str(rung[-1]).removeprefix(EXPERT) if rung else None
+    began = func.min(CallSegment.started_at)
+    rows = session.execute(
+        select(Call, began, func.sum(CallSegment.ms), from_agent)
+        .join(CallSegment, CallSegment.call_id == Call.id)
+        .where(
+            CallSegment.party == party, CallSegment.what == What.TALK.value,
+            CallSegment.started_at >= start, CallSegment.started_at < start + timedelta(days=1),
+        ).group_by(Call.id).order_by(began.desc()).limit(limit)
+    )
+    return [Taken(call, at, int(ms), bool(asked)) for call, at, ms, asked in rows]
 
 
 def of_callers(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,17 +16,22 @@ from agent_console.ways import HOME, WAYS
 from crm import rights, users
 from crm.agencies import officers
 from crm.agencies.models import Post
+from crm.calls import record
 from crm.database import Database
 from crm.knowledge import articles
 from crm.models import Role
+from crm.reports import measures
 from crm.rights import Right
 from scripts.commands import users as command
+from tests import calls_of_a_day as scenes
 from tests.accounts import PASSWORD
 from tests.agent_console.conftest import Browser
 from tests.agent_console.factories import add_call
 from tests.agent_console.test_door import filled
+from tests.calls_of_a_day import MIDNIGHT
 from tests.crm.cases.factory import at_agency, officer, with_agencies
 from tests.crm.knowledge.factory import ARTICLE
+from tests.journals import Asterisk
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rights.md").read_text("utf-8")
 ROWS = [
@@ -193,21 +198,52 @@ def test_the_command_line_makes_accounts_of_every_role_but_those_of_agencies() -
 
 
 def test_a_doctor_sees_the_calls_they_took_without_numbers(app: Flask, sqlite: Database) -> None:
+    """From the menu, and handed over by an agent; whoever was only asked, busy or did not press 1
+    has taken none."""
     add_each_role(sqlite)
+    asterisk = Asterisk(at=MIDNIGHT)
+    calls: dict[scenes.Scene, str] = {}
+    for scene in (scenes.doctors, scenes.doctor_takes_over, scenes.doctor_only_asked,
+                  scenes.doctor_is_busy):
+        began = len(asterisk.events)
+        scene(scenes.Line(asterisk, talk_s=95))
+        calls[scene] = asterisk.events[began].uniqueid
+    with sqlite.transaction() as session:
+        record.apply(session, asterisk.events)
+        for doctor in ("bs.an", "bs.binh", "bs.chi"):
+            users.create_user(session, login=doctor, name=doctor, role=Role.EXPERT,
+                              password=PASSWORD, now=datetime.now(UTC))
 
-    def rung(*who: str, outcome: str = "transferred") -> str:
-        steps = [{"menu": f"expert:{one}", "key": "", "at": ""} for one in who]
-        return add_call(sqlite, path=steps, outcome=outcome).id
+    def page(doctor: str, day: str = "2025-11-22") -> str:
+        browser = Browser(app.test_client())
+        browser.sign_in(doctor)
+        found = browser.client.get(f"/doctor?day={day}").text
+        assert scenes.Line.number not in found
+        return found
 
-    took, other = rung("bs.an", "expert"), rung("expert", "bs.an")
-    failed, longer = rung("expert", outcome="abandoned_menu"), rung("expert.hai")
-    doctor = Browser(app.test_client())
-    doctor.sign_in("expert")
-    page = doctor.client.get("/doctor").text
-    assert f'data-call="{took}"' in page
-    assert not any(one in page for one in (other, failed, longer, "0912345678"))
-    assert took not in doctor.client.get("/doctor?day=2026-01-01").text
-    assert doctor.client.get("/doctor?day=x").status_code == 400
+    def taken(doctor: str) -> dict[str, str]:
+        rows = re.findall(r'<tr data-call="([^"]+)">(.*?)</tr>', page(doctor), re.DOTALL)
+        return {call: re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", row)) for call, row in rows}
+
+    assert {doctor: set(taken(doctor)) for doctor in ("bs.an", "bs.binh", "bs.chi", "expert")} == {
+        "bs.an": {calls[scenes.doctor_takes_over]}, "bs.binh": set(),
+        "bs.chi": {calls[scenes.doctors]}, "expert": set(),
+    }
+    (handed_over,), (rung,) = taken("bs.an").values(), taken("bs.chi").values()
+    assert "điện thoại viên" in handed_over
+    assert "1:36" in handed_over  # the doctor's own talk
+    assert "menu" in rung
+    assert "data-call" not in page("bs.an", "2025-11-23")
+    with sqlite.reading() as session:
+        found = measures.parties(session, MIDNIGHT, MIDNIGHT + timedelta(days=1))
+    assert {
+        key: (one.offers, one.taken, one.unanswered, one.refused) for (key,), one in found.items()
+    } == {
+        "expert:bs.an": (3, 2, 0, 1), "expert:bs.binh": (2, 0, 0, 2), "expert:bs.chi": (1, 1, 0, 0),
+    }
+    browser = Browser(app.test_client())
+    browser.sign_in("expert")
+    assert browser.client.get("/doctor?day=x").status_code == 400
 
 
 def test_an_administrator_gives_another_role_and_the_person_is_signed_out(
