@@ -64,7 +64,9 @@ def page() -> Answer:
             "states": words.agent_states(), "reasons": words.pause_reasons(),
             "phone": held and shown_phone(held), "leads": person().may(Right.FLOOR_LEAD),
             "movable": [one.id for one in BRANCHES if one.queue and one.id != "emergency"],
-            "lines": words.lines(), "shown": shown,
+            "lines": {"kinds": words.lines(), "services": words.services(),
+                      "help_lines": words.help_lines()},
+            "shown": shown,
             "service_level_s": console().settings.service_level_s,
         },
     )

@@ -32,8 +32,10 @@ from crm.agents import assistance, pauses, rescue
 from crm.branches import BRANCHES
 from crm.calls import callbacks, emergency, history, messages
 from crm.calls.rows import iso
+from crm.clock import vietnam_day
 from crm.database import Database
 from crm.models import Call, ListenerState, LiveAgent, LiveCall, LiveState
+from crm.reports import parties
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +116,7 @@ class Feed:
         self._seen: dict[str, int] = {}  # highest seq by node
         self._records: dict[str, Call] = {}  # the journal's view of calls that are with an agent
         self._today: dict[str, Document] = {}
+        self._whose: Mapping[str, str] = {}  # the lines outside that were rung today
         self._unreached: dict[str, Document] = {}
         self._messages: Document = {"untaken": 0}
         self._owed: Document = {"callbacks": 0}
@@ -121,7 +124,7 @@ class Feed:
         self._room: dict[str, Document] = {}  # who needs help, calls for life, limits of pauses
         self._pauses: Mapping[str, pauses.Standing] = {}
         self._due = dict.fromkeys(  # monotonic
-            ("resync", "today", "unreached", "messages", "sessions", "shifts", "room"), 0.0
+            ("resync", "today", "whose", "unreached", "messages", "sessions", "shifts", "room"), 0.0
         )
 
     def start(self) -> None:
@@ -256,9 +259,12 @@ class Feed:
             return
         began = time.monotonic()
         day = wallboard.today(session, history.day_start(now), now, self._service_level_s)
+        if not day.lines.keys() <= self._whose.keys() or self._is_due("whose", RESYNC_S):
+            self._whose = parties.owners(session, day.lines, vietnam_day(now))
         self._today = {
             **{f"today:{branch or 'none'}": asdict(one) for branch, one in day.branches.items()},
-            **{f"line:{party}": asdict(one) for party, one in day.lines.items()},
+            **{f"line:{party}": asdict(one) | {"whose": self._whose[party]}
+               for party, one in day.lines.items()},
             "trend": {"slots": [asdict(one) for one in day.trend]},
         }
         cost = time.monotonic() - began

@@ -23,22 +23,30 @@ _SERVICES = {one.id: f"{one.vi} ({one.number})" for one in SERVICES}
 
 def names(session: Session, parties: Collection[str], day: date) -> dict[str, str]:
     """What each party of a segment (crm.calls.segments) is called, in the order of the names."""
-    split = {one: one.partition(":")[::2] for one in parties}
-    owners = _owners(session, {which for kind, which in split.values() if kind == "line"}, day)
-    doctors = names_of(session, {which for kind, which in split.values() if kind == "expert"})
     found = {}
-    for party, (kind, which) in split.items():
+    for party, whose in owners(session, parties, day).items():
+        kind, _, which = party.partition(":")
         plain = f"{_KINDS.get(kind, kind)} {which}".strip()
         match kind:
             case "service":
                 found[party] = _SERVICES.get(which, plain)
-            case "line" if which in owners:
-                found[party] = f"{' / '.join(owners[which])} ({which})"
-            case "expert" if which in doctors:
-                found[party] = f"{_KINDS[kind]} {doctors[which]} ({which})"
+            case "line" if whose:
+                found[party] = f"{whose} ({which})"
+            case "expert" if whose:
+                found[party] = f"{_KINDS[kind]} {whose} ({which})"
             case _:
                 found[party] = plain
     return dict(sorted(found.items(), key=lambda one: (one[1], one[0])))
+
+
+def owners(session: Session, parties: Collection[str], day: date) -> dict[str, str]:
+    """Whose the line of each party is on a day; empty: it is not known, or nobody's own."""
+    split = {one: one.partition(":")[::2] for one in parties}
+    lines = _owners(session, {which for kind, which in split.values() if kind == "line"}, day)
+    doctors = names_of(session, {which for kind, which in split.values() if kind == "expert"})
+    known = {"line": {number: " / ".join(names) for number, names in lines.items()},
+             "expert": doctors}
+    return {party: known.get(kind, {}).get(which, "") for party, (kind, which) in split.items()}
 
 
 def _owners(session: Session, numbers: Collection[str], day: date) -> dict[str, list[str]]:

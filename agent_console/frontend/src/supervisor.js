@@ -10,12 +10,16 @@ import { Supervision } from "./supervision.js";
 import { drawLines, drawTrend } from "./trend.js";
 import { drawUnreached, soundUnreached } from "./unreached.js";
 
+// For a television on the wall: what is read from far away, alone and large.
+const tv = new URLSearchParams(location.search).has("tv");
+document.body.classList.toggle("tv", tv);
 const supervision = new Supervision();
 connectAlarms((agent, how) => supervision.listen(agent, how));
 soundUnreached(() => supervision.inCall);
 connectSkills();
 
 const WAIT_ALARM = 3; // times the agreed seconds
+const ON_THE_WALL = 6; // branches
 const ENOUGH = 20; // calls, to judge the service level
 const OWED_PER_AGENT = 5; // calls back for each agent who is ready
 const MOST_PAUSED = 1 / 3; // of those who are signed in
@@ -44,9 +48,8 @@ function waitLevel(milliseconds) {
   return milliseconds > agreed ? "warn" : "";
 }
 
-function levelText({ in_time: inTime, counted }) {
-  return counted ? `${Math.round((100 * inTime) / counted)} % (${inTime}/${counted})` : "–";
-}
+/** A share with both its numbers: never one without the others. */
+const shareText = (over, of) => (of ? `${Math.round((100 * over) / of)} % (${over}/${of})` : "–");
 
 function branchRow(id, name) {
   const live = documents.get(`branch:${id}`) ?? { waiting: 0, oldest: null, talking: 0 };
@@ -66,7 +69,7 @@ function branchRow(id, name) {
 
 function dayCells(day) {
   if (!day) return Array.from({ length: 6 }, () => make("td", "", "–"));
-  const level = make("td", "strong", levelText(day));
+  const level = make("td", "strong", shareText(day.in_time, day.counted));
   level.dataset.figure = "level";
   return [
     ...["attempts", "answered", "abandoned", "left_menu", "voicemail"].map((name) => {
@@ -85,7 +88,8 @@ function sumOfToday() {
 }
 
 function drawBranches() {
-  const rows = given.shown.map((id) => branchRow(id, given.branches[id]));
+  let rows = given.shown.map((id) => branchRow(id, given.branches[id]));
+  if (tv) rows = onTheWall(rows);
   const none = documents.get("today:none");
   if (none) {
     const row = make("tr", "calm", make("th", "", t("No branch chosen")), ...Array.from({ length: 4 }, () => make("td", "", "–")), ...dayCells(none));
@@ -104,6 +108,20 @@ function drawBranches() {
   document.querySelector("#branches tfoot").replaceChildren(sum);
 }
 
+/** The branches that somebody waits in, the longest wait first, or speaks in: as many as there is room for. */
+function onTheWall(rows) {
+  const live = ({ dataset: { branch } }) => documents.get(`branch:${branch}`) ?? { waiting: 0 };
+  const first = (row) => (live(row).oldest ? -since(live(row).oldest) : 1);
+  const busy = rows.filter((row) => !row.classList.contains("calm")).sort((a, b) => first(a) - first(b));
+  const more = busy.splice(ON_THE_WALL);
+  if (more.length) {
+    const cell = make("th", "", t("and {number} more", { number: more.length }));
+    cell.colSpan = 11;
+    busy.push(make("tr", "", cell));
+  }
+  return busy;
+}
+
 const RECORDING = () => ({
   on: "● " + t("Is recorded"), paused: "❚❚ " + t("Recording paused"), discarded: "✕ " + t("Recording discarded"),
   refused: "○ " + t("Recording refused"), off: "○ " + t("Is not recorded any more"),
@@ -115,8 +133,9 @@ function callText(call) {
   return parts.filter(Boolean).join(" · ");
 }
 
-/** Too many of those who are signed in rest at once, or have no telephone. */
+/** Somebody rests too long, too many of those who are signed in rest at once, or have no telephone. */
 function stateLevel(state, number) {
+  if (state === "paused" && agents().some((one) => one.state === state && (pauseLeft(one) ?? 0) < 0)) return ["alarm", t("The pause is longer than agreed")];
   if (state === "unreachable") return ["alarm", t("The phone is not connected")];
   if (state === "paused" && number > agents().length * MOST_PAUSED) return ["warn", t("More than a third of the agents are on a pause")];
   return [""];
@@ -166,7 +185,8 @@ function drawAgents() {
 
 function figure(name, text, level = "") {
   const box = element(`figure-${name}`);
-  box.firstElementChild.textContent = text;
+  const [value, numbers = ""] = text.split(/ (?=\()/);
+  box.firstElementChild.replaceChildren(value, ...(numbers ? [" ", make("small", "", numbers)] : []));
   box.dataset.alarm = level;
 }
 
@@ -182,8 +202,9 @@ function drawFigures() {
   figure("menus", String(documents.get("menus")?.calls ?? 0));
   figure("ready", String(free), waiting && !free ? "alarm" : "");
   const today = sumOfToday();
-  figure("level", levelText(today), levelAlarm(today));
-  figure("reached", levelText({ in_time: today.reached, counted: today.attempts }));
+  figure("level", shareText(today.in_time, today.counted), levelAlarm(today));
+  figure("reached", shareText(today.reached, today.attempts));
+  for (const name of ["attempts", "answered", "abandoned"]) figure(name, String(today[name]));
   const owed = documents.get("owed")?.callbacks ?? 0;
   figure("owed", String(owed), owed > free * OWED_PER_AGENT ? "warn" : "");
 }
@@ -199,14 +220,10 @@ function draw() {
   drawFigures();
   drawBranches();
   drawAgents();
-  drawTrend(documents.get("trend")?.slots ?? []);
+  drawTrend(documents.get("trend")?.slots ?? [], tv);
   const lines = [...documents].filter(([key]) => key.startsWith("line:")).map(([key, one]) => [key.slice(5), one]);
-  drawLines(lines.filter(([, one]) => one.offers).sort(), given.lines);
+  drawLines(lines.filter(([, one]) => one.offers), given.lines);
 }
-
-// For a television on the wall: what is read from far away, alone and large.
-const tv = new URLSearchParams(location.search).has("tv");
-document.body.classList.toggle("tv", tv);
 
 const THEME = "hotline.dark";
 const systemsTheme = matchMedia("(prefers-color-scheme: dark)");
