@@ -1,14 +1,17 @@
-"""Reports are papers in Vietnamese; on the English page their words are these."""
+"""Reports are papers in Vietnamese; on the English page, and in files that are taken from it, their
+words are these."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from flask_babel import get_locale  # type: ignore[import-untyped]
 
 from crm.branches import BRANCHES, HELP_LINES, SERVICES
 from crm.cases.categories import CATEGORIES
 from crm.reports import period
+from crm.reports.document import Cell, Document, Section, Table
 from crm.reports.glossary import NORM, NORM_DAYS, NORM_TRIALS, RATES
 from crm.reports.measures import NORM_MS
 from crm.reports.service import Norm
@@ -29,12 +32,18 @@ _COLUMNS = {
     "Tạm nghỉ (phút)": "Pauses (min)", "Đổ chuông": "Rung", "Nhận": "Taken",
     "Không nhấc máy": "Not answered", "Từ chối, bận": "Refused, busy",
     "Không gọi lại": "Not called again", "Hài lòng": "Satisfied", "Có đánh giá": "Rated",
+    "Số người hài lòng": "Satisfied callers", "Chỉ số": "Rate", "Nghĩa là": "Meaning",
     "Đã chờ": "Had waited", "Bỏ máy": "Gave up", "Tỷ lệ": "Share", "Cộng dồn": "Cumulative",
     "Cách đo": "Measured on", "Cộng": "Total", "Chưa chọn nhánh": "No branch chosen",
 }
 _TITLES = {
     "Cuộc gọi": "Calls", "Xử lý cuộc gọi": "Handling", "Ca trực": "Shifts", "Kết quả": "Results",
-    "Các đường dây đã gọi": "Lines that were rung",
+    "Các đường dây đã gọi": "Lines that were rung", "Chuẩn 60 giây": "Norm of 60 s",
+    "Cách tính": "What the rates mean", "Chất lượng phục vụ": "Quality of service",
+    "Theo ngày": "By day", "Theo giờ trong ngày": "By hour of the day", "Theo nhánh": "By branch",
+    "Theo điện thoại viên": "By agent",
+    "Theo đường dây cơ quan, bác sĩ": "By line of agencies and doctors",
+    "TỔNG ĐÀI (0237) 1022 THANH HÓA": "HOTLINE (0237) 1022 THANH HÓA",
     "Bỏ máy theo thời gian chờ": "Gave up, by how long they had waited",
     "Chuẩn trả lời trong 60 giây": "The norm of 60 seconds",
     "Không có gì trong thời gian này.": "Nothing in this time.",
@@ -84,6 +93,8 @@ _DAILY = {
     "Toàn tỉnh": "Whole province",
 }
 WORDS = {one.vi: one.en for one in RATES} | _COLUMNS | _TITLES | _PERIOD | _DAILY
+_MEANINGS = {one.means_vi: one.means_en for one in RATES}
+_HEADS = {vi.upper(): en.upper() for vi, en in WORDS.items()}
 _NAMES = (
     {one.vi: one.en for one in CATEGORIES} | {one.vi: one.en for one in BRANCHES}
     | {one.vi: one.en for one in HELP_LINES.values()}
@@ -102,7 +113,6 @@ _SENTENCES = {
     "Tính từ {since} đến {until}. Mỗi cuộc gọi có đúng một kết quả.":
         "Counted from {since} to {until}. Each call has exactly one outcome.",
     "Không có cuộc gọi đến.": "No calls came in.",
-    "Chất lượng phục vụ": "Quality of service",
     "Tính từ {since} đến {until}; cột hôm qua tính trọn ngày.":
         "Counted from {since} to {until}; yesterday is the whole day.",
     "Phản ánh theo cơ quan xử lý": "Cases by agency",
@@ -163,16 +173,41 @@ def told(text: str, *, name: bool = False) -> str:
     if str(get_locale()) == "vi":
         return text
     known = _NAMES | WORDS if not name else WORDS | _NAMES
-    if text in known:
-        return known[text]
-    for begins, english in {**_BEGINNINGS, **_LINES}.items():
+    if english := known.get(text) or _MEANINGS.get(text):
+        return english
+    for begins, word in {**_BEGINNINGS, **_LINES}.items():
         if text.startswith(begins):
             rest = text.removeprefix(begins)
             for end, unit in _ENDS.items():
                 if rest.endswith(end):
                     rest = rest.removesuffix(end) + unit
-            return english + rest
+            return word + rest
     return text
+
+
+def paper(document: Document, found: Norm | None = None) -> Document:
+    """A report in the reader's language, for a file; `found`: the norm, if it tells of it. Numbers
+    are written as in Vietnam."""
+    if str(get_locale()) == "vi":
+        return document
+
+    def row(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        return tuple(told(one, name=True) if isinstance(one, str) else one for one in cells)
+
+    def section(one: Section) -> Section:
+        columns = tuple(replace(column, title=told(column.title)) for column in one.table.columns)
+        return replace(
+            one, name=told(one.name), title=told(one.title), empty=told(one.empty),
+            sentences=norm(found, one.sentences) if found and one.id == "norm" else one.sentences,
+            table=Table(columns, tuple(map(row, one.table.rows)),
+                        row(one.table.total) if one.table.total else None),
+        )
+
+    return replace(
+        document, heading=tuple(map(told, document.heading)), subtitle=said(document.subtitle),
+        title=" · ".join(_HEADS.get(part, part) for part in document.title.split(" · ")),
+        sections=tuple(map(section, document.sections)), foot=said(document.foot),
+    )
 
 
 def norm(found: Norm, written: tuple[str, ...]) -> tuple[str, ...]:

@@ -196,10 +196,11 @@ def _period(kind: str) -> Answer:
         except period.PeriodError:
             problem = _("A period ends by today, begins before it ends, and has a year at most.")
     name = f"1022-{by}-{first:%Y%m%d}-{last:%Y%m%d}.{kind}"
-    if paper is not None and kind == "csv":
+    if paper is not None and kind in ("csv", "xlsx"):
+        paper = report_words.paper(paper)
+        if kind == "xlsx":
+            return _file(xlsx.render(paper), schedule.XLSX_TYPE, name)
         return _file(xlsx.as_csv(paper.sections[0]).encode(), "text/csv", name)
-    if paper is not None and kind == "xlsx":
-        return _file(xlsx.render(paper), schedule.XLSX_TYPE, name)
     return render_template(
         "reports_period.html", paper=paper, problem=problem, by=by, first=first, last=last,
         today=today, kinds=period.TITLES, shown=shown, told=report_words.told,

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import charts, report_words
 from agent_console.charts import Chart
-from agent_console.door import Answer, console, needs, utc_now
+from agent_console.door import Answer, console, language, needs, utc_now
 from crm.clock import vietnam_day
 from crm.reports import kept, schedule, service, xlsx
 from crm.reports.document import shown
@@ -58,6 +58,7 @@ def _made(kind: str) -> Answer:
         except PeriodError:
             problem = _("A period ends by today, begins before it ends, and has a year at most.")
     if paper is not None and kind != "html":
+        paper = report_words.paper(paper, norm)
         match kind:
             case "csv":
                 content, media = "\n".join(map(xlsx.as_csv, paper.sections)).encode(), "text/csv"
@@ -66,7 +67,7 @@ def _made(kind: str) -> Answer:
             case _:
                 from crm.reports import pdf
 
-                content, media = pdf.render(paper, now), "application/pdf"
+                content, media = pdf.render(paper, now, language()), "application/pdf"
         answer = Response(content, mimetype=media)
         name = f"1022-phuc-vu-{by}-{first:%Y%m%d}-{last:%Y%m%d}.{kind}"
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

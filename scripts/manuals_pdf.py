@@ -15,7 +15,6 @@ from agent_console import manuals
 from agent_console.manuals import Manual
 from crm.reports.pdf import FONT, Pages
 
-_PAGE = {"vi": "Trang", "en": "Page"}
 _BRAND, _INK, _BAND = (11, 92, 107), (27, 39, 48), (238, 243, 245)
 _SIZE, _LINE = 10.5, 5.6
 _INDENT = 6.5  # of a list within its surroundings
@@ -24,9 +23,8 @@ _SIZES = {"h2": 14, "h3": 11.5}
 
 def render(manual: Manual) -> bytes:
     text = manuals.read(manual)
-    pages = Pages(text.title, _PAGE[manual.language])
+    pages = Pages(text.title, manual.language)
     pages.set_title(text.title)
-    pages.set_lang(manual.language)
     pages.set_creation_date(datetime.fromtimestamp(manual.file.stat().st_mtime, UTC))
     pages.add_page()
     pages.set_text_color(*_BRAND)

@@ -19,14 +19,16 @@ _BRAND = (11, 92, 107)
 _SUM = (243, 246, 247)
 _ASIDE, _ABOVE = 0.8, 0.9  # mm around the words of a cell
 _WIDE = 8  # columns: smaller letters
+_PAGE = {"vi": "Trang", "en": "Page"}
 
 
 class Pages(FPDF):
     """A4 in the hotline's letters; each page has the document's foot and its number."""
 
-    def __init__(self, foot: str, page: str = "Trang") -> None:
+    def __init__(self, foot: str, language: str) -> None:
         super().__init__(format="A4")
-        self._foot, self._page = foot, page
+        self.set_lang(language)
+        self._foot, self._page = foot, _PAGE[language]
         self.set_margins(17, 16, 17)
         self.c_margin = 0.0
         self.set_auto_page_break(True, 18)
@@ -41,12 +43,11 @@ class Pages(FPDF):
         self.cell(25, 5, f"{self._page} {self.page_no()}/{{nb}}", align=Align.R)
 
 
-def render(document: Document, made_at: datetime) -> bytes:
+def render(document: Document, made_at: datetime, language: str = "vi") -> bytes:
     """The document's pages. `made_at` stands in the file's description, so that the same document
     makes the same file."""
-    pages = Pages(document.foot)
+    pages = Pages(document.foot, language)
     pages.set_title(document.title)
-    pages.set_lang("vi")
     pages.set_creation_date(made_at)
     pages.add_page()
     _head(pages, document)

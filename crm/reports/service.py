@@ -119,7 +119,7 @@ def _sections(by: By, agreed_s: int) -> dict[str, tuple[str, list[tuple[Column, 
             _count("Không nhấc máy", "unanswered"), _count("Từ chối, bận", "refused"),
             *_rate(RATE["missed"], "", "")]
     content = [*_rate(RATE["resolved"], "Không gọi lại", "Được tính"),
-               *_rate(RATE["satisfied"], "Hài lòng", "Có đánh giá")]
+               *_rate(RATE["satisfied"], "Số người hài lòng", "Có đánh giá")]
     match by:
         case By.PARTY:
             return {"lines": ("Các đường dây đã gọi", [*rung, _minutes("Nói chuyện", "talk_ms")])}

@@ -20,6 +20,7 @@ _FORMATS = {
     Kind.DURATION: "[m]:ss",
 }
 _SECONDS_A_DAY = 86_400
+_LONGEST = 80  # letters in a line
 
 
 def render(document: Document) -> bytes:
@@ -61,7 +62,7 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
             horizontal="left" if column.kind is Kind.TEXT else "right",
         )
         longest = max((len(str(row[place - 1] or "")) for row in section.table.rows), default=0)
-        width = min(60, longest + 3) if column.kind is Kind.TEXT else 13
+        width = min(_LONGEST + 3, longest + 3) if column.kind is Kind.TEXT else 13
         sheet.column_dimensions[get_column_letter(place)].width = max(width, 13)
     total = [section.table.total] if section.table.total is not None else []
     for number, row in enumerate([*section.table.rows, *total], head + 1):
@@ -69,6 +70,8 @@ def _sheet(sheet: Worksheet, document: Document, section: Section) -> None:
             _write(sheet, number, place, value, column.kind)
             written = sheet.cell(number, place)
             written.border = below
+            if isinstance(value, str) and len(value) > _LONGEST:
+                written.alignment = Alignment(wrap_text=True, vertical="top")
             if total and number == head + len(section.table.rows) + 1:
                 written.font, written.fill = Font(bold=True), band
     if not section.table.rows and section.empty:

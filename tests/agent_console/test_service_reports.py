@@ -68,6 +68,33 @@ def test_on_the_english_page_every_word_of_the_paper_is_english(
     assert "Medical emergency (115)" in shown or by is not By.PARTY
 
 
+@pytest.mark.usefixtures("a_full_day")
+@pytest.mark.parametrize("by", [By.DAY, By.PARTY])
+def test_files_are_in_the_language_of_the_page_they_are_taken_from(
+    supervisor: Browser, by: By
+) -> None:
+    def words(language: str) -> str:
+        assert supervisor.submit("/account/language", language=language).status_code == 302
+        xlsx, csv_, pdf = (
+            supervisor.client.get(f"/reports/service/file.{kind}?by={by}&{DAY}").data
+            for kind in ("xlsx", "csv", "pdf")
+        )
+        book = load_workbook(io.BytesIO(xlsx))
+        pages = pypdfium2.PdfDocument(pdf)
+        return "\n".join([
+            *book.sheetnames, csv_.decode(),
+            *(str(value) for sheet in book for row in sheet.values for value in row if value),
+            *(page.get_textpage().get_text_bounded() for page in pages),
+        ])
+
+    vietnamese, english = words("vi"), words("en")
+    assert "CHẤT LƯỢNG PHỤC VỤ" in vietnamese
+    assert "Trang 1/" in vietnamese
+    assert "QUALITY OF SERVICE" in english
+    assert "Page 1/" in english
+    assert set(re.findall(r"\S*[À-ÖØ-öø-ỹ]\S*", english)) == {"HÓA"}  # the province's name
+
+
 def test_lines_outside_stand_under_the_names_of_whose_they_are(sqlite: Database) -> None:
     now = datetime.now(UTC)
     with sqlite.transaction() as session:

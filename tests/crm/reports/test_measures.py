@@ -84,7 +84,7 @@ COUNTS = {
     "Báo đúng": "told_right", "Được báo": "told", "Lượt xử lý": "handled",
     "Thành công": "transfers_done", "Chuyển máy": "transfers", "Đổ chuông": "offers",
     "Nhận": "taken", "Không nhấc máy": "unanswered", "Từ chối, bận": "refused",
-    "Không gọi lại": "not_again", "Có đánh giá": "rated",
+    "Không gọi lại": "not_again", "Số người hài lòng": "satisfied", "Có đánh giá": "rated",
 }
 TIMES = {
     "Chờ lâu nhất": "longest_wait_ms", "Nói chuyện": "talk_ms", "Giữ máy": "hold_ms",
@@ -98,13 +98,11 @@ RATES = {
     "Báo đúng thời gian chờ": ("told_right", "told"),
     "Sai lệch thời gian chờ": ("told_off_ms", "told"),
     "Chuyển máy thành công": ("transfers_done", "transfers"),
-    "Xong ngay lần đầu": ("not_again", "again_counted"),
+    "Xong ngay lần đầu": ("not_again", "again_counted"), "Hài lòng": ("satisfied", "rated"),
 }
 
 
-def cell(  # noqa: PLR0911 - one for each
-    section: str, title: str, place: int, one: dict[str, int]
-) -> float | None:
+def cell(section: str, title: str, one: dict[str, int]) -> float | None:
     """What stands in a column of a report, of the naive counts of a row."""
     def rate(over: int, of: int, unit: int = 1) -> float | None:
         return over / of / unit if of else None
@@ -116,10 +114,6 @@ def cell(  # noqa: PLR0911 - one for each
         case _, "Đổ chuông không nhận":
             missed = one.get("unanswered", 0) + one.get("refused", 0)
             return rate(missed, one.get("offers", 0))
-        case "content", "Hài lòng" if place == 4:  # the count stands before its rate
-            return one.get("satisfied", 0)
-        case "content", "Hài lòng":
-            return rate(one.get("satisfied", 0), one.get("rated", 0))
         case _, "Được tính":
             return one.get("again_counted" if section == "content" else "counted", 0)
         case _ if title in RATES:
@@ -154,8 +148,7 @@ def assert_reported(session: Session, wanted: dict[tuple[str, str], dict[str, in
                 *((name, shown.get(name), one) for name, one in named.items()),
                 ("Cộng", section.table.total[1:], dict(every)),
             ]:
-                told = [cell(section.id, title, place, one)
-                        for place, title in enumerate(titles, 1)]
+                told = [cell(section.id, title, one) for title in titles]
                 if row is None:  # of whom there is nothing to tell
                     assert not any(told), (by, section.id, name)
                 else:
