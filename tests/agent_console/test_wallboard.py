@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from crm.agents import pauses
 from crm.calls.history import day_start
@@ -34,7 +34,7 @@ from tests.crm.cases.factory import officer, with_agencies
 
 # A television of 55 inches, 1.2176 m wide, read at five metres. ISO 9241-303: letters of 16' at
 # least (the rule of 1/200 of the distance is a little more), 20' and more where it matters.
-TV = {"width": 1920, "height": 1080}
+TV = ViewportSize(width=1920, height=1080)
 PX_PER_M = TV["width"] / 1.2176
 LETTER_PX = 5 / 200 * PX_PER_M
 KEY_FIGURE_PX = 5 * math.tan(math.radians(20 / 60)) * PX_PER_M
@@ -76,15 +76,15 @@ def a_day(sqlite: Database, people: None) -> None:
         officer(session, phone=AGENCY)
         create_user(session, login="bs.an", name="Lê Văn An", role=Role.EXPERT, password=PASSWORD,
                     now=now)
-        for number, (party, result) in enumerate((
+        for number, (party, came_of) in enumerate((
             (f"line:{AGENCY}", "taken"), (f"line:{AGENCY}", "unanswered"),
             ("expert:bs.an", "refused"), ("service:medical", "taken"), ("line:111", "taken"),
         )):
             session.add(CallSegment(call_id=call.id, number=number, what="offer", party=party,
-                                    result=result, started_at=at(0.5), ms=5000))
-        for number, ended in (("0912345681", None), ("0912345682", now)):
+                                    result=came_of, started_at=at(0.5), ms=5000))
+        for asked_by, ended in (("0912345681", None), ("0912345682", now)):
             session.add(Callback(
-                id=call_id(), node="th1", number=number, branch="vaccine", queue="vaccine",
+                id=call_id(), node="th1", number=asked_by, branch="vaccine", queue="vaccine",
                 arrived_at=at(0.9), asked_at=at(0.9), ended_at=ended, facts={},
             ))
         pauses.note(session, "minh", "rest", now - timedelta(minutes=17))
