@@ -83,7 +83,8 @@ def login_page(
 @needs(Right.OWN)
 def take_over() -> Answer:
     """An agent who is signed in elsewhere: whether to go on here. The page there is told; its phone
-    is given back, unless a call is on it: that is finished there."""
+    is given back, unless a call is on it: that is finished there. One whose page has died goes on
+    here at once: the caller whom it lost is led back to it."""
     here, now = console(), utc_now()
     if person().needs != Need.TAKEOVER:
         return redirect(url("people.home"))
@@ -91,12 +92,13 @@ def take_over() -> Answer:
         user = session.get_one(User, person().id)
         others = users.others_of(session, user, person().token, now)
         in_a_call = desk.is_in_a_call(session, user.login)
+        is_gone = desk.is_unreachable(session, user.login)
         if request.method == "GET" and others:
             return render_template("takeover.html", others=others, in_a_call=in_a_call)
         for other in others:
             other.revoked_at = now
         users.complete_session(session, person().token)
-    if others and not in_a_call:
+    if others and not in_a_call and not is_gone:
         telephone.leave(here, person().login)
     audit.warning("%s goes on in another browser%s", person().login,
                   "; a call is finished in the first one" if in_a_call else "")

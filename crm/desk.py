@@ -53,6 +53,12 @@ def is_in_a_call(session: Session, login: str) -> bool:
     return agent is not None and agent.call_id is not None and agent.state in busy
 
 
+def is_unreachable(session: Session, login: str) -> bool:
+    """Whether an agent is in the queues with a phone that is gone, as Asterisk last told."""
+    agent = session.get(LiveAgent, login)
+    return agent is not None and agent.state == AgentState.UNREACHABLE
+
+
 def adopt_seat(session: Session, user: User, since: datetime, now: datetime) -> Seat | None:
     """The phone that somebody holds, for a sign-in that began at `since`. One that an earlier
     sign-in has left becomes its own; None while a call is on it there."""

@@ -79,6 +79,17 @@ def test_a_phone_in_a_call_stays_where_it_is_until_the_call_is_over(
     assert phone(second) == ("seat-001", False)
 
 
+def test_a_phone_whose_page_has_died_goes_on_in_the_new_browser_with_its_queues(
+    second: Browser, sqlite: Database, phones: ObedientPhones
+) -> None:
+    """The caller whom it lost is led back to this phone."""
+    put_live_agent(sqlite, 2, state="unreachable")
+    before = list(phones.told)
+    second.submit("/sign-in/takeover")
+    assert phones.told == before
+    assert phone(second) == ("seat-001", False)
+
+
 def test_others_may_be_signed_in_as_often_as_they_like(
     supervisor: Browser, app: Flask
 ) -> None:

@@ -13,6 +13,7 @@ from ivr.phone import Call
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
 from tests.live.people import Console, called, citizen, desk_agent, hears_tone, until_heard
 from tests.live.running import PATIENCE_S, Hotline, running_hotline
+from tests.live.test_rooms import hears
 
 CITIZEN_HZ = 440
 
@@ -158,3 +159,97 @@ def test_in_a_room_whose_guest_has_gone_the_caller_of_a_phone_that_fell_silent_i
     kept = hotline.call_of("0912000604")
     assert (kept["outcome"], kept["agent"]) == ("answered", "agent1")
     assert hotline.run("ledger").returncode == 0
+
+
+@pytest.mark.full
+def test_the_same_agent_is_rung_for_20_s_and_then_the_queue_before_all_who_came_later(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    """One waits when the page dies, another comes after; the kept caller is before both."""
+    kept, waits, comes = "0912000611", "0912000612", "0912000613"
+
+    async def scenario() -> None:
+        async with (
+            chromium(tmp_path) as browser, citizen(hotline, kept) as first,
+            citizen(hotline, waits) as second, citizen(hotline, comes) as third,
+        ):
+            agent = await signed_in(browser, hotline, "agent1")
+            await take_calls(agent)
+            calls = {kept: await called(first)}
+            await to_an_agent(calls[kept], hotline)
+            await state_is(agent, "ringing")
+            await agent.click("#answer")
+            await state_is(agent, "talking")
+            calls[waits] = await called(second)
+            await to_an_agent(calls[waits], hotline)
+            await until_heard(calls[waits], hotline, "queue_connecting")
+            agent.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+            await agent.reload()
+            await until_heard(calls[kept], hotline, "call_broken_off")
+            await state_is(agent, "ringing")
+            await agent.keyboard.press("Shift+F4")  # is not there; nobody of the queue is
+            calls[comes] = await called(third)
+            await to_an_agent(calls[comes], hotline)
+            await until_heard(calls[comes], hotline, "queue_connecting")
+            await expect(agent.locator("body")).not_to_have_attribute(
+                "data-phone-state", "ringing"
+            )
+            async with desk_agent(hotline, "agent2", phone_name="desk-02") as desk:
+                for number in (kept, waits, comes):
+                    rung = await desk.incoming(PATIENCE_S)
+                    assert rung.invite_header("X-Hotline-Caller") == number
+                    rung.answer()
+                    rung.play_tone(1000)
+                    await hears_tone(calls[number], 1000)
+                    await asyncio.sleep(2)  # for less nobody has spoken
+                    await calls[number].hang_up()
+            await agent.click("#leave")
+
+    asyncio.run(scenario())
+    call = hotline.call_of(kept)
+    assert (call["outcome"], call["agent"]) == ("answered", "agent2")
+    _, rung_again, _ = hotline.every_leg(call["id"])
+    assert rung_again.ended_at is not None
+    rang_s = (rung_again.ended_at - rung_again.started_at).total_seconds()
+    assert 8 < rang_s < 22  # of 20 s since the page was gone, the reload took the first
+    hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
+def test_in_a_new_browser_after_a_crash_the_agent_finds_the_note_and_the_caller(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    number = "0912000614"
+
+    async def scenario() -> None:
+        async with citizen(hotline, number) as phone:
+            async with chromium(tmp_path) as crashes:
+                agent = await signed_in(crashes, hotline, "agent1")
+                await take_calls(agent)
+                call = await called(phone)
+                await to_an_agent(call, hotline)
+                await state_is(agent, "ringing")
+                await agent.click("#answer")
+                await state_is(agent, "talking")
+                await agent.fill("#note", "nhà có người già, mái tốc")
+                await expect(agent.locator("#note-state")).to_have_attribute("data-saved", "true")
+                await crashes.close()  # no good-bye
+            async with chromium(tmp_path) as anew:  # nothing is known to this one
+                agent = await signed_in(anew, hotline, "agent1")
+                await until_heard(call, hotline, "call_broken_off")
+                await state_is(agent, "ringing")
+                await expect(agent.locator("#caller")).to_have_text(number)
+                await expect(agent.locator("#note")).to_have_value("nhà có người già, mái tốc")
+                await agent.click("#answer")
+                await state_is(agent, "talking")
+                call.play_tone(CITIZEN_HZ)
+                assert await heard_by_page(agent, CITIZEN_HZ)
+                assert await hears(call, AGENT_HZ)
+                await agent.click("#hangup")
+                await call.hang_up()
+                await agent.click("#leave")
+
+    asyncio.run(scenario())
+    call = hotline.call_of(number)
+    assert (call["outcome"], call["agent"]) == ("answered", "agent1")
+    hotline.assert_ledger_complete()
