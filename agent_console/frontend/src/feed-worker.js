@@ -6,7 +6,8 @@ const SILENT_MS = 35000; // the server says something every 15 s
 const PAGE = crypto.randomUUID?.() ?? String(Math.random()).slice(2); // for the server to know us again
 const ports = [];
 let documents = {};
-let now = null;
+let now = null; // what the server's clock said last
+let heard = 0; // when, by a clock that nobody sets
 let connected = false;
 
 function tell(message) {
@@ -15,6 +16,7 @@ function tell(message) {
 
 function apply({ everything, now: at, set }) {
   now = at;
+  heard = performance.now();
   if (everything) documents = {};
   for (const [key, value] of Object.entries(set)) {
     if (value === null) delete documents[key];
@@ -55,9 +57,9 @@ function follow() {
 
 function greet(port) {
   ports.push(port);
-  port.postMessage(
-    connected ? { connected, everything: true, now, set: documents } : { connected },
-  );
+  if (!connected) return port.postMessage({ connected });
+  const since = performance.now() - heard; // in silence a quarter of a minute
+  port.postMessage({ connected, everything: true, now: new Date(Date.parse(now) + since).toISOString(), set: documents });
 }
 
 if ("onconnect" in self) {

@@ -57,14 +57,16 @@ export async function ask(method, path, body) {
   return said;
 }
 
-let offset = 0; // this computer's clock may be wrong: times come from the server's
+// This computer's clock may be wrong, and be set while a page is open: times come from the server's,
+// and go on by a clock that nobody sets.
+let offset = Date.now() - performance.now();
 
 export function setServerTime(iso) {
-  offset = Date.parse(iso) - Date.now();
+  offset = Date.parse(iso) - performance.now();
 }
 
 /** What the server's clock says, in milliseconds. */
-export const serverNow = () => Date.now() + offset;
+export const serverNow = () => performance.now() + offset;
 
 /** Milliseconds since a time of the server, and until one. */
 export const since = (iso) => Math.max(0, serverNow() - Date.parse(iso));
