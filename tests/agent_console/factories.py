@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from crm.clock import vietnam_day
 from crm.database import Database
 from crm.models import Call, ListenerState, LiveAgent, LiveCall
+from crm.reports import calls
+from crm.reports.spans import begin
 
 _numbers = count(1)
 
@@ -16,18 +19,39 @@ def call_id() -> str:
     return f"th1.b1-1763845445.{next(_numbers)}"
 
 
-def add_call(database: Database, **values: Any) -> Call:
+def a_call(**values: Any) -> Call:
     """A citizen's inbound call that began just now."""
-    now = datetime.now(UTC)
-    given = {
+    return Call(**{
         "id": call_id(), "node": "th1", "boot": "b1", "direction": "in", "kind": "citizen",
-        "caller": "0912345678", "dialled": "1022", "trunk": "127.0.0.2", "started_at": now,
-        "path": [], "talk_ms": 0, **values,
-    }
+        "caller": "0912345678", "dialled": "1022", "trunk": "127.0.0.2",
+        "started_at": datetime.now(UTC), "path": [], "talk_ms": 0, **values,
+    })
+
+
+def add_call(database: Database, **values: Any) -> Call:
+    """Such a call, in the database."""
+    call = a_call(**values)
     with database.transaction() as session:
-        call = Call(**given)
         session.add(call)
     return call
+
+
+def weeks_of_calls(database: Database, days: int) -> None:
+    """Ten calls each day at nine in the morning, counted."""
+    now = datetime.now(UTC)
+    for back in range(1, days + 1):
+        day = vietnam_day(now) - timedelta(days=back)
+        nine = begin(day) + timedelta(hours=9)
+        with database.transaction() as session:
+            for number in range(10):
+                came = nine + timedelta(seconds=60 * number)
+                session.add(a_call(
+                    started_at=came, queued_at=came, branch="vaccine", wait_ms=4000,
+                    answered_at=came + timedelta(seconds=4), talk_ms=200_000, outcome="answered",
+                    ended_at=came + timedelta(seconds=204),
+                ))
+            session.flush()
+            calls.count(session, day, now, 20)
 
 
 def put_live_call(database: Database, seq: int, **values: Any) -> str:

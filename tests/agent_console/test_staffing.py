@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
-from crm.clock import vietnam_day
 from crm.database import Database
-from crm.reports import calls
 from scripts.hotline import main
 from tests.agent_console.conftest import Browser
-from tests.agent_console.factories import add_call
-
-
-def weeks_of_calls(database: Database, days: int) -> None:
-    """Ten calls each day at nine in the morning."""
-    now = datetime.now(UTC)
-    today = vietnam_day(now)
-    for back in range(1, days + 1):
-        day = today - timedelta(days=back)
-        nine = datetime(day.year, day.month, day.day, 2, tzinfo=UTC)
-        for number in range(10):
-            came = nine + timedelta(seconds=60 * number)
-            add_call(
-                database, started_at=came, queued_at=came, branch="vaccine", wait_ms=4000,
-                answered_at=came + timedelta(seconds=4), talk_ms=200_000, outcome="answered",
-            )
-        with database.transaction() as session:
-            calls.count(session, day, now, 20)
+from tests.agent_console.factories import weeks_of_calls
 
 
 def test_the_page_is_honest_when_little_is_known(supervisor: Browser, sqlite: Database) -> None:
