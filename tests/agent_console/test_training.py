@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_console.app import create_app
 from crm import settings as configuration
 from crm import training
 from crm.areas import all_areas
@@ -15,8 +16,9 @@ from crm.database import Database
 from crm.models import Call, CallSegment
 from crm.settings import Settings, SettingsError
 from crm.training import Played
-from tests.agent_console.conftest import Browser
+from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 
+TRIAL = '<span class="stage" '
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 
 
@@ -134,8 +136,19 @@ class TestPages:
 
 
 def test_the_real_hotline_says_where_the_training_is_and_that_it_is_in_trial(
-    supervisor: Browser
+    supervisor: Browser, agent: Browser
 ) -> None:
     page = supervisor.client.get("/training").get_data(as_text=True)
     assert "hotline training start" in page
     assert "vận hành thử nghiệm" in supervisor.client.get("/report").get_data(as_text=True)
+    for staff, path in ((supervisor, "/supervisor"), (agent, "/agent"), (agent, "/account")):
+        assert TRIAL in staff.client.get(path).get_data(as_text=True)
+
+
+def test_a_hotline_in_production_says_nothing_of_a_trial(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    read = configuration.load({"HOTLINE_HOME": str(tmp_path), "HOTLINE_STAGE": "production"})
+    app = create_app(read, sqlite, ObedientPhones(), SECRETS)
+    page = app.test_client().get("/report").get_data(as_text=True)
+    assert "vận hành thử nghiệm" not in page
