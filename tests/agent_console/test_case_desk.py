@@ -281,6 +281,24 @@ def test_what_was_given_back_or_displeased_stands_in_the_list(
     assert "người dân chưa hài lòng" in page
 
 
+def test_a_case_that_is_not_settled_is_opened_again_for_a_reason_and_sent_anew(
+    supervisor: Browser, agent: Browser, sqlite: Database
+) -> None:
+    with sqlite.transaction() as session:
+        code = factory.answered(session, "Đã sửa.", now=datetime.now(UTC)).code
+    form = text_of(supervisor.client.get(f"/cases/{code}"))
+    assert "Việc chưa xong" in form
+    assert "Việc chưa xong" not in text_of(agent.client.get(f"/cases/{code}"))
+    answer = supervisor.submit(f"/cases/{code}/move", to="reopened", seen=seen(supervisor, code),
+                               reason="người dân gọi: vẫn còn ngập")
+    assert answer.status_code == 302
+    case = the_case(sqlite)
+    assert (case.status, case.due_at > datetime.now(UTC)) == (Status.REOPENED, True)
+    page = text_of(supervisor.client.get(f"/cases/{code}"))
+    assert "vẫn còn ngập" in page
+    assert "Giao cơ quan xử lý" in page
+
+
 def test_a_result_is_made_public_only_where_the_citizen_lets_it_be(
     supervisor: Browser, sqlite: Database
 ) -> None:
