@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -79,6 +80,8 @@ class Hotline(click.Group):
 def main(context: click.Context) -> None:
     """The hotline (0237) 1022: run it, look into it, call it."""
     configure_logging()
+    if not os.access(os.curdir, os.X_OK):  # root's own folder, in which `runuser` left us
+        os.chdir(os.sep)
     context.obj = configuration.load()
     configure_logging(context.obj.log_format)
     areas.use(context.obj.home)

@@ -54,6 +54,7 @@ MOST_AT_ONCE = 2_000
 LISTENERS = 20  # at a time
 THINKS_S = (1.5, 4.0)  # before a key
 SETUP_S = 30.0  # without an answer, a caller gives up
+LOCAL = "127.0.0.2"  # that programs of this machine call from
 RECORDS_S = 30.0  # until the last call stands in the ledger
 _SPEECH_S = 1.0  # of sound, and something was said
 
@@ -256,12 +257,14 @@ def target(settings: Settings, host: str | None, *, operated: bool) -> Address:
 
 
 def own_address(whither: Address) -> str:
-    """The address that a call to there leaves from; on this machine the local trunk's."""
+    """The address that a call to there leaves from; on this machine, at whichever of its addresses
+    the hotline listens, the local trunk's."""
     if ipaddress.ip_address(whither[0]).is_loopback:
-        return "127.0.0.2"
+        return LOCAL
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
         way.connect(whither)
-        return str(way.getsockname()[0])
+        address = str(way.getsockname()[0])
+    return LOCAL if address == whither[0] else address
 
 
 async def drive(plan: Plan) -> Outcome:

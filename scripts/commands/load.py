@@ -31,7 +31,6 @@ def load(
 
     Ends with 1 where a call failed, was not heard or is not in the ledger exactly once."""
     import asyncio
-    import ipaddress
 
     from scripts import load as loading
 
@@ -42,10 +41,11 @@ def load(
             "key 4 rings emergency services: it is pressed only on an instance of this machine "
             "without a carrier"
         )
-    if not ipaddress.ip_address(whither[0]).is_loopback and not as_citizens:
+    own = loading.own_address(whither)
+    if own != loading.LOCAL and not as_citizens:
         click.echo("hotline: another machine takes these calls for those of citizens", err=True)
     plan = loading.Plan(
-        scenario, whither, loading.own_address(whither), rate, duration, marked=not as_citizens,
+        scenario, whither, own, rate, duration, marked=not as_citizens,
         seed=int(datetime.now(UTC).timestamp()),
     )
     began = datetime.now(UTC)
