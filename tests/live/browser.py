@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,21 @@ LISTEN = """async (ms) => {
   }
   await context.close();
   return heard;
+}"""
+
+
+# The page's peer connections, and on which ports their sound may come and go: where one is shut,
+# another is taken.
+CONNECTIONS = """
+  window.connections = [];
+  const Real = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Real {
+    constructor(...words) { super(...words); window.connections.push(this); }
+  };
+"""
+SOUND_PORTS = """async () => {
+  const all = [...(await window.connections.at(-1).getStats()).values()];
+  return all.filter((one) => one.type === "local-candidate").map((one) => one.port);
 }"""
 
 
@@ -99,3 +116,40 @@ async def heard_by_page(page: Page, hz: float) -> bool:
             return True
         log.warning("the page played %s Hz", np.round(heard).tolist())
     return False
+
+
+async def watched(browser: Browser, hotline: Hotline, login: str) -> Page:
+    """A page of which sound_ports can be asked."""
+    page = await signed_in(browser, hotline, login)
+    await page.add_init_script(CONNECTIONS)
+    await page.reload()
+    return page
+
+
+async def sound_ports(page: Page) -> str:
+    """Where the sound of the page's call may come and go, as nftables writes it."""
+    ports = await page.evaluate(SOUND_PORTS)
+    assert ports
+    return f"{{ {', '.join(sorted(set(map(str, ports))))} }}"
+
+
+@contextmanager
+def network(name: str, *rules: str) -> Iterator[None]:
+    """Rules of nftables for what a test alone has to do with; what they drop is counted. Needs
+    root."""
+    table = f"hotline_test_{name}_{os.getpid()}"
+    chain = "; ".join(f"{rule} counter drop" for rule in rules)
+    hook = "type filter hook input priority -10"
+    _nft(f"table inet {table} {{ chain input {{ {hook}; {chain}; }}; }}")
+    try:
+        yield
+        counted = _nft(f"list table inet {table}")
+        assert "packets 0 " not in counted, f"nothing was dropped: {counted}"
+    finally:
+        _nft(f"delete table inet {table}")
+
+
+def _nft(words: str) -> str:
+    done = subprocess.run(["nft", words], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, f"{words}: {done.stderr}"
+    return done.stdout

@@ -12,7 +12,16 @@ from sqlalchemy import select
 from crm.models import LineQuality
 from ivr.phone import Call
 from ivr.phone.audio import is_sound
-from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
+from tests.live.browser import (
+    AGENT_HZ,
+    chromium,
+    heard_by_page,
+    network,
+    signed_in,
+    sound_ports,
+    take_calls,
+    watched,
+)
 from tests.live.people import called, citizen, until_heard
 from tests.live.running import Hotline, wait_for
 from tests.live.test_rooms import hears, hears_not
@@ -36,6 +45,11 @@ BREAKABLE = """
     return stream;
   };
 """
+
+
+FIGURES = re.compile(
+    r"mất gói (\d+) %, dao động trễ \d+ ms, trễ khứ hồi \d+ ms, điểm (\d,\d) trên 4,4"
+)
 
 
 async def with_an_agent(call: Call, hotline: Hotline, agent: Page) -> None:
@@ -240,3 +254,55 @@ def test_a_microphone_that_is_silent_or_gone_is_told_and_taken_again(
             await agent.click("#leave")
 
     asyncio.run(scenario())
+
+
+@pytest.mark.full
+def test_a_network_that_loses_packets_is_told_in_figures_and_in_plain_words(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    """A third of the real packets of the call are dropped by the kernel, on the way to the page and
+    then on the way from it. Needs root."""
+    async def scenario() -> None:
+        async with chromium(tmp_path) as browser, citizen(hotline, "0912000915") as phone:
+            agent = await watched(browser, hotline, "agent1")
+            await take_calls(agent)
+            await agent.keyboard.press("Alt+M")
+            await agent.click("#try-microphone")
+            level = agent.locator("#level")
+            async with asyncio.timeout(30):
+                while float(await level.evaluate("one => one.value")) < 0.02:
+                    await asyncio.sleep(0.1)
+            call = await called(phone)
+            await with_an_agent(call, hotline, agent)
+            await agent.keyboard.press("F2")
+            await state_is(agent, "talking")
+            call.play_tone(CITIZEN_HZ)
+            line, figures = agent.locator("#call-line"), agent.locator("#line-figures")
+            banner = agent.locator("#banner-line")
+            await expect(line).to_have_attribute("data-quality", "good")
+            await expect(figures).to_have_text(FIGURES)
+            await expect(banner).to_be_hidden()
+            ports = await sound_ports(agent)
+            third = "numgen random mod 100 < 33"
+            for way, words in (
+                ("dport", "Anh chị nghe người gọi không rõ"),
+                ("sport", "Người gọi nghe anh chị không rõ"),
+            ):
+                with network("loss", f"udp {way} {ports} {third}"):
+                    await expect(banner).to_contain_text(words)
+                    await expect(line).to_have_attribute("data-quality", "bad")
+                    told = re.match(FIGURES, await figures.inner_text())
+                    assert told
+                    assert 15 <= int(told[1]) <= 55
+                    assert float(told[2].replace(",", ".")) < 3.1
+                await expect(banner).to_be_hidden()
+            await agent.click("#hangup")
+            await call.hang_up()
+            await agent.click("#leave")
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000915")
+    with hotline.database.reading() as session:
+        line = session.scalars(select(LineQuality).where(LineQuality.call_id == call["id"])).one()
+    assert line.loss >= 15
+    assert line.worst < 3.1 < line.mean + 1.5
