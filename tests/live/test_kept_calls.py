@@ -3,16 +3,27 @@ others, and with everything behind Asterisk standing still."""
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
+from sqlalchemy import select
 
+from crm.models import CallNote
 from ivr.phone import Call
-from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
+from tests.live.browser import (
+    AGENT_HZ,
+    chromium,
+    heard_by_page,
+    network,
+    signed_in,
+    sound_ports,
+    take_calls,
+    watched,
+)
 from tests.live.people import Console, called, citizen, desk_agent, hears_tone, until_heard
-from tests.live.running import PATIENCE_S, Hotline, running_hotline
+from tests.live.running import PATIENCE_S, Hotline, running_hotline, wait_for
 from tests.live.test_rooms import hears
 
 CITIZEN_HZ = 440
@@ -161,6 +172,15 @@ def test_in_a_room_whose_guest_has_gone_the_caller_of_a_phone_that_fell_silent_i
     assert hotline.run("ledger").returncode == 0
 
 
+def notes(hotline: Hotline) -> list[str]:
+    with hotline.database.reading() as session:
+        return list(session.scalars(select(CallNote.text)))
+
+
+async def until(look: Callable[[], bool], what: str) -> None:
+    await asyncio.to_thread(wait_for, look, what)
+
+
 @pytest.mark.full
 def test_the_same_agent_is_rung_for_20_s_and_then_the_queue_before_all_who_came_later(
     hotline: Hotline, tmp_path: Path
@@ -248,6 +268,61 @@ def test_in_a_new_browser_after_a_crash_the_agent_finds_the_note_and_the_caller(
                 await agent.click("#hangup")
                 await call.hang_up()
                 await agent.click("#leave")
+
+    asyncio.run(scenario())
+    call = hotline.call_of(number)
+    assert (call["outcome"], call["agent"]) == ("answered", "agent1")
+    hotline.assert_ledger_complete()
+
+
+@pytest.mark.full
+def test_a_page_whose_network_is_cut_says_so_and_loses_neither_the_note_nor_the_caller(
+    hotline: Hotline, tmp_path: Path
+) -> None:
+    """Packets to and from the console and the WebSocket are dropped, and the sound goes on; then
+    those of the sound, too. Needs root."""
+    number = "0912000615"
+
+    async def scenario() -> None:
+        async with chromium(tmp_path) as browser, citizen(hotline, number) as phone:
+            agent = await watched(browser, hotline, "agent1")
+            await take_calls(agent)
+            call = await called(phone)
+            await to_an_agent(call, hotline)
+            await state_is(agent, "ringing")
+            await agent.click("#answer")
+            await state_is(agent, "talking")
+            sound, settings = await sound_ports(agent), hotline.settings
+            ports = f"{{ {settings.console_bind.port}, {settings.ws_bind.port} }}"
+            cut = (f"tcp dport {ports}", f"tcp sport {ports}")
+            note, kept = agent.locator("#note"), agent.locator("#note-state")
+            with network("cut", *cut):
+                await note.fill("mất mạng giữa cuộc gọi")
+                await expect(kept).to_contain_text("Đã giữ trong trình duyệt")
+                await expect(agent.locator("#banner-feed")).to_be_visible()
+                call.play_tone(CITIZEN_HZ)
+                assert await heard_by_page(agent, CITIZEN_HZ)
+                assert await hears(call, AGENT_HZ)
+                await state_is(agent, "talking")
+            await expect(agent.locator("#banner-feed")).to_be_hidden()
+            await until(lambda: notes(hotline)[-1:] == ["mất mạng giữa cuộc gọi"], "it is saved")
+            assert await hears(call, AGENT_HZ)
+
+            with network("cut", *cut, f"udp dport {sound}", f"udp sport {sound}"):
+                await note.fill("mất mạng giữa cuộc gọi, cả tiếng")
+                await until_heard(call, hotline, "call_broken_off")
+                await expect(agent.locator("#banner-line")).to_contain_text("không tới được")
+            await state_is(agent, "ringing")
+            await expect(note).to_have_value("mất mạng giữa cuộc gọi, cả tiếng")
+            await agent.click("#answer")
+            await state_is(agent, "talking")
+            assert await heard_by_page(agent, CITIZEN_HZ)
+            assert await hears(call, AGENT_HZ)
+            await agent.click("#hangup")
+            await call.hang_up()
+            await until(
+                lambda: notes(hotline)[-1:] == ["mất mạng giữa cuộc gọi, cả tiếng"], "it is saved")
+            await agent.click("#leave")
 
     asyncio.run(scenario())
     call = hotline.call_of(number)
