@@ -2,6 +2,7 @@
 listens, whispers and barges."""
 
 import asyncio
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from crm.recordings.models import Sound
 from ivr.phone import Call
 from tests.live.browser import AGENT_HZ, chromium, heard_by_page, signed_in, take_calls
 from tests.live.carrier import Carrier, running_carrier
@@ -177,3 +179,67 @@ def test_a_wrap_up_lasts_through_a_reload_and_a_listener_that_is_killed(
             await agent.click("#leave")
 
     asyncio.run(scenario())
+
+
+@pytest.mark.full
+def test_a_recording_is_discarded_a_caller_led_on_and_rung_again_by_keys_alone(
+    hotline: Hotline, carrier: Carrier, tmp_path: Path
+) -> None:
+    """Who is rung by a click is shown the hotline's number, never the agent's."""
+    number = "0912000809"
+
+    async def scenario() -> None:
+        async with chromium(tmp_path) as browser, citizen(hotline, number) as phone:
+            agent = await signed_in(browser, hotline, "agent1")
+            await take_calls(agent)
+            key, recording = agent.keyboard.press, agent.locator("#recording-row")
+            call = await called(phone)
+            await talks(call, agent, hotline)
+            await expect(recording).to_have_attribute("data-recording", "on")
+            await key("Alt+X")
+            await key("ArrowDown")
+            await key("Enter")
+            await expect(recording).to_have_attribute("data-recording", "discarded")
+            async with desk_agent(hotline, "agent2", phone_name="desk-02") as other:
+                await key("F9")
+                await expect(agent.locator("#guest-list option")).not_to_have_count(0)
+                await agent.keyboard.type("viên 2")
+                await expect(agent.locator("#guest-list option:checked")).to_contain_text("2")
+                await key("Control+Enter")
+                led = await other.incoming(PATIENCE_S)
+                await state_is(agent, "ended")  # their part is over before anybody answers
+                led.answer()
+                led.play_tone(SECOND_HZ)
+                assert await hears(call, SECOND_HZ)
+                assert await hears(led, CITIZEN_HZ)
+                await asyncio.sleep(2)  # less is no conversation
+                await call.hang_up()
+            await key("Alt+L")
+            await state_is(agent, "ringing")
+            await expect(agent.locator("#caller")).to_have_text(number)
+            await key("F2")
+            await state_is(agent, "talking")
+            assert await heard_by_page(agent, AGENT_HZ), "the citizen (an echo) hears the agent"
+            await key("F4")
+            await state_is(agent, "ended")
+            await expect(agent.locator("#note-form")).to_be_visible()  # of the same call
+            await agent.click("#leave")
+
+    asyncio.run(scenario())
+    shown = set(re.findall(r"sip:([^@]+)@", carrier.seen(number)))
+    assert shown, carrier.seen(number)
+    assert shown <= set(hotline.settings.numbers)
+    done = hotline.call_of(number)
+    assert (done["outcome"], done["agent"]) == ("answered", "agent2")
+    wait_for(
+        lambda: [leg.kind for leg in hotline.every_leg(done["id"])].count("outside") == 1,
+        "the number that was rung belongs to the call",
+    )
+
+    def discarded() -> bool:
+        with hotline.database.reading() as session:
+            row = session.get(Sound, f"{done['id']}.raw")
+            return row is not None and row.discarded_at is not None
+
+    wait_for(discarded, "the recording is deleted", 90)
+    assert hotline.run("ledger").returncode == 0
