@@ -409,6 +409,19 @@ def test_a_queue_that_another_node_holds_is_asked_for_before_anything_is_said() 
         re.findall(r"^exten => (\S+?),1,", text["hl-switch"], re.MULTILINE))
 
 
+def test_the_place_of_a_call_back_goes_with_its_queue_and_rings_nobody_from_two_nodes() -> None:
+    several = contexts(compiled(
+        node="th1", nodes=("th1", "th2"), holders=dict.fromkeys(QUEUES, "th1"), carriers=(CARRIER,),
+    ))
+    goes = 'ExecIf($["${HL_HOLDER}" != ""]?Hangup(16))'
+    idle, dial = several["hl-callback-idle"], several["hl-callback-dial"]
+    assert "n(wait),Gosub(hl-holder,${HL_QUEUE},1)" in idle
+    assert idle.index(goes) < idle.index("Wait(5)")
+    assert dial.index(goes) < dial.index("HL_NOW)=rings") < dial.index("Dial(")
+    alone = contexts(compiled(carriers=(CARRIER,)))
+    assert "hl-holder" not in alone["hl-callback-idle"] + alone["hl-callback-dial"]
+
+
 def test_only_other_nodes_lead_callers_in_and_only_to_queues() -> None:
     several = contexts(compiled(
         node="th1", nodes=("th1", "th2"), holders=dict.fromkeys(QUEUES, "th1")))

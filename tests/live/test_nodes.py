@@ -38,6 +38,7 @@ pytestmark = pytest.mark.full  # three hotlines
 
 NAMES = ("th1", "th2", "th3")
 ADDRESSES = ("127.0.1.1", "127.0.1.2", "127.0.1.3")
+PLACE = "@hl-callback-place"  # of who is to be called back
 
 
 @dataclass
@@ -419,6 +420,15 @@ def test_a_node_that_dies_loses_nobody_who_waits_and_its_queues_move_by_one_comm
                 rung = await seat.incoming(2 * PATIENCE_S)
                 assert rung.invite_header("X-Hotline-Caller") == "0912000607"
                 rung.reject()
+            # moved while both nodes live it is nobody's twice: the place goes along, and back
+            for source, target in ((third, first), (first, third)):
+                done = await asyncio.to_thread(
+                    first.run, "nodes", "move", source.settings.node, target.settings.node,
+                    "--why", "a drill")
+                assert done.returncode == 0, done.stdout + done.stderr
+                await soon(lambda at=target: PLACE in at.ask("queue show vaccine"), "is kept there")
+                await soon(lambda at=source: PLACE not in at.ask("queue show vaccine"), "has gone")
+                assert PLACE in target.ask("queue show vaccine")
             more = await called(last)
             await chooses(more, third)
             await soon(lambda: "PJSIP/trunk-" in third.ask("queue show vaccine"), "waits at th3")
