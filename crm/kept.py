@@ -10,17 +10,18 @@ from __future__ import annotations
 from pathlib import Path
 
 LINK = "kept"
+NAMES = ("recordings", "voicemail", "attachments", "archive")
 
 
 def folder(home: Path, name: str) -> Path:
-    """The folder of this name: recordings, voicemail or attachments."""
+    """The folder of one of these names."""
     shared = home / LINK
     return (shared if shared.is_symlink() else home) / name
 
 
-def share(home: Path, shared: Path, names: tuple[str, ...]) -> None:
+def share(home: Path, shared: Path) -> None:
     """Lead these names to the shared folder, which must be there. Raises OSError."""
-    for name in names:
+    for name in NAMES:
         (shared / name).mkdir(mode=0o700, exist_ok=True)
     link = home / LINK
     if not link.is_symlink() or link.readlink() != shared:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from crm import keypad
+from crm import keypad, secrets
 from crm.agents import assistance
 from crm.calls import callbacks, passed, record, shifts
 from crm.cases import duty, incidents, life
@@ -29,6 +29,8 @@ from crm.database import Database
 from crm.errors import HotlineError
 from crm.models import JournalGap, JournalPosition
 from crm.notices import voice
+from crm.privacy import erasure
+from crm.privacy.sealing import SealError
 from crm.settings import Settings
 from ivr.journal_reader import CURRENT, ROTATED, STAMP, Batch, Gap, Segment, read, segments
 
@@ -276,4 +278,9 @@ def _head(here: _Open) -> str:
 def main(settings: Settings, stop: threading.Event) -> None:
     """Follow this node's journal until `stop` is set."""
     database = Database.of(settings)
+    if settings.other_nodes:  # what was erased while this node was down is not read again
+        try:
+            erasure.catch_up(database, settings.home, secrets.load(settings.home))
+        except (SQLAlchemyError, OSError, SealError) as error:
+            log.error("erased meanwhile, not taken out yet: %s", error)
     Tailer(database, settings.home / "journal", settings.node).run(stop)

@@ -157,7 +157,7 @@ def prepare(settings: Settings, database: Database) -> None:
         (home / folder).chmod(mode)
     if settings.kept:
         try:
-            kept.share(home, settings.kept, ("recordings", "voicemail", "attachments", "archive"))
+            kept.share(home, settings.kept)
         except OSError as error:
             raise ProvisionError(f"HOTLINE_KEPT, the shared folder: {error}") from error
     made = secrets.ensure(home, phones(settings))

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, inspect
 
-from crm import field_keys, safeguards, secrets
+from crm import field_keys, kept, safeguards, secrets
 from crm.archive import people
 from crm.archive.months import Archive
 from crm.calls.rows import iso
@@ -96,7 +96,7 @@ def make(settings: Settings, folder: Path, passphrase: str, now: datetime) -> Pa
                     tar.add(database, database.name)
                     if astdb is not None:
                         tar.add(astdb, str(ASTDB))
-                    for name, place in _places(settings).items():
+                    for name, place in [*_places(settings).items(), *_shared(settings.home)]:
                         _pack(tar, place, name)
                 sealed.end()
                 out.flush()
@@ -321,6 +321,13 @@ def _places(settings: Settings) -> dict[Path, Path]:
         elif place != MENUS:
             places[OUTSIDE / place.relative_to("/")] = place.resolve()
     return places
+
+
+def _shared(home: Path) -> list[tuple[Path, Path]]:
+    """What several nodes keep in one folder (HOTLINE_KEPT) stands beside what is this node's."""
+    if not (home / kept.LINK).is_symlink():
+        return []
+    return [(Path(name), kept.folder(home, name)) for name in kept.NAMES]
 
 
 def outside(home: Path) -> list[tuple[Path, Path]]:

@@ -30,7 +30,7 @@ from crm.intake import mailbox, zalo
 from crm.intake.mail import Taken
 from crm.knowledge import points
 from crm.notices import board, delivery, numbers, outbox, receipts, routes, voice
-from crm.privacy import resealing
+from crm.privacy import erasure, resealing
 from crm.recordings import store
 from crm.reports import schedule, subscriptions
 from crm.settings import Settings
@@ -79,6 +79,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
                           "interval", minutes=30, id="calls after broadcasts")
     scheduler.add_job(once(jobs.tell_webhooks), "interval", seconds=10, id="webhooks")
     scheduler.add_job(once(jobs.do_privacy_requests), "interval", minutes=1, id="personal data")
+    if settings.other_nodes:
+        scheduler.add_job(jobs.erase_here, "interval", minutes=1, id="erased elsewhere")
     scheduler.add_job(jobs.seal_sounds, "interval", seconds=20, id="recordings")
     scheduler.add_job(once(jobs.verify_sounds), "cron", hour=1, minute=7, id="sealed recordings")
     scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
@@ -283,6 +285,12 @@ class Jobs:
         privacy.fulfil(self._database, self._settings, self._clock())
         privacy.remind(self._database, self._settings, self._clock())
         privacy.remind_of_breaches(self._database, self._settings, self._clock())
+
+    def erase_here(self) -> None:
+        """What another node has erased goes from this one's own files."""
+        made = secrets.load(self._settings.home)
+        if number := erasure.catch_up(self._database, self._settings.home, made):
+            log.info("%d numbers that were erased are out of this node's files", number)
 
     def seal_sounds(self) -> None:
         """Seal what was recorded of calls that are over, and delete what was discarded."""

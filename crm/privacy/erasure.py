@@ -38,6 +38,7 @@ from crm import search
 from crm.agencies.models import Draft
 from crm.agents.models import RescueCall
 from crm.broadcasts.models import BroadcastFile
+from crm.calls.rows import iso
 from crm.cases import words as case_words
 from crm.cases.models import Case, CaseEvent, Identity
 from crm.cases.words import GONE, is_sealed
@@ -54,6 +55,7 @@ from crm.recordings import models as sounds_models
 from crm.recordings import store
 from crm.reports.measures import By
 from crm.reports.models import MEASURE_DAY
+from crm.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ _OF_NUMBERS = (  # rows that mean nothing without the number
     ("missed_caller", "number"), ("ring_out", "number"),
 )
 _LOGS = ("journal", "log", "asterisk/log")
+_DONE = "erased-here.json"  # when which number was erased that this node's files are without
 _ANY = re.compile(rb"(?<!\d)(?:00)?(0[1-9]\d{8,9}|84[1-9]\d{8,9})(?!\d)")
 
 
@@ -177,6 +180,28 @@ def erase_files(
     for file in sealed_of(home):
         places += sealing.rewrite(file, journal_key, lambda content: _signed(content, phone)[0])
     return removed, places + _forget_in_asterisk(home, phone)
+
+
+def catch_up(database: Database, home: Path, made: Secrets) -> int:
+    """Of several nodes: take out of this one's own files what others have erased since it last
+    looked; how many numbers. Raises SealError."""
+    mark = home / _DONE
+    with database.reading() as session:
+        every = {key: iso(at) for key, at in erased(session).items()}
+        # at first none: whoever was erased long since may have called again
+        known = json.loads(mark.read_text()) if mark.exists() else every
+        new = {key for key, at in every.items() if known.get(key) != at}
+        for plain in store.unnamed(session, home) if new else ():
+            plain.unlink(missing_ok=True)
+    found = [phone for phone in sorted(numbers_in(home, made.journal_key) if new else ())
+             if key_of(made.privacy_key, phone) in new]
+    for phone in found:
+        erase_files(home, phone, (), made.journal_key)
+    if new or not mark.exists():
+        draft = mark.with_name(f"{_DONE}.new")
+        draft.write_text(json.dumps(every))
+        draft.replace(mark)
+    return len(found)
 
 
 def logs_of(home: Path) -> Iterator[Path]:

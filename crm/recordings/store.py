@@ -123,6 +123,17 @@ def _seal_one(
     return True
 
 
+def unnamed(session: Session, home: Path) -> list[Path]:
+    """Sounds that wait to be sealed, of calls that are over and name none: erased meanwhile."""
+    found = []
+    for _, plain in _waiting(home):
+        call = session.get(Call, match[0]) if (match := CALL_ID.match(plain.name)) else None
+        over = call is not None and call.ended_at is not None
+        if over and call and plain.name not in (call.recording, call.voicemail):
+            found.append(plain)
+    return found
+
+
 def waiting_since(home: Path) -> datetime | None:
     """Since when the oldest sound that is not sealed was written to no more."""
     oldest = min((file.stat().st_mtime for _, file in _waiting(home)), default=None)

@@ -4,7 +4,8 @@
 
 For each size a history is made on a PostgreSQL of its own; then a tailer, in a process of its own,
 reads 2,000 new calls into it (its CPU and that of the server, its memory), and every page is
-opened.
+opened. At last a month leaves it for the archive (crm.archive), while the records of other calls
+are written: how long each transaction of theirs takes, beside those before.
 `--database` names one that scripts.bench.generate has filled instead; it gets those calls too.
 """
 
@@ -18,14 +19,22 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from crm import secrets
+from crm.archive import months
+from crm.archive.months import Archive
+from crm.calls import record
+from crm.clock import vietnam_day
+from crm.database import Database
 from crm.models import Call
+from crm.reports.spans import begin
 from ivr.journal import Tailer
+from ivr.journal_reader import read
 from scripts.bench import call, generate, pages
 from scripts.bench.desks import History
 from scripts.bench.journal import write_journal
@@ -33,6 +42,9 @@ from tests.postgres import Server
 
 NEW_CALLS = 2_000
 YEAR = timedelta(days=365)
+ALONE = 500  # transactions, before a month is archived
+AT_ONCE = 20  # events in a transaction
+PAUSE_S = 0.01  # after each
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,71 @@ class Size:
     page_p95_ms: float
     page_max_ms: float
     slowest: str
+    archiving: Archiving
+
+
+@dataclass(frozen=True)
+class Archiving:
+    """Transactions of records, alone and while calls leave the database; how many left, and how
+    fast."""
+
+    alone_p99_ms: float
+    alone_max_ms: float
+    beside_p99_ms: float
+    beside_max_ms: float
+    records: int
+    seconds: float
+
+
+def archiving(url: str) -> Archiving:
+    """The second month of the history leaves the database, whatever its sounds are."""
+    database = generate.opened(url, 600)
+    with database.transaction() as session:
+        oldest = session.scalar(select(func.min(Call.started_at))) or datetime.now(UTC)
+        month = months.after(months.first_of(vietnam_day(oldest)))
+        of_month = (Call.started_at >= begin(month), Call.started_at < begin(months.after(month)))
+        session.execute(update(Call).where(*of_month).values(
+            recording=None, voicemail=None, unreached=False))
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        secrets.ensure(home, [])
+        write_journal(home / "journal.csv", NEW_CALLS, 100)
+        with (home / "journal.csv").open("rb") as journal:
+            writing = _writing(database, journal.fileno())
+            alone = [next(writing) for _ in range(ALONE)]
+            began = time.monotonic()
+            at_it = subprocess.Popen(
+                [sys.executable, "-m", "scripts.bench.growth", "--archive", url, str(home),
+                 month.isoformat()], stdout=subprocess.PIPE, text=True,
+            )
+            beside = []
+            while at_it.poll() is None:
+                beside.append(next(writing))
+            seconds = time.monotonic() - began
+            said = at_it.stdout.read() if at_it.stdout else ""
+    database.engine.dispose()
+    if at_it.returncode:
+        raise RuntimeError("the month was not archived")
+    return Archiving(*_p99_and_max(alone), *_p99_and_max(beside), int(said), seconds)
+
+
+def _writing(database: Database, journal: int) -> Iterator[float]:
+    """Records are written, again and again, as the tailer does: ms of each transaction."""
+    while True:
+        offset = 0
+        while (batch := read(journal, offset, is_closed=True)).end > offset:
+            offset = batch.end
+            for start in range(0, len(batch.events), AT_ONCE):
+                began = time.perf_counter()
+                with database.transaction() as session:
+                    record.apply(session, batch.events[start:start + AT_ONCE])
+                yield 1000 * (time.perf_counter() - began)
+                time.sleep(PAUSE_S)
+
+
+def _p99_and_max(times: list[float]) -> tuple[float, float]:
+    ordered = sorted(times)
+    return ordered[len(ordered) * 99 // 100], ordered[-1]
 
 
 def measured(url: str, server_pid: int | None) -> Size:
@@ -68,7 +145,7 @@ def measured(url: str, server_pid: int | None) -> Size:
     database.engine.dispose()
     return Size(
         calls, 1000 * (own["cpu_s"] + servers) / NEW_CALLS, own["memory_mb"],
-        found[len(found) // 2][0], found[len(found) * 95 // 100][0], *found[-1],
+        found[len(found) // 2][0], found[len(found) * 95 // 100][0], *found[-1], archiving(url),
     )
 
 
@@ -100,10 +177,17 @@ def tail(url: str) -> None:
 @click.option("--sizes", "wanted", default="10000,100000", show_default=True)
 @click.option("--database", "url", help="A filled one instead.")
 @click.option("--tail", "tailed", hidden=True)
-def main(wanted: str, url: str | None, tailed: str | None) -> None:
+@click.option("--archive", "archived", nargs=3, hidden=True)
+def main(
+    wanted: str, url: str | None, tailed: str | None, archived: tuple[str, str, str] | None
+) -> None:
     """Print cost, memory and times of pages for each size."""
     if tailed:
         tail(tailed)
+        return
+    if archived:
+        made = Archive(generate.opened(archived[0], 600), Path(archived[1]))
+        click.echo(made.make(date.fromisoformat(archived[2]), 20, datetime.now(UTC)).deleted)
         return
     found = [measured(url, None)] if url else sizes([int(one) for one in wanted.split(",")])
     click.echo(f"{'calls':>9}{'CPU ms a call':>15}{'MB':>6}{'page p50':>10}{'p95':>8}{'max ms':>8}")
@@ -111,6 +195,12 @@ def main(wanted: str, url: str | None, tailed: str | None) -> None:
         click.echo(f"{one.calls:>9,}{one.cpu_ms_per_call:>15.2f}{one.memory_mb:>6}"
                    f"{one.page_p50_ms:>10.0f}{one.page_p95_ms:>8.0f}{one.page_max_ms:>8.0f}"
                    f"  {one.slowest}")
+        beside = one.archiving
+        click.echo(
+            f"          {beside.records:,} records left for the archive in {beside.seconds:.0f} s;"
+            f" other transactions p99 {beside.beside_p99_ms:.0f}, max {beside.beside_max_ms:.0f} ms"
+            f" (alone {beside.alone_p99_ms:.0f} and {beside.alone_max_ms:.0f} ms)"
+        )
 
 
 if __name__ == "__main__":

@@ -173,6 +173,13 @@ def history(extent: Extent) -> Iterator[Row]:
             f"slowest {size.page_max_ms:.0f} ms",
             held=size.page_max_ms <= 300, note=size.slowest,
         )
+        of = size.archiving
+        yield Row(
+            f"a transaction of records while a month is archived, {size.calls:,} calls",
+            "no writer waits", f"p99 {of.beside_p99_ms:.0f} ms, max {of.beside_max_ms:.0f} ms",
+            f"p99 {of.alone_p99_ms:.0f} ms, max {of.alone_max_ms:.0f} ms (before)",
+            of.beside_p99_ms / of.alone_p99_ms,
+        )
 
 
 def start(_: Extent) -> Iterator[Row]:

@@ -96,10 +96,10 @@ def test_what_is_kept_lies_in_the_shared_folder_or_nowhere(tmp_path: Path) -> No
     home.mkdir()
     assert folder(home, "recordings") == home / "recordings"
     with pytest.raises(OSError, match="hotline"):
-        share(home, shared, ("recordings",))  # not mounted
+        share(home, shared)  # not mounted
     shared.mkdir(parents=True)
     for _ in range(2):
-        share(home, shared, ("recordings",))
+        share(home, shared)
     (folder(home, "recordings") / "x.sealed").write_bytes(b"x")
     assert (shared / "recordings" / "x.sealed").exists()
     shared.rename(tmp_path / "gone")

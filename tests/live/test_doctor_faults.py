@@ -549,7 +549,7 @@ for one in (
 def _(hotline: Hotline) -> Iterator[Fault]:
     shared = hotline.home.parent / "shared"
     shared.mkdir()
-    kept.share(hotline.home, shared, ("recordings", "voicemail", "attachments"))
+    kept.share(hotline.home, shared)
     (shared / "attachments").chmod(0o755)
     yield Fault("others can read: kept/attachments")
     (hotline.home / kept.LINK).unlink()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from crm import secrets
+from crm import kept, secrets
 from crm import settings as configuration
 from crm.database import Database
 from crm.privacy import erasure, requests, sealing
@@ -190,6 +190,21 @@ def test_a_damaged_astdb_makes_no_backup_that_looks_whole(
     with pytest.raises(BackupError, match="no backup was made: file is not a database"):
         backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
     assert list(backup.listed(tmp_path / "backups")) == []
+
+
+def test_what_several_nodes_keep_in_one_folder_is_in_a_backup_of_each(
+    hotline: Settings, again: Settings, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    kept.share(hotline.home, shared)
+    for name in kept.NAMES:
+        (shared / name / "of-another-node.sealed").write_bytes(b"sealed")
+    made = backup.make(hotline, tmp_path / "backups", PASSPHRASE, NOW)
+    backup.restore(made, again, PASSPHRASE)
+    for name in kept.NAMES:
+        assert (again.home / name / "of-another-node.sealed").read_bytes() == b"sealed"
+    assert (again.home / "recordings/th1.b1-1.2.wav").read_bytes() == b"another voice"
 
 
 def test_sealed_recordings_and_messages_come_back_as_they_were_sealed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm import audit
+from crm import audit, secrets
 from crm.agencies.models import Draft
 from crm.agents.models import RescueCall
 from crm.broadcasts.models import Broadcast, BroadcastFile
@@ -24,7 +25,7 @@ from crm.models import Base, Call, CallNote, Role, User
 from crm.notices import outbox
 from crm.notices.models import Notice
 from crm.notices.outbox import Channel, Purpose
-from crm.privacy import erasure, requests
+from crm.privacy import erasure, requests, sealing
 from crm.privacy.erasure import HeldError
 from crm.privacy.requests import Kind, RequestError
 from tests.agent_console.factories import add_call
@@ -221,3 +222,40 @@ def test_files_fields_and_origin_of_a_case_go_with_it(database: Database, tmp_pa
     os.utime(attachments.path_of(tmp_path, kept.sha256), (old, old))
     with database.reading() as session:
         assert attachments.forget_strays(tmp_path, session, NOW) == 1
+
+
+def test_another_node_takes_out_of_its_own_files_what_was_erased(
+    database: Database, tmp_path: Path
+) -> None:
+    ours, theirs = tmp_path / "th1", tmp_path / "th2"
+    with_everything(database, ours)
+    (theirs / "journal").mkdir(parents=True)
+    (theirs / "recordings").mkdir()
+    (theirs / "asterisk/db").mkdir(parents=True)
+    made = secrets.ensure(theirs, [])
+    assert erasure.catch_up(database, theirs, made) == 0  # from now on
+    said = f'"HL_QUEUE","1","{NUMBER}"\n"HL_QUEUE","2","{OTHER}"\n'.encode()
+    journal, old = theirs / "journal/journal.csv", theirs / "journal/old.csv"
+    journal.write_bytes(said)
+    old.write_bytes(said)
+    sealed = theirs / "journal/journal-20261101T000000.csv.sealed"
+    sealing.seal_file(old, sealed, made.journal_key)
+    for name in ("th1.b1-1.1.wav", "th1.b1-1.2.wav"):  # its node died before it was sealed
+        (theirs / "recordings" / name).write_bytes(b"voice")
+    with sqlite3.connect(theirs / "asterisk/db/astdb.sqlite3") as own:
+        own.execute("CREATE TABLE astdb (key TEXT, value TEXT)")
+        own.execute("INSERT INTO astdb VALUES (?, '1')", (f"/switch/block.{NUMBER}",))
+    with database.transaction() as session:
+        for call in session.scalars(select(Call)):
+            call.ended_at = NOW
+        erasure.erase_rows(session, NUMBER, made.privacy_key, NOW)
+    assert erasure.catch_up(database, theirs, made) == 1
+    for content in (journal.read_bytes(), sealing.opened(sealed, made.journal_key)):
+        assert NUMBER.encode() not in content
+        assert OTHER.encode() in content
+    assert [one.name for one in (theirs / "recordings").iterdir()] == ["th1.b1-1.2.wav"]
+    with sqlite3.connect(theirs / "asterisk/db/astdb.sqlite3") as own:
+        assert own.execute("SELECT * FROM astdb").fetchall() == []
+    journal.write_bytes(said)  # the same person calls again
+    assert erasure.catch_up(database, theirs, made) == 0
+    assert journal.read_bytes() == said
