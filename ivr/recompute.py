@@ -8,7 +8,7 @@ left out of the comparison; so are days that the journal has only a part of, but
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -49,20 +49,22 @@ class Difference:
 
 
 def rebuild(
-    session: Session, scratch: Database, home: Path, node: str, passphrase: str
+    session: Session, scratch: Database, homes: Mapping[str, Path], passphrase: str
 ) -> datetime | None:
-    """Fill an empty database from the journal; the time of its first event, None: it has none.
+    """Fill an empty database from the journals in the state folders of these nodes; since when all
+    of them tell, None: one has nothing.
 
     Raises SealError, FileNotFoundError (a segment went away meanwhile)."""
     Base.metadata.create_all(scratch.engine)
-    first: datetime | None = None
-    for events in _portions(session, home, node, passphrase):
-        first = first or events[0].at
-        with scratch.transaction() as into:
-            told = passed.resolved(into, events)
-            record.apply(into, told)
-            shifts.apply(into, told)
-    return first
+    firsts: dict[str, datetime] = {}
+    for node, home in homes.items():
+        for events in _portions(session, home, node, passphrase):
+            firsts.setdefault(node, events[0].at)
+            with scratch.transaction() as into:
+                told = passed.resolved(into, events)
+                record.apply(into, told)
+                shifts.apply(into, told)
+    return max(firsts.values()) if len(firsts) == len(homes) else None
 
 
 def _portions(

@@ -79,8 +79,14 @@ def daily(settings: Settings, day: datetime | None, output: Path, sent: bool) ->
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="One day (default: yesterday).")
 @click.option("--all", "all_days", is_flag=True, help="All that the journal still has.")
 @click.option("--check", is_flag=True, help="Only compare: change nothing.")
+@click.option("--node", "others", type=(str, click.Path(path_type=Path, exists=True)),
+              multiple=True, metavar="NAME FOLDER",
+              help="Of several nodes: another one, and its state folder or a copy of its journal/.")
 @click.pass_obj
-def recompute(settings: Settings, day: datetime | None, all_days: bool, check: bool) -> None:
+def recompute(
+    settings: Settings, day: datetime | None, all_days: bool, check: bool,
+    others: tuple[tuple[str, Path], ...],
+) -> None:
     """Count calls, their segments and the measures of days anew from the journal, and put right
     what differs. Exit code 1: something differs, and still does."""
     import tempfile
@@ -92,10 +98,13 @@ def recompute(settings: Settings, day: datetime | None, all_days: bool, check: b
     from crm.errors import HotlineError
     from ivr import recompute as work
 
-    if settings.other_nodes:
+    homes = {settings.node: settings.home} | dict(others)
+    missing = [one.name for one in settings.other_nodes if one.name not in homes]
+    if missing or len(homes) > 1 + len(settings.other_nodes):
         raise HotlineError(
-            "calls that crossed nodes stand in several journals, and this reads one node's: "
-            "hotline ledger compares each node's journal with the rows"
+            "calls that crossed nodes stand in several journals: name each other node once, as in "
+            "--node " + " --node ".join(f"{name} FOLDER" for name in missing or homes)
+            + ", with its state folder or a copy that has its journal/"
         )
     now = datetime.now(UTC)
     database = Database.of(settings, patience_s=600)
@@ -103,7 +112,7 @@ def recompute(settings: Settings, day: datetime | None, all_days: bool, check: b
     with tempfile.TemporaryDirectory(dir=settings.home, prefix="recompute-") as folder:
         scratch = Database(f"sqlite:///{Path(folder) / 'calls.db'}", patience_s=600)
         with database.reading() as session:
-            first = work.rebuild(session, scratch, settings.home, settings.node, key)
+            first = work.rebuild(session, scratch, homes, key)
         if first is None:
             click.echo("the journal is empty")
             return

@@ -20,8 +20,10 @@ from crm.settings import Settings
 from ivr.journal import Tailer
 from scripts.commands.reports import report
 from tests.calls_of_a_day import a_day
+from tests.crm.calls.test_passed import crossing
 from tests.crm.reports.test_measures import DAY, LATER
-from tests.journals import encode
+from tests.databases import Databases
+from tests.journals import START, Asterisk, encode
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def home(settings: Settings, sqlite: Database) -> Path:
 
 def run(settings: Settings, *options: str) -> tuple[int, str]:
     done = CliRunner().invoke(report, ["recompute", *options], obj=settings)
-    return done.exit_code, done.output
+    return done.exit_code, done.output or str(done.exception)
 
 
 def test_what_the_journal_tells_is_what_is_there(home: Path, settings: Settings) -> None:
@@ -103,3 +105,46 @@ def test_an_empty_journal_says_so(settings: Settings, sqlite: Database) -> None:
     (settings.home / "journal").mkdir()
     assert run(settings)[1] == "the journal is empty\n"
     assert datetime.now(UTC) - LATER > timedelta(0)
+
+
+def test_of_several_nodes_the_journals_of_all_are_read(
+    tmp_path: Path, databases: Databases
+) -> None:
+    with databases.new("postgresql") as database:
+        _of_several_nodes(tmp_path, database)
+
+
+def _of_several_nodes(tmp_path: Path, database: Database) -> None:
+    settings = settings_room.load({
+        "HOTLINE_HOME": str(tmp_path / "th1"),
+        "HOTLINE_DATABASE_URL": database.url.render_as_string(hide_password=False),
+        "HOTLINE_NODE": "th1", "HOTLINE_SIP_BIND": "127.0.1.1:5060",
+        "HOTLINE_NODES": "th1 127.0.1.1:5060, th2 127.0.1.2:5060",
+        "HOTLINE_KEPT": str(tmp_path),
+    })
+    calls_ = crossing()
+    calls_.taken()
+    calls_.wait(40)
+    calls_.over()
+    for asterisk in (calls_.first, calls_.second):
+        folder = tmp_path / asterisk.node / "journal"
+        folder.mkdir(parents=True)
+        before = Asterisk(asterisk.node, "a0", START - timedelta(hours=1))  # all tell since then
+        before.caller().end()
+        (folder / "journal.csv").write_bytes(encode([*before.events, *asterisk.events]))
+        tailer = Tailer(database, folder, asterisk.node)
+        while tailer.step():
+            pass
+    secrets.ensure(settings.home, [])
+    code, said = run(settings, "--all", "--check")
+    assert code == 1
+    assert "--node th2 FOLDER" in said
+    other = ("--node", "th2", str(tmp_path / "th2"))
+    assert run(settings, "--all", "--check", *other)[0] == 0
+    with database.transaction() as session:
+        call = session.get_one(Call, calls_.caller.id)
+        assert call.agent == "lan"  # of whom the other node alone has told
+        call.agent = "minh"
+    code, said = run(settings, "--all", *other)
+    assert "agent is minh, the journal says lan" in said
+    assert run(settings, "--all", "--check", *other)[0] == 0
