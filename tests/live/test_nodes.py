@@ -116,6 +116,11 @@ def live(cluster: Cluster, caller: str) -> LiveCall | None:
             LiveCall.caller == caller, LiveCall.state != "ended"))
 
 
+def keeps_place(node: Hotline, wanted: bool = True) -> bool:
+    """Whether who is to be called back has a place in the queue of a node, or has none."""
+    return (PLACE in node.ask("queue show vaccine")) is wanted
+
+
 def says_ready(node: Hotline) -> int | None:
     """What the node says to an edge that asks whether it takes calls."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
@@ -426,9 +431,9 @@ def test_a_node_that_dies_loses_nobody_who_waits_and_its_queues_move_by_one_comm
                     first.run, "nodes", "move", source.settings.node, target.settings.node,
                     "--why", "a drill")
                 assert done.returncode == 0, done.stdout + done.stderr
-                await soon(lambda at=target: PLACE in at.ask("queue show vaccine"), "is kept there")
-                await soon(lambda at=source: PLACE not in at.ask("queue show vaccine"), "has gone")
-                assert PLACE in target.ask("queue show vaccine")
+                await soon(partial(keeps_place, target), "is kept there")
+                await soon(partial(keeps_place, source, False), "has gone")
+                assert keeps_place(target)
             more = await called(last)
             await chooses(more, third)
             await soon(lambda: "PJSIP/trunk-" in third.ask("queue show vaccine"), "waits at th3")
