@@ -653,6 +653,7 @@ def test_script_help_and_a_call_for_life_by_keys_alone(
     expect(said).to_contain_text("nhánh tiêm chủng")
 
     expect(page.locator("#rescue-to")).to_have_text("115")
+    expect(page.locator("#rescue-state")).to_have_text("")  # nothing is saved yet
     page.fill("#rescue-address", "số 5 ngõ 12")
     expect(page.locator("#rescue-aloud")).to_have_text("số 5 ngõ 12")
     expect(page.locator("#rescue-state")).to_have_text("Đã lưu.")

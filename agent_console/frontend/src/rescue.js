@@ -79,7 +79,8 @@ export class Rescue {
   }
 
   #showState() {
+    const { value } = element("rescue-address");
     element("rescue-state").textContent =
-      element("rescue-address").value === this.#sent ? t("Saved.") : t("Kept in this browser, being sent…");
+      value !== this.#sent ? t("Kept in this browser, being sent…") : value ? t("Saved.") : ""; // no word of nothing
   }
 }
