@@ -55,6 +55,7 @@ from agent_console import (
     single_sign_on,
     staffing,
     supervision,
+    surge,
     tracing,
     training,
     ways,
@@ -115,7 +116,7 @@ def create_app(
     for room in (
         people, second_factor, single_sign_on, keypad, desk, desk_rules, call_desk, board,
         supervision, work, messages, recordings, quality, case_desk, case_intake, knowledge,
-        points, controls, machines, bulletin, agency_people, officer_desk, citizens, tracing,
+        points, controls, surge, machines, bulletin, agency_people, officer_desk, citizens, tracing,
         training, privacy, breaches, shifts, shifts_handovers, shifts_instructions, staffing,
         notice_desk, broadcast_desk, receipts, reports, report_mail, service_reports, manuals,
         api_keys, expert_desk, description, report, lookup, results, call,

@@ -2,9 +2,9 @@
 
 What pages see is a set of documents, each a small JSON value under a key such as `agent:lan`,
 `call:th1.b1-1.2`, `queue:vaccine`, `branch:vaccine`, `today:vaccine`, `unreached:th1.b1-1.2`,
-`help:lan`, `rescue:th1.b1-1.2`, `instruction:7`, `read:lan`, `missing`, `handover`, `menus`,
-`messages`, `listener:th1`, `database`. A page first gets all documents that it may see, then those
-that change (null: gone).
+`help:lan`, `rescue:th1.b1-1.2`, `taken:lan`, `instruction:7`, `read:lan`, `missing`, `handover`,
+`menus`, `in_force`, `messages`, `listener:th1`, `database`. A page first gets all documents that it
+may see, then those that change (null: gone).
 Each change is computed and encoded once, whatever the number of pages; a page that does not keep
 up is cut off, reconnects by itself and gets everything again.
 """
@@ -27,11 +27,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from agent_console import shifts_feed
-from crm import users, wallboard
+from crm import surge, users, wallboard
 from crm.agents import assistance, pauses, rescue
 from crm.branches import BRANCHES
 from crm.calls import callbacks, emergency, history, messages
 from crm.calls.rows import iso
+from crm.cases import incidents
 from crm.clock import vietnam_day
 from crm.database import Database
 from crm.models import Call, ListenerState, LiveAgent, LiveCall, LiveState
@@ -122,9 +123,11 @@ class Feed:
         self._owed: Document = {"callbacks": 0}
         self._shifts: dict[str, Document] = {}
         self._room: dict[str, Document] = {}  # who needs help, calls for life, limits of pauses
+        self._in_force: Document = {"limits": [], "incidents": []}
         self._pauses: Mapping[str, pauses.Standing] = {}
         self._due = dict.fromkeys(  # monotonic
-            ("resync", "today", "whose", "unreached", "messages", "sessions", "shifts", "room"), 0.0
+            ("resync", "today", "whose", "unreached", "messages", "sessions", "shifts", "room",
+             "in_force"), 0.0
         )
 
     def start(self) -> None:
@@ -208,6 +211,7 @@ class Feed:
             self._read_today(session, now)
             self._read_unreached(session)
             self._read_room(session, now)
+            self._read_in_force(session, now)
             if self._is_due("shifts", 0.3):
                 self._shifts = shifts_feed.documents(session, now, self._late)
             if self._is_due("messages", 2.0):
@@ -302,6 +306,20 @@ class Feed:
             },
         }
 
+    def _read_in_force(self, session: Session, now: datetime) -> None:
+        """Limits of queues, and the incidents that callers hear of."""
+        if self._is_due("in_force", 1.0):
+            self._in_force = {
+                "limits": [{
+                    "queue": one.queue, "most": one.most, "until": iso(one.until), "by": one.by,
+                    "reason": one.reason,
+                } for one in surge.in_force(session, now)],
+                "incidents": [{
+                    "code": one.case.code, "branch": one.branch, "text": one.text,
+                    "until": _time(one.until), "told": incidents.is_told(one, now),
+                } for one in incidents.still_on(session)],
+            }
+
     def _check_sessions(self, session: Session, now: datetime) -> None:
         if not self._is_due("sessions", 1.0):
             return
@@ -322,7 +340,8 @@ class Feed:
 
     def _compose(self, listeners: Iterable[ListenerState], now: datetime) -> _Live:
         documents: dict[str, Document] = {
-            "database": {"ok": True}, "messages": self._messages, "owed": self._owed, **self._today,
+            "database": {"ok": True}, "messages": self._messages, "owed": self._owed,
+            "in_force": self._in_force, **self._today,
             **self._unreached, **self._room, **self._shifts,
         }
         topics: dict[str, tuple[str, ...]] = dict.fromkeys(
@@ -344,6 +363,10 @@ class Feed:
             if call.agent and call.state in WITH_AGENT:
                 documents[f"call:{call.id}"] = _call_document(call, self._records.get(call.id))
                 topics[f"call:{call.id}"] = (f"agent:{call.agent}",)
+            if call.taken_from:
+                key = f"taken:{call.taken_from}"
+                documents[key] = {"call": call.id, "by": call.taken_by}
+                topics[key] = (f"agent:{call.taken_from}",)
         for branch in BRANCHES:
             here = [row for row in self._calls.values() if _branch_of(row) == branch.id]
             documents[f"branch:{branch.id}"] = _standing(here) | {

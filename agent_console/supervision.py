@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, request
@@ -14,7 +15,7 @@ from werkzeug.exceptions import BadRequest, Conflict, NotFound
 from agent_console import telephone
 from agent_console.desk import shown_phone
 from agent_console.door import Answer, console, needs, person, utc_now
-from crm import desk, keypad, users
+from crm import desk, keypad, nodes, users
 from crm.agents import assistance, rescue
 from crm.branches import BY_ID
 from crm.calls.rows import iso
@@ -51,24 +52,29 @@ def take_phone() -> Answer:
 def listen() -> Answer:
     """{"agent", "how": listen | whisper | barge, "safety": the reason where the caller has refused
     the recording}. The supervisor's own phone rings, then is in the talk."""
-    asked = _json()
-    login, how = asked.get("agent"), asked.get("how")
-    if not isinstance(login, str) or how not in HOW:
+    how = _json().get("how")
+    if how not in HOW:
         raise BadRequest()
-    safety = asked.get("safety")
-    safety = " ".join(safety.split())[:LONGEST_REASON] if isinstance(safety, str) else ""
-    own = telephone.held_by(console(), person().login)
-    if own is None:
-        raise Conflict(_("You have no phone. Please take one first."))
-    agent = _live(login)
-    if agent.call_id is None or agent.interface is None:
-        raise Conflict(_("This agent has no call now."))
-    result = console().commands.listen(
-        agent.call_id, agent.interface, own.interface, how, recorded=not safety
-    )
-    audit.warning("%s: %s at %s in call %s%s: %s", person().login, how, login, agent.call_id,
-                  f" for safety: {safety}" if safety else "", result.outcome)
-    return {"outcome": telephone.told(result)}, 200
+    wanted = _wanted_call()
+    return _audited(how, wanted, console().commands.listen(
+        wanted.call, wanted.agents_phone, wanted.own, how, person().login,
+        recorded=not wanted.safety,
+    ))
+
+
+@blueprint.post("/take-over")
+@needs(Right.FLOOR_LEAD)
+def take_over() -> Answer:
+    """{"agent", "safety": as for `listen`}. The supervisor's own phone rings, if it is not in the
+    talk already, then has the caller in the agent's place."""
+    wanted = _wanted_call()
+    with console().database.reading() as session:
+        places = {nodes.of_phone(session, phone) for phone in (wanted.agents_phone, wanted.own)}
+    if console().settings.nodes and len(places) > 1:
+        raise Conflict(_("This call is at another node. Please take a phone at a console of it."))
+    return _audited("takes over", wanted, console().commands.take_over(
+        wanted.call, wanted.agents_phone, wanted.own, person().login, recorded=not wanted.safety,
+    ))
 
 
 @blueprint.post("/agents/<login>")
@@ -186,6 +192,40 @@ def move(call_id: str) -> Answer:
         raise BadRequest()
     result = console().commands.move(call_id, branch.id)
     audit.warning("%s: call %s to %s: %s", person().login, call_id, branch.id, result.outcome)
+    return {"outcome": telephone.told(result)}, 200
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The call of an agent that a supervisor asks for, with the phones of both."""
+
+    login: str
+    call: str
+    agents_phone: str
+    own: str
+    safety: str
+
+
+def _wanted_call() -> _Wanted:
+    asked = _json()
+    login, safety = asked.get("agent"), asked.get("safety")
+    if not isinstance(login, str):
+        raise BadRequest()
+    own = telephone.held_by(console(), person().login)
+    if own is None:
+        raise Conflict(_("You have no phone. Please take one first."))
+    agent = _live(login)
+    if agent.call_id is None or agent.interface is None:
+        raise Conflict(_("This agent has no call now."))
+    return _Wanted(
+        login, agent.call_id, agent.interface, own.interface,
+        " ".join(safety.split())[:LONGEST_REASON] if isinstance(safety, str) else "",
+    )
+
+
+def _audited(how: str, wanted: _Wanted, result: Result) -> Answer:
+    audit.warning("%s: %s at %s in call %s%s: %s", person().login, how, wanted.login, wanted.call,
+                  f" for safety: {wanted.safety}" if wanted.safety else "", result.outcome)
     return {"outcome": telephone.told(result)}, 200
 
 

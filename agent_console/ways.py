@@ -20,6 +20,7 @@ WAYS = (
     ("agency_people.listing", _("Agencies")), ("shifts.page", _("Roster")),
     ("staffing.page", _("Staffing")), ("handovers.listing", _("Handover")),
     ("instructions.listing", _("Urgent instructions")), ("controls.page", _("Switches")),
+    ("surge.page", _("Overload and incidents")),
     ("notice_desk.page", _("Notices")), ("tracing.listing", _("Tracing")),
     ("privacy.listing", _("Personal data")), ("broadcast_desk.listing", _("Broadcasts")),
     ("people.listing", _("Accounts")), ("api_keys.page", _("API")),

@@ -393,6 +393,8 @@ class LiveCall(Base):
     guest_state: Mapped[str | None] = mapped_column(String(8))  # rings | in
     aside: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     recording: Mapped[str | None] = mapped_column(String(12))  # a RecordingState
+    taken_from: Mapped[str | None] = mapped_column(String(32))  # whom a supervisor has relieved,
+    taken_by: Mapped[str | None] = mapped_column(String(32))  # and who that is
 
     __table_args__ = (Index("live_call_seq", "node", "seq"),)
 
@@ -596,6 +598,24 @@ class Bulletin(Base):
     live_since: Mapped[datetime | None]  # of one at most
     withdrawn_at: Mapped[datetime | None]
     withdrawn_by: Mapped[str | None] = mapped_column(String(40))
+
+
+class SurgeLimit(Base):
+    """How many may wait in a queue for a while (crm.surge)."""
+
+    __tablename__ = "surge_limit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    queue: Mapped[str] = mapped_column(String(16))  # or `line`: all callers at once
+    most: Mapped[int]
+    at: Mapped[datetime]
+    until: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(String(300))
+    by: Mapped[str] = mapped_column(String(32))
+    lifted_at: Mapped[datetime | None]
+    lifted_by: Mapped[str | None] = mapped_column(String(32))
+
+    __table_args__ = (Index("surge_limit_until", "until"),)
 
 
 class Restriction(Base):

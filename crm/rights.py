@@ -41,7 +41,8 @@ class Right(Enum):
     CALLS_TAKEN = "see the calls that one took as a doctor on duty", Role.EXPERT
 
     FLOOR_SEE = "the live board, and who waits", *_FLOOR, Role.AUDITOR
-    FLOOR_LEAD = ("listen, whisper, barge in, send agents to a pause or out, move callers", *_FLOOR)
+    FLOOR_LEAD = ("listen, whisper, barge in, take a call over, send agents to a pause or out, "
+                  "move callers", *_FLOOR)
     DESK_RULES_SEE = "see limits of pauses and results of calls", *_FLOOR, Role.AUDITOR
     DESK_RULES = "change limits of pauses and results of calls", *_FLOOR
     CALLS_SEE = "the list of all calls", *_FLOOR, Role.AUDITOR

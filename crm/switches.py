@@ -7,8 +7,10 @@ the calendar says) or `auto`. So is what a number that misused the line may stil
 `block.0912345678` is `off` or LEVEL.EPOCH, until when it holds (see crm.calls.nuisance). `bulletin`
 is `none` or the sound that key 8 plays (see crm.bulletins), and so is `points.KIND` for the list of
 contact points of a kind (see crm.knowledge.points; the scheduler sets it); `incident` is `none` or
-the code of a case and the sound that every caller hears (see crm.cases.incidents). `node.QUEUE` is
-the node that holds a queue (see crm.nodes).
+CODE.SOUND[.EPOCH], a case and the sound that every caller hears, until when, and `incident.BRANCH`
+is the same for the callers of a branch (see crm.cases.incidents). `limit.QUEUE` is `off` or
+MOST.EPOCH, how many may wait there until when, and `limit.line` how many may call at once (see
+crm.surge). `node.QUEUE` is the node that holds a queue (see crm.nodes).
 """
 
 from __future__ import annotations
@@ -29,7 +31,13 @@ POINTS = tuple(f"points.{kind}" for kind in ("test", "vaccination", "relief"))
 PLAYED = (BULLETIN, *POINTS)  # each names a sound that a leaf plays
 _PLAYED_VALUE = re.compile(r"none|[0-9a-f]{20}")
 INCIDENT = "incident"
-_INCIDENT_VALUE = re.compile(r"none|[0-9]{8}\.[0-9a-f]{20}")
+TOLD_BRANCHES = tuple(one.id for one in BRANCHES if one.queue and one.id != EMERGENCY)
+INCIDENTS = (INCIDENT, *(f"{INCIDENT}.{branch}" for branch in TOLD_BRANCHES))
+_INCIDENT_VALUE = re.compile(r"none|[0-9]{8}\.[0-9a-f]{20}(\.[0-9]{10})?")
+LIMIT = "limit."
+LIMITED_LINE = "line"
+LIMITED = (LIMITED_LINE, *(queue for queue in QUEUES if queue != EMERGENCY))
+_LIMIT_VALUE = re.compile(r"off|[0-9]{1,5}\.[0-9]{10}")
 BLOCK = "block."
 _BLOCK_VALUE = re.compile(r"off|[123]\.[0-9]{10}")
 NODE = "node."
@@ -74,6 +82,16 @@ def wait_name(queue: str) -> str:
     return f"wait.{queue}"
 
 
+def incident_name(branch: str | None) -> str:
+    """The switch of the incident that callers of a branch hear of; None: all callers."""
+    return INCIDENT if branch is None else f"{INCIDENT}.{branch}"
+
+
+def limit_name(queue: str) -> str:
+    """The switch of how many may wait in a queue, or (LIMITED_LINE) call at once."""
+    return LIMIT + queue
+
+
 def block_name(number: str) -> str:
     """The switch of what a number may still do. Raises SwitchError: no number has this form."""
     if not re.fullmatch(r"\+?[0-9]{3,16}", number):
@@ -115,7 +133,10 @@ def want(session: Session, name: str, value: str, *, by: str, now: datetime) -> 
     elif name in PLAYED:
         if not _PLAYED_VALUE.fullmatch(value):
             raise SwitchError(f"{name} = {value}: its sound is set when it has been made")
-    elif name == INCIDENT:
+    elif name.startswith(LIMIT):
+        if name.removeprefix(LIMIT) not in LIMITED or not _LIMIT_VALUE.fullmatch(value):
+            raise SwitchError(f"{name} = {value}: must be off or MOST.EPOCH")
+    elif name in INCIDENTS:
         if not _INCIDENT_VALUE.fullmatch(value):
             raise SwitchError(f"{name} = {value}: start one (hotline incident start)")
     elif value not in allowed(name):

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 # what is about a call or a phone; a switch is told to our own Asterisk, and to others by theirs
 ACTS = frozenset({
     "bring_together", "consult", "end_wrapup", "hand_over", "invite", "listen", "move", "pause",
-    "record", "ring_out", "set_skills", "sign_in", "sign_out", "take_back", "transfer",
+    "record", "ring_out", "set_skills", "sign_in", "sign_out", "take_back", "take_over", "transfer",
 })
 LOOK_S = 0.05
 ANSWERED_WITHIN_S = nodes.TAKEN_WITHIN.total_seconds() + 2 * TIMEOUT_S

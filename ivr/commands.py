@@ -59,6 +59,7 @@ _TARGET = re.compile(
 _CHANNEL = re.compile(
     r"(?:PJSIP/(?:seat|desk)-\d{1,4}-[0-9a-f]{8,16}|Local/0\d{9,10}@hl-mobile-[0-9a-f]{8,16};1)"
 )
+_SEAT = re.compile(r"PJSIP/(?:seat|desk)-\d{1,4}")  # a phone of ours, and no telephone outside
 # app_queue keeps members in AstDB as text with ; and | between
 _REASON = re.compile(r"[^;|^,]{0,40}")
 _REASON_ID = re.compile(r"[a-z_]{1,16}")
@@ -253,25 +254,32 @@ class Commands:
 
         return self._in_session(act)
 
-    def listen(self, call: str, agent: str, own: str, how: str, *, recorded: bool) -> Result:
+    def listen(
+        self, call: str, agent: str, own: str, how: str, by: str, *, recorded: bool
+    ) -> Result:
         """A supervisor's phone (`own`, with `@node-th1` where it is another node's) is rung and
         then hears the call of the agent's phone; `how`: listen, whisper (only the agent hears the
-        supervisor), or barge (everybody does).
+        supervisor), or barge (everybody does). `by`: whose phone it is.
         `recorded`: refused where the caller has refused the recording."""
         def act(session: _Session) -> None:
-            channel = session.agents_channel(call, agent)
-            if recorded and session.value(call, "HL_NOTICE") == "refused":
-                raise _RefusedError("the caller has refused to be listened to")
-            session.act(_Act("Originate", {
-                "Channel": _formed(_SPIES_PHONE, own, "phone"),
-                "Context": "hl-spy", "Exten": _formed(_SPYING, how, "way"), "Priority": "1",
-                "Async": "true", "Timeout": "20000", "CallerID": "1022",
-                "Variable": ",".join((
-                    f"HL_SPIED={channel}", f"HL_CALL={call}",
-                    f"HL_CHANNEL={session.callers_channel(call)}",
-                    f"PJSIP_HEADER(add,X-Hotline-Listen)={how}",
-                )),
-            }))
+            spied = session.spied(call, agent, by, recorded=recorded)
+            session.act(_ring_supervisor(own, "hl-spy", _formed(_SPYING, how, "way"), how, spied))
+
+        return self._in_session(act)
+
+    def take_over(self, call: str, agent: str, own: str, by: str, *, recorded: bool) -> Result:
+        """The supervisor at the phone `own` gets the caller from the agent's phone, whose part of
+        the call ends. A phone that is in this call already is not rung again. The rest as for
+        `listen`."""
+        def act(session: _Session) -> None:
+            spied = session.spied(call, agent, by, recorded=recorded)
+            seat = _formed(_SEAT, own, "phone").removeprefix("PJSIP/")
+            here = session.value(call, f"SHARED(HL_SPY_{seat})")
+            if _CHANNEL.fullmatch(here) and session.is_there(here):
+                session.set(here, **spied)
+                session.act(_redirect(here, "hl-takeover", "s"))
+            else:
+                session.act(_ring_supervisor(own, "hl-takeover", "s", "takeover", spied))
 
         return self._in_session(act)
 
@@ -575,6 +583,20 @@ class _Session:
             raise _RefusedError("this call is not with this phone")
         return channel
 
+    def spied(self, call: str, agent: str, by: str, *, recorded: bool) -> dict[str, str]:
+        """What a supervisor's leg must know of the call with an agent's phone. Raises
+        _RefusedError: `recorded`, and the caller has refused that."""
+        channel = self.agents_channel(call, agent)
+        if recorded and self.value(call, "HL_NOTICE") == "refused":
+            raise _RefusedError("the caller has refused to be listened to")
+        return {
+            "HL_SPIED": channel, "HL_CALL": call, "HL_CHANNEL": self.callers_channel(call),
+            "HL_BY": _formed(LOGIN, by, "login"),
+        }
+
+    def is_there(self, channel: str) -> bool:
+        return not self.ask("Getvar", {"Channel": channel, "Variable": "UNIQUEID"}).is_error()
+
     def in_room(self, call: str) -> bool:
         """Whether the caller is in a room with somebody, and so stays there: where its last one
         leaves while another comes in, Asterisk may have two rooms of that name for a while."""
@@ -674,6 +696,17 @@ def _redirect(
             "ExtraPriority": "1",
         }
     return _Act("Redirect", values)
+
+
+def _ring_supervisor(
+    own: str, context: str, exten: str, how: str, spied: Mapping[str, str]
+) -> _Act:
+    variables = {**spied, "PJSIP_HEADER(add,X-Hotline-Listen)": how}
+    return _Act("Originate", {
+        "Channel": _formed(_SPIES_PHONE, own, "phone"), "Context": context, "Exten": exten,
+        "Priority": "1", "Async": "true", "Timeout": "20000", "CallerID": "1022",
+        "Variable": ",".join(f"{name}={value}" for name, value in variables.items()),
+    })
 
 
 def _login(login: str) -> str:

@@ -152,7 +152,8 @@ def compile_dialplan(
         "messages": messages,
         "no_room": no_room, "draining": draining,
         "switches": switches.KNOWN,
-        "point_lists": switches.POINTS,
+        "point_lists": switches.POINTS, "limited": switches.LIMITED,
+        "incident_switches": switches.INCIDENTS,
         "day_values": switches.DAY_VALUES,
         "holidays": {
             year: ",".join(f"{day:%m%d}" for day in holidays_of(year)) for year in CALENDAR

@@ -33,6 +33,7 @@ from ivr.live_facts import (
     RecordingChanged,
     RoomChanged,
     Snapshot,
+    Taken,
 )
 
 KEEP_ENDED = timedelta(seconds=60)
@@ -56,6 +57,8 @@ class CallRow:
     guest_state: str | None = None  # rings | in
     aside: bool = False  # the caller hears music while the others speak
     recording: str | None = None  # a RecordingState; None: not asked yet
+    taken_from: str | None = None  # whom a supervisor has relieved of it, and who that is
+    taken_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ class LiveMirror:
     def _follow(
         self, call: CallRow,
         event: CallStarted | CallNamed | Joined | Left | Bridged | Ended | Offered | RoomChanged
-        | RecordingChanged,
+        | Taken | RecordingChanged,
     ) -> None:
         match event:
             case CallNamed(at=at, caller=caller, branch=branch):
@@ -162,6 +165,7 @@ class LiveMirror:
             case Joined(at=at, queue=queue):
                 self._change(
                     call.id, at, state=LiveState.WAITING, queue=queue, agent=None,
+                    taken_from=None, taken_by=None,
                     queued_at=call.queued_at or at, caller=call.caller or event.caller,
                 )
                 self._leave_queue(call.id, at)
@@ -181,6 +185,8 @@ class LiveMirror:
                 self._end(call.id, at)
             case Offered():
                 self._offer(call, event)
+            case Taken(at=at, agent=agent, by=by):
+                self._change(call.id, at, taken_from=agent, taken_by=by)
             case RecordingChanged(at=at, state=state):
                 self._change(call.id, at, recording=state)
             case RoomChanged():
@@ -238,9 +244,9 @@ class LiveMirror:
         for call, channel in callers.items():
             row = self._seen(call, channel, at)
             if channel.bridge:
-                self._change(
-                    call, at, state=LiveState.TALKING, agent=agent_in.get(channel.bridge),
-                )
+                # a supervisor is no member of queues
+                agent = agent_in.get(channel.bridge, row.taken_by)
+                self._change(call, at, state=LiveState.TALKING, agent=agent)
             elif row.aside:
                 self._change(call, at, state=LiveState.TALKING)
             elif entry := entries.get(call):

@@ -33,6 +33,7 @@ from ivr.live_facts import (
     RecordingChanged,
     RoomChanged,
     Snapshot,
+    Taken,
 )
 
 Headers = Mapping[str, str | list[str]]
@@ -222,7 +223,7 @@ def _user_event(reader: _Reader) -> Event | None:
             return Offered(
                 reader.call("Call"), reader.at(), act, reader.form("Agent", LOGIN), reader.queue()
             )
-        case "HotlineRoom":
+        case "HotlineRoom" | "HotlineTaken":
             return _room(reader)
         case "HotlineRecording":
             return RecordingChanged(
@@ -245,7 +246,10 @@ def _callers_word(reader: _Reader) -> Event:
     return CallNamed(reader.call(), reader.at(), caller, branch or None)
 
 
-def _room(reader: _Reader) -> RoomChanged:
+def _room(reader: _Reader) -> RoomChanged | Taken:
+    if reader.text("UserEvent") == "HotlineTaken":
+        agent, by = reader.form("Agent", LOGIN), reader.form("By", LOGIN)
+        return Taken(reader.call("Call"), reader.at(), agent, by)
     guest = state = aside = None
     if "Guest" in reader.message:
         guest = reader.form("Guest", GUEST)

@@ -92,6 +92,16 @@ class RoomChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A supervisor (`by`) has the caller now whom this agent had."""
+
+    call: str
+    at: datetime
+    agent: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingChanged:
     """What becomes of a call's recording: on, paused, discarded, refused, off."""
 
@@ -164,7 +174,7 @@ class Asked:
 
 Event = (
     CallStarted | CallNamed | Joined | Left | Bridged | Ended | Passed | Offered | RoomChanged
-    | RecordingChanged | Member | MemberGone
+    | Taken | RecordingChanged | Member | MemberGone
     | OnTelephone | Held
 )
 

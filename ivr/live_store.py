@@ -74,6 +74,7 @@ class LiveStore:
                         row.id, LiveState(row.state), row.started_at, row.since, row.caller,
                         row.branch, row.queue, row.position, row.agent, row.queued_at,
                         row.guest, row.guest_state, row.aside, row.recording,
+                        row.taken_from, row.taken_by,
                     )
                     for row in calls
                 ],

@@ -6,7 +6,9 @@ signal at full scale, so that a sine at full scale has -3 dBFS.
 
 from __future__ import annotations
 
+import wave
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import soxr  # type: ignore[import-untyped]
@@ -110,6 +112,17 @@ def decode_alaw(data: bytes) -> Samples:
 
 
 _SEGMENT_ENDS = np.array([(0x20 << n) - 1 for n in range(7)])
+
+
+def write_wav(path: Path, samples: Samples) -> None:
+    """For loudspeakers and the web: 16 bit, 8 kHz, as the telephone has it."""
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_suffix(".new")
+    with wave.open(str(draft), "wb") as file:
+        file.setparams((1, 2, RATE, samples.size, "NONE", ""))
+        pcm = np.clip(np.rint(samples * 32767), -32768, 32767).astype("<i2")
+        file.writeframes(pcm.tobytes())
+    draft.replace(path)
 
 
 @cache

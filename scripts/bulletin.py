@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-import wave
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
-
-import numpy as np
 
 from crm import bulletins
 from crm.bulletins import BulletinError
@@ -61,17 +57,7 @@ def go_live(settings: Settings, number: int, by: str, now: datetime) -> float:
     sounds = provision.sounds(settings.home)
     name = Said(sounds, settings.cache).add(words, EspeakVoice(), Catalogue.load().as_read)
     samples = sound.decode_alaw((sounds / LANGUAGE / f"{name}.alaw").read_bytes())
-    _write_wav(settings.home / "bulletins" / f"{number}.wav", samples)
+    sound.write_wav(settings.home / "bulletins" / f"{number}.wav", samples)
     with database.transaction() as session:
         bulletins.go_live(session, number, name.rpartition("/")[2], by=by, now=now)
     return float(samples.size / sound.RATE)
-
-
-def _write_wav(path: Path, samples: sound.Samples) -> None:
-    """For loudspeakers and the web: 16 bit, 8 kHz, as the telephone has it."""
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_suffix(".new")
-    with wave.open(str(draft), "wb") as file:
-        file.setparams((1, 2, sound.RATE, samples.size, "NONE", ""))
-        file.writeframes(np.clip(np.rint(samples * 32767), -32768, 32767).astype("<i2").tobytes())
-    draft.replace(path)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from crm import switches
 from crm.cases import incidents
-from crm.cases.incidents import IncidentError
 from crm.database import Database
 from crm.settings import Settings
 from ivr import provision
@@ -16,15 +14,20 @@ from prompts.said import Said
 from prompts.voices import EspeakVoice
 
 
-def start(settings: Settings, text: str, by: str, now: datetime) -> str:
-    """Speak and check the text, then every caller hears it; the code of its case.
+def start(
+    settings: Settings, text: str, by: str, now: datetime, branch: str | None = None,
+    until: datetime | None = None,
+) -> str:
+    """Speak and check the text, then every caller, or those of a branch, hear it until then; the
+    code of its case.
 
     Raises IncidentError or SaidError, and then nothing has changed."""
-    text = _checked(text)
+    text = incidents.checked(text)
     sound = _sound(settings, text)
     with Database.of(settings).transaction() as session:
-        code = incidents.start(session, text, sound, by=by, now=now).case.code
-    switch_now(settings, switches.INCIDENT, f"{code}.{sound}")
+        made = incidents.start(session, text, sound, by=by, now=now, branch=branch, until=until)
+        code, switch = made.case.code, incidents.switch_of(made)
+    switch_now(settings, *switch)
     return code
 
 
@@ -33,20 +36,13 @@ def end(settings: Settings, code: str, text: str | None, by: str, now: datetime)
     database = Database.of(settings)
     with database.reading() as session:
         was = incidents.by_code(session, code).text
-    closed = Catalogue.load().prompts["incident_closed"].text
-    text = _checked(text) if text else closed.replace("{body}", was.rstrip(" ."))
+    text = incidents.checked(text) if text else incidents.mended(was)
     sound = _sound(settings, text)
     with database.transaction() as session:
         joined = incidents.end(session, code, text, sound, by=by, now=now)
-    switch_now(settings, switches.INCIDENT, "none")
+        switch = incidents.switch_of(incidents.by_code(session, code))
+    switch_now(settings, *switch)
     return joined
-
-
-def _checked(text: str) -> str:
-    text = " ".join(text.split())
-    if not text or len(text) > incidents.LONGEST:
-        raise IncidentError(f"what callers are told has 1 to {incidents.LONGEST} letters")
-    return text
 
 
 def _sound(settings: Settings, text: str) -> str:

@@ -467,6 +467,7 @@ class Jobs:
         for id_ in ready:
             with self._database.transaction() as session:
                 broadcast_board.note_sound(session, id_, now)
+        speech.note_incidents(self._settings, self._database)
 
     def _tell_lists(self, lists: Mapping[str, str | None], now: datetime) -> None:
         """Callers hear the lists that have become sounds."""

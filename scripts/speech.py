@@ -9,6 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 from crm.branches import LANGUAGES
+from crm.cases import incidents
+from crm.cases.incidents import preview
+from crm.cases.models import Incident, IncidentText
+from crm.database import Database
 from crm.errors import HotlineError
 from crm.settings import Settings
 from ivr import menu, provision
@@ -45,6 +49,29 @@ DIALPLAN_PROMPTS = (
     *(f"d_{digit}" for digit in range(10)),
     *(f"n_{number}" for number in range(100)), *(f"h_{number}" for number in range(1, 10)),
 )
+
+
+def note_incidents(settings: Settings, database: Database) -> None:
+    """Prepared texts that have been spoken can be listened to, and chosen; the end of an incident
+    is told once its words are there."""
+    sounds = provision.sounds(settings.home)
+    said = Said(sounds, settings.cache)
+    with database.reading() as session:
+        texts = {one.id: one.text for one in incidents.prepared(session)
+                 if one.sound is None or not preview(settings, one.sound).is_file()}
+        ends = {one.case_id: one.case.answer or "" for one in incidents.unsaid(session)}
+    for id_, text in texts.items():
+        if (name := said.sound_of(text)) is None:
+            continue
+        spoken = sound.decode_alaw((sounds / LANGUAGE / f"{name}.alaw").read_bytes())
+        digest = name.rpartition("/")[2]
+        sound.write_wav(preview(settings, digest), spoken)
+        with database.transaction() as session:
+            session.get_one(IncidentText, id_).sound = digest
+    for id_, text in ends.items():
+        if (name := said.sound_of(text)) is not None:
+            with database.transaction() as session:
+                session.get_one(Incident, id_).over_sound = name.rpartition("/")[2]
 
 
 class ReviewError(HotlineError):

@@ -253,6 +253,23 @@ def conference(line: Line) -> None:
     line.over(caller, guest)
 
 
+def taken_over(line: Line) -> None:
+    """Who leads the floor takes the call over: has no wrap-up, the agent has."""
+    first, leads = line.agents[:2]
+    caller, leg = line.answered(first)
+    own = line.asterisk.channel(f"PJSIP/{seat(leads)}")
+    line.asterisk.wait(3)
+    own.note("ANSWER")
+    own.note("HL_TAKEN", call=caller.id, by=leads, **{"from": first})
+    own.note("HL_ANSWER", agent=leads, seat=seat(leads), call=caller.id, wrapup="0")
+    room = line.room(caller, leg)
+    leg.end()
+    own.enter(room)
+    caller.enter(room)
+    line.asterisk.wait(line.talk_s)
+    line.over(caller, own)
+
+
 def outside(line: Line) -> None:
     """Led on to an agency's telephone."""
     caller, leg = line.answered(line.agents[0])
@@ -450,8 +467,8 @@ Scene = Callable[[Line], object]
 SCENES: dict[Scene, int] = {  # how often, beside each other
     menu_only: 8, self_served: 12, overload: 3, gave_up: 10, gave_up_while_it_rang: 3, simple: 30,
     missed_first: 6, told_wait: 6, held: 4, blind: 4, blind_to_nobody: 2, attended: 4,
-    consult_refused: 2, only_asked: 2, conference: 2, outside: 2, doctors: 2, emergency: 2,
-    doctor_takes_over: 2, doctor_only_asked: 1, doctor_is_busy: 1, callback_owed: 1,
+    consult_refused: 2, only_asked: 2, conference: 2, taken_over: 2, outside: 2, doctors: 2,
+    emergency: 2, doctor_takes_over: 2, doctor_only_asked: 1, doctor_is_busy: 1, callback_owed: 1,
     voicemail: 3, callback: 4, wrapup_ended: 4, two_calls_bridged: 1, trial: 2, lost: 1,
 }
 

@@ -370,9 +370,11 @@ class _Call:
         if together and end and leg.of("HL_ANSWER") and (
             self._queue_at(leg.begins) != "emergency"
         ):
-            stop = end + 20 * SECOND
+            stop = end + int(leg.of("HL_ANSWER")[-1].extra["wrapup"]) * SECOND
             said = [at for at, _ in states.get(leg.agent or "", ()) if end < at < stop]
-            found.append(Segment("wrapup", end, min([stop, *said]), self._branch_at(end), **who))
+            until = min([stop, *said])
+            if stop > end:
+                found.append(Segment("wrapup", end, until, self._branch_at(end), **who))
         return found
 
     def _came_of(self, leg: Phone, end: int | None) -> str:

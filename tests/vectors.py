@@ -27,6 +27,7 @@ PUBLISHED: tuple[Scene, ...] = (
     scenes.callback, scenes.lost, scenes.voicemail, scenes.overload, scenes.held,
     scenes.missed_first, scenes.told_wait, scenes.wrapup_ended, scenes.two_calls_bridged,
     scenes.gave_up_while_it_rang, scenes.doctor_takes_over, scenes.doctor_only_asked,
+    scenes.taken_over,
 )
 LATER = MIDNIGHT + timedelta(days=9)
 AGREED_S = 20

@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 
 await build({
-  entryPoints: ["agent", "supervisor", "calls", "recording-page", "citizen-call", "feed-worker"].map((name) => `src/${name}.js`),
+  entryPoints: ["agent", "supervisor", "surge", "calls", "recording-page", "citizen-call", "feed-worker"].map((name) => `src/${name}.js`),
   bundle: true,
   format: "esm",
   minify: true,

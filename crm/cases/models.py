@@ -212,7 +212,22 @@ class Incident(Base):
     since: Mapped[datetime]
     over_at: Mapped[datetime | None]
     over_sound: Mapped[str | None] = mapped_column(String(20))
+    branch: Mapped[str | None] = mapped_column(String(16))  # whose callers hear of it; None: all
+    until: Mapped[datetime | None]  # when they hear of it no more; None: when it is over
     case: Mapped[Case] = relationship()
+
+
+class IncidentText(Base):
+    """What callers may be told of an incident, written down before there is one."""
+
+    __tablename__ = "incident_text"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    sound: Mapped[str | None] = mapped_column(String(20))  # prompts.said; None: not spoken yet
+    added_by: Mapped[str] = mapped_column(String(32))
+    added_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
 
 
 class Affected(Base):

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm import bulletins, switches
+from crm import bulletins, surge, switches
 from crm.broadcasts.models import Broadcast, Stage
 from crm.calls import callbacks, emergency, messages, missed
 from crm.calls.rows import iso
@@ -116,8 +116,12 @@ def _faults(session: Session, settings: Settings, now: datetime) -> Iterable[dic
 def _in_force(session: Session, now: datetime) -> Iterable[dict[str, Any]]:
     for one in instructions.in_force(session, now):
         yield _item(one.written_at, "instruction", None, one.text)
-    if (incident := incidents.live(session)) is not None:
-        yield _item(incident.since, "incident", None, incident.text)
+    for limit in surge.in_force(session, now):
+        yield _item(limit.at, f"limit {limit.queue}", None,
+                    f"{limit.most}: {limit.reason} ({limit.by}), {iso(limit.until)}")
+    for incident in incidents.still_on(session):
+        told = "" if incidents.is_told(incident, now) else " (not told any more)"
+        yield _item(incident.since, "incident", incident.branch, f"{incident.text}{told}")
     if (bulletin := bulletins.live(session)) is not None:
         yield _item(bulletin.live_since, "bulletin", None, bulletin.text)
     sent = select(Broadcast).where(Broadcast.stage.in_((Stage.RUNNING, Stage.PAUSED)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 
 from crm.settings import Settings
+from crm.switches import TOLD_BRANCHES
 from scripts.commands.output import AS_JSON, print_json
 
 
@@ -18,12 +19,16 @@ def incident() -> None:
 
 @incident.command()
 @click.argument("text")
+@click.option("--branch", type=click.Choice(TOLD_BRANCHES), help="Only its callers hear it.")
+@click.option("--hours", type=click.FloatRange(0.1, 168), help="How long; else until it is ended.")
 @click.pass_obj
-def start(settings: Settings, text: str) -> None:
-    """From now on every caller hears TEXT after the greeting, and can join by key 1."""
+def start(settings: Settings, text: str, branch: str | None, hours: float | None) -> None:
+    """From now on callers hear TEXT after the greeting, and can join by key 1."""
     from scripts import incidents as work
 
-    code = work.start(settings, text, getpass.getuser(), datetime.now(UTC))
+    now = datetime.now(UTC)
+    until = now + timedelta(hours=hours) if hours else None
+    code = work.start(settings, text, getpass.getuser(), now, branch, until)
     click.echo(f"incident {code} is on; `hotline incident end {code}` ends it and tells who joined")
 
 

@@ -83,8 +83,13 @@ class ObedientPhones:
     ) -> Result:
         return self._tell("transfer", call, interface, kind, target, login)
 
-    def listen(self, call: str, agent: str, own: str, how: str, *, recorded: bool) -> Result:
-        return self._tell("listen", call, agent, own, how, recorded)
+    def listen(
+        self, call: str, agent: str, own: str, how: str, by: str, *, recorded: bool
+    ) -> Result:
+        return self._tell("listen", call, agent, own, how, by, recorded)
+
+    def take_over(self, call: str, agent: str, own: str, by: str, *, recorded: bool) -> Result:
+        return self._tell("take_over", call, agent, own, by, recorded)
 
     def move(self, call: str, branch: str) -> Result:
         return self._tell("move", call, branch)

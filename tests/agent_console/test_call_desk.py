@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from flask import Flask
 
+from agent_console.app import feed_of
 from crm.clock import VIETNAM
 from crm.database import Database
 from crm.models import AgentState
@@ -162,8 +163,8 @@ def test_a_supervisor_needs_a_phone_a_call_and_for_a_refused_recording_a_reason(
     assert ask() == 200
     assert ask(safety="  người gọi dọa   tự sát ") == 200
     assert phones.told == [
-        ("listen", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "listen", True),
-        ("listen", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "listen", False),
+        ("listen", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "listen", "huy", True),
+        ("listen", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "listen", "huy", False),
     ]
     assert ask(how="whisper") == ask(how="barge") == 200
     assert audited == [
@@ -171,6 +172,39 @@ def test_a_supervisor_needs_a_phone_a_call_and_for_a_refused_recording_a_reason(
         f"huy: listen at lan in call {CALL} for safety: người gọi dọa tự sát: done",
         f"huy: whisper at lan in call {CALL}: done", f"huy: barge at lan in call {CALL}: done",
     ]
+
+
+def test_a_supervisor_takes_a_call_over_and_agents_and_auditors_do_not(
+    supervisor: Browser, agent: Browser, app: Flask, sqlite: Database, phones: ObedientPhones,
+    audited: list[str],
+) -> None:
+    path, asked = "/supervisor/take-over", {"agent": "lan"}
+    assert agent.ask("POST", path, asked).status_code == 403
+    assert supervisor.ask("POST", path, asked).status_code == 409
+    supervisor.ask("POST", "/supervisor/phone", {"kind": "webrtc"})
+    phones.told.clear()
+    assert supervisor.ask("POST", path, asked).status_code == 409, "nobody to take over from"
+    put_live_agent(
+        sqlite, 1, "lan", state=AgentState.TALKING, interface="PJSIP/seat-002", call_id=CALL
+    )
+    for more in ({}, {"safety": " dọa tự sát "}):
+        answer = supervisor.ask("POST", path, {**asked, **more})
+        assert answer.get_json() == {"outcome": "done"}
+    assert phones.told == [
+        ("take_over", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "huy", True),
+        ("take_over", CALL, "PJSIP/seat-002", "PJSIP/seat-001", "huy", False),
+    ]
+    assert audited == [
+        f"huy: takes over at lan in call {CALL}: done",
+        f"huy: takes over at lan in call {CALL} for safety: dọa tự sát: done",
+    ]
+    # the agent's page is told who has the caller now, the others' are not
+    put_live_call(sqlite, 1, id=CALL, state="talking", agent="huy", taken_from="lan",
+                  taken_by="huy")
+    feed = feed_of(app)
+    feed.refresh()
+    assert feed.documents()["taken:lan"] == {"call": CALL, "by": "huy"}
+    assert feed._live.topics["taken:lan"] == ("agent:lan",)
 
 
 def test_a_supervisor_pauses_readies_and_signs_out_agents_and_moves_callers(

@@ -264,7 +264,7 @@ def test_with_an_agent_outside_that_half_of_the_pair_is_led_with_which_the_calle
     asterisk.values["SHARED(HL_AGENT)"] = half
     assert commands.invite(CALL, outside, "seat-002", "minh").done
     assert asterisk.asked("Redirect")[0]["ExtraChannel"] == half
-    assert commands.listen(CALL, outside, SEAT, "listen", recorded=True).done
+    assert commands.listen(CALL, outside, SEAT, "listen", "huy", recorded=True).done
     assert f"HL_SPIED={half}," in asterisk.asked("Originate")[0]["Variable"]
     other = "Local/0913000802@hl-mobile/n"
     assert commands.invite(CALL, other, "seat-002", "minh").outcome is Outcome.REFUSED
@@ -310,9 +310,11 @@ def test_a_call_that_is_with_somebody_else_is_not_touched(
     asterisk.values["SHARED(HL_AGENT)"] = with_
     assert commands.transfer(CALL, SEAT, "branch", "vaccine").outcome is Outcome.REFUSED
     assert commands.hand_over(CALL, SEAT).outcome is Outcome.REFUSED
-    assert commands.listen(CALL, SEAT, "PJSIP/seat-003", "listen", recorded=True).outcome is (
+    own = "PJSIP/seat-003"
+    assert commands.listen(CALL, SEAT, own, "listen", "huy", recorded=True).outcome is (
         Outcome.REFUSED
     )
+    assert commands.take_over(CALL, SEAT, own, "huy", recorded=True).outcome is Outcome.REFUSED
     assert not asterisk.asked("Redirect")
     assert not asterisk.asked("Hangup")
     assert not asterisk.asked("Originate")
@@ -323,12 +325,35 @@ def test_who_refused_the_recording_is_not_listened_to(
 ) -> None:
     asterisk.values |= {"SHARED(HL_AGENT)": AGENT, "HL_NOTICE": "refused"}
     own = "PJSIP/seat-003"
-    assert commands.listen(CALL, SEAT, own, "listen", recorded=True).outcome is Outcome.REFUSED
-    assert commands.listen(CALL, SEAT, own, "listen", recorded=False).done
-    assert commands.listen(CALL, SEAT, own, "sing", recorded=False).outcome is Outcome.REFUSED
-    (rung,) = asterisk.asked("Originate")
-    assert (rung["Channel"], rung["Context"]) == (own, "hl-spy")
-    assert f"HL_CALL={CALL}," in rung["Variable"]
+    def outcome(how: str, *, recorded: bool) -> Outcome:
+        if how == "takeover":
+            return commands.take_over(CALL, SEAT, own, "huy", recorded=recorded).outcome
+        return commands.listen(CALL, SEAT, own, how, "huy", recorded=recorded).outcome
+
+    for how in ("listen", "takeover"):
+        assert outcome(how, recorded=True) is Outcome.REFUSED
+        assert outcome(how, recorded=False) is Outcome.DONE
+    assert outcome("sing", recorded=False) is Outcome.REFUSED
+    heard, taken = asterisk.asked("Originate")
+    assert (heard["Channel"], heard["Context"]) == (own, "hl-spy")
+    assert (taken["Channel"], taken["Context"]) == (own, "hl-takeover")
+    assert f"HL_CALL={CALL}," in heard["Variable"]
+    assert "HL_BY=huy," in taken["Variable"]
+
+
+def test_who_listens_already_takes_over_without_being_rung_again(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    here = "PJSIP/seat-003-0000002b"
+    asterisk.values |= {"SHARED(HL_AGENT)": AGENT, "SHARED(HL_SPY_seat-003)": here}
+    assert commands.take_over(CALL, SEAT, "PJSIP/seat-003", "huy", recorded=True).done
+    (redirect,) = asterisk.asked("Redirect")
+    assert (redirect["Channel"], redirect["Context"]) == (here, "hl-takeover")
+    told = {one["Variable"]: one["Value"] for one in asterisk.asked("Setvar")}
+    assert told == {"HL_SPIED": AGENT, "HL_CALL": CALL, "HL_CHANNEL": CALL, "HL_BY": "huy"}
+    assert not asterisk.asked("Originate")
+    outside = commands.take_over(CALL, SEAT, "Local/0913000801@hl-mobile/n", "huy", recorded=True)
+    assert outside.outcome is Outcome.REFUSED
 
 
 def test_only_who_waits_is_moved(asterisk: AmiStandIn, commands: Commands) -> None:

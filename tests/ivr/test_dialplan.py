@@ -216,7 +216,8 @@ def test_calls_of_broadcasts_leave_channels_free_and_9_opts_out() -> None:
 
 def test_a_queue_holds_as_many_as_are_set_and_emergency_all() -> None:
     found = contexts(compiled(queue_limits={"vaccine": 40}))
-    assert "${HL_AHEAD} >= 40]?hl-full" in found["hl-queue-vaccine"]
+    assert "Gosub(hl-limit,s,1(vaccine,40))" in found["hl-queue-vaccine"]
+    assert "${HL_AHEAD} >= ${GOSUB_RETVAL}]?hl-full" in found["hl-queue-vaccine"]
     assert "hl-full" not in found["hl-emergency-queue"]
     assert "queue_full_message" in found["hl-full"]  # nobody can be called back
 
@@ -228,9 +229,14 @@ def test_switches_are_an_allow_list_of_extensions() -> None:
     ]
     days = [f"_day[.]XXXXXXXX={value}" for value in ("auto", "ope[n]", "closed")]
     lists = ["_poi[n]ts[.]test=.", "_poi[n]ts[.]vacci[n]atio[n]=.", "_poi[n]ts[.]relief=."]
+
+    def patterns(kind: str, of: tuple[str, ...]) -> list[str]:
+        return [f"{kind}[.]{one.replace('n', '[n]')}=." for one in of]
+
     assert lines == [
-        *named, "_i[n]cide[n]t=.", "_bulleti[n]=.", *lists, "_staff[.]X.", "_pi[n][.]X.",
-        "_block[.][0-9+]X.", *days
+        *named, "_i[n]cide[n]t=.", *patterns("_i[n]cide[n]t", switches.TOLD_BRANCHES),
+        *patterns("_limit", switches.LIMITED), "_bulleti[n]=.", *lists,
+        "_staff[.]X.", "_pi[n][.]X.", "_block[.][0-9+]X.", *days
     ]
 
 

@@ -3,15 +3,16 @@ tone, so that it is heard who hears whom."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from crm.models import CallSegment
+from crm.models import AgentState, CallSegment, LiveAgent
 from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE, has_tone
 from tests.live.carrier import LISTENS, Carrier, running_carrier
@@ -77,6 +78,44 @@ async def hears_not(who: Call, hz: float) -> bool:
     start = who.heard_length
     await asyncio.sleep(2)
     return not has_tone(who.heard_since(start + RATE // 2), hz)
+
+
+def silent_s(who: Call, since: int, *tones: float) -> float:
+    """The longest time in which somebody heard none of these tones."""
+    heard, piece = who.heard_since(since), RATE // 5
+    silent = longest = 0
+    for start in range(0, len(heard) - piece, piece):
+        there = any(has_tone(heard[start:start + piece], hz, 0.1) for hz in tones)
+        silent = 0 if there else silent + piece
+        longest = max(longest, silent)
+    return longest / RATE
+
+
+def wraps_up(hotline: Hotline, login: str) -> Callable[[], bool]:
+    def look() -> bool:
+        with hotline.database.reading() as session:
+            row = session.get(LiveAgent, login)
+            return row is not None and row.state == AgentState.WRAPUP.value
+
+    return look
+
+
+def assert_parts_follow(hotline: Hotline, call: str, first: str, then: str) -> None:
+    """The first had the caller, then the other, each their own part, in journal and rows alike."""
+    with hotline.database.reading() as session:
+        talks = session.scalars(select(CallSegment).where(
+            CallSegment.call_id == call, CallSegment.what == "talk"
+        ).order_by(CallSegment.started_at)).all()
+        wrapped = session.scalars(select(CallSegment.agent).where(
+            CallSegment.call_id == call, CallSegment.what == "wrapup"
+        )).all()
+    assert [one.agent for one in talks] == [first, then]
+    over = talks[0].started_at + timedelta(milliseconds=talks[0].ms)
+    assert abs(talks[1].started_at - over) < timedelta(seconds=1)
+    assert talks[1].ms >= 1000
+    assert wrapped == [first], "who leads the floor has no wrap-up"
+    assert hotline.run("ledger").returncode == 0
+    assert hotline.run("report", "recompute", "--all", "--check").returncode == 0
 
 
 @asynccontextmanager
@@ -300,6 +339,12 @@ class Supervisor:
         )
         return str(answer["outcome"])
 
+    async def takes_over(self, agent: str, **more: str) -> str:
+        answer = await asyncio.to_thread(
+            self.console.ask, "POST", "/supervisor/take-over", {"agent": agent, **more}
+        )
+        return str(answer["outcome"])
+
     async def enters(self, agent: str, how: str, **more: str) -> Call:
         """Is in the call of an agent, and says something from now on."""
         assert await self.ask(agent, how, **more) == "done"
@@ -349,14 +394,31 @@ async def each_hears_what_is_meant_for_them(
 def test_a_supervisor_listens_whispers_and_barges_and_each_hears_what_is_meant_for_them(
     hotline: Hotline
 ) -> None:
+    """And then takes the call over, and ends it as an agent does."""
     async def scenario() -> None:
         async with talking(hotline, "0912000706") as talk, supervising(hotline) as supervisor:
             await each_hears_what_is_meant_for_them(
                 supervisor, "agent1", talk.agent, talk.citizen
             )
+            ear = await supervisor.enters("agent1", "listen")
+            await asyncio.sleep(1)
+            before = talk.citizen.heard_length
+            assert await supervisor.takes_over("agent1") == "done"
+            assert await hears(talk.citizen, SECOND_HZ)
+            assert silent_s(talk.citizen, before, FIRST_HZ, SECOND_HZ) < 1, "no gap of note"
+            assert await talk.agent.ended(PATIENCE_S)
+            assert await hears(ear, CITIZEN_HZ), "in the leg that listened"
+            await asyncio.to_thread(wait_for, wraps_up(hotline, "agent1"), "the agent's wrap-up")
+            await asyncio.sleep(2)
+            await ear.hang_up()
+            await until_heard(talk.citizen, hotline, "survey_intro")
 
     asyncio.run(scenario())
-    assert hotline.call_of("0912000706")["agent"] == "agent1"
+    call = hotline.call_of("0912000706")
+    assert (call["outcome"], call["agent"]) == ("answered", "truongca")
+    assert_parts_follow(hotline, call["id"], "agent1", "truongca")
+    assert '"HL_TAKEN"' in hotline.journal()
+    assert "truongca: takes over at agent1" in hotline.log.read_text(encoding="utf-8")
 
 
 @pytest.mark.full
@@ -392,13 +454,16 @@ def test_a_supervisor_who_barges_in_is_heard_by_all_in_a_room_too(
             talk.agent.stop_playing()
             await talk.ask("back")
             assert await hears(talk.citizen, SECOND_HZ)
-            await talk.agent.hang_up()  # a supervisor alone is nobody to be left with
+            await talk.agent.hang_up()  # who speaks with them has them now
+            ear.play_tone(SECOND_HZ)
+            assert await hears(talk.citizen, SECOND_HZ)
+            await asyncio.sleep(2)
+            await ear.hang_up()
             await until_heard(talk.citizen, hotline, "survey_intro")
-            assert await ear.ended(PATIENCE_S)
 
     asyncio.run(scenario())
     call = hotline.call_of("0912000709")
-    assert {leg.agent for leg in hotline.legs(call["id"]) if leg.agent} == {"agent1"}
+    assert {leg.agent for leg in hotline.legs(call["id"]) if leg.agent} == {"agent1", "truongca"}
     assert hotline.run("ledger").returncode == 0
 
 
@@ -443,6 +508,79 @@ def test_a_whisper_is_for_the_agent_alone_in_a_room_with_a_third_too(hotline: Ho
     assert hotline.run("ledger").returncode == 0
 
 
+@pytest.mark.full
+def test_who_has_barged_in_keeps_the_caller_whom_the_agent_leaves(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000742") as talk, supervising(hotline) as supervisor:
+            ear = await supervisor.enters("agent1", "barge")
+            talk.agent.stop_playing()
+            assert await hears(talk.citizen, SECOND_HZ)
+            await talk.agent.hang_up()
+            assert await hears(talk.citizen, SECOND_HZ), "they go on"
+            ear.stop_playing()
+            assert await hears(ear, CITIZEN_HZ)
+            await asyncio.sleep(2)
+            await talk.citizen.hang_up()
+            assert await ear.ended(PATIENCE_S)
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000742")
+    assert (call["outcome"], call["agent"]) == ("answered", "truongca")
+    assert hotline.run("ledger").returncode == 0
+
+
+@pytest.mark.full
+def test_a_call_is_taken_over_by_who_does_not_listen_yet_and_out_of_a_question_aside(
+    hotline: Hotline, carrier: Carrier
+) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000743") as talk, supervising(hotline) as supervisor:
+            await talk.ask("consult", kind="outside", to=LISTENS)
+            assert await hears_not(talk.citizen, FIRST_HZ)
+            assert await supervisor.takes_over("agent1") == "done"
+            rung = await supervisor.phone.incoming(PATIENCE_S)
+            assert rung.invite_header("X-Hotline-Listen") == "takeover"
+            rung.answer()
+            rung.play_tone(SECOND_HZ)
+            assert await hears(talk.citizen, SECOND_HZ)
+            assert await hears(rung, CITIZEN_HZ)
+            assert await talk.agent.ended(PATIENCE_S)
+            await asyncio.to_thread(
+                wait_for, lambda: "Record" not in carrier.ask("core show channels concise"),
+                "who was only asked goes",
+            )
+            rung.fall_silent()  # that phone is gone without a good-bye: rung again, as an agent's is
+            await until_heard(talk.citizen, hotline, "call_broken_off")
+            again = await supervisor.phone.incoming(PATIENCE_S)
+            again.answer()
+            again.play_tone(SECOND_HZ)
+            assert await hears(talk.citizen, SECOND_HZ)
+            await asyncio.sleep(2)
+            await talk.citizen.hang_up()
+            assert await again.ended(PATIENCE_S)
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000743")
+    assert call["agent"] == "truongca"
+    assert hotline.run("ledger").returncode == 0
+
+
+@pytest.mark.full
+def test_who_does_not_answer_takes_nothing_over(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with talking(hotline, "0912000744") as talk, supervising(hotline) as supervisor:
+            assert await supervisor.takes_over("agent1") == "done"
+            rung = await supervisor.phone.incoming(PATIENCE_S)
+            rung.reject()
+            assert await hears(talk.citizen, FIRST_HZ)
+            assert await hears(talk.agent, CITIZEN_HZ)
+
+    asyncio.run(scenario())
+    call = hotline.call_of("0912000744")
+    assert call["agent"] == "agent1"
+    assert {leg.agent for leg in hotline.every_leg(call["id"])} == {"agent1"}
+
+
 def test_who_refused_the_recording_is_listened_to_for_a_stated_reason_of_safety_only(
     hotline: Hotline
 ) -> None:
@@ -460,9 +598,14 @@ def test_who_refused_the_recording_is_listened_to_for_a_stated_reason_of_safety_
             at_desk.answer()
             await asyncio.sleep(1)
             assert await supervisor.ask("agent1", "listen") == "refused"
+            assert await supervisor.takes_over("agent1") == "refused"
             safety = "người gọi dọa tự sát"
             assert await supervisor.ask("agent1", "listen", safety=safety) == "done"
             await (await supervisor.phone.incoming(PATIENCE_S)).hang_up()
+            assert await supervisor.takes_over("agent1", safety=safety) == "done"
+            rung = await supervisor.phone.incoming(PATIENCE_S)
+            rung.answer()
+            assert await at_desk.ended(PATIENCE_S)
             await call.hang_up()
 
     asyncio.run(scenario())

@@ -6,6 +6,7 @@ The carrier, its citizens and whoever is rung outside are one telephone of the t
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,7 @@ from crm.broadcasts.models import Audience, Broadcast, Stage
 from crm.cases import duty, incidents
 from crm.cases import life as cases
 from crm.cases.models import Status
+from crm.clock import VIETNAM
 from crm.imports.files import Row
 from crm.notices.models import Channel, OptOut
 from ivr import provision
@@ -28,7 +30,7 @@ from ivr.fairness import journal_events
 from ivr.phone import Call, Phone
 from prompts.said import Said
 from scripts import PROCESSES, scheduler
-from tests.live.people import called, citizen, until_heard
+from tests.live.people import Console, called, citizen, until_heard
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 
 CARRIER = "127.0.0.7"
@@ -142,6 +144,88 @@ def test_a_full_queue_offers_a_call_back_or_a_message_and_four_helps(
     asyncio.run(all_of_them())
     outcomes = [hotline.call_of(f"091200090{number}")["outcome"] for number in (1, 2, 3)]
     assert outcomes == ["voicemail", "rejected", "transferred"]
+
+
+@pytest.mark.full
+def test_a_limit_and_an_incident_of_a_branch_come_from_the_page_and_end_by_themselves(
+    hotline: Hotline, carrier_port: int
+) -> None:
+    """For the next caller, without a reload; with the AstDB lost they are back; and they end with
+    database and console standing still."""
+    console = Console(hotline, "truongca")
+
+    def until(seconds: float) -> str:
+        return f"{datetime.now(VIETNAM) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
+
+    def limit(queue: str, most: int, seconds: float) -> None:
+        console.submit("/surge/limits", queue=queue, most=str(most), until=until(seconds),
+                       reason="Mưa lũ")
+
+    def held(name: str) -> str:
+        found = re.search(r": (\S+)$", hotline.ask(f"database get switch {name}").strip())
+        return found[1] if found else ""
+
+    def meets(number: str, *steps: tuple[str, str]) -> None:
+        """Presses each key, and then hears each prompt."""
+        async def scenario() -> None:
+            async with citizen(hotline, number) as phone:
+                call = await called(phone)
+                await until_heard(call, hotline, "greeting_main")
+                for key, prompt in steps:
+                    if key:
+                        await call.press(key)
+                    await until_heard(call, hotline, prompt)
+                await call.hang_up()
+
+        asyncio.run(scenario())
+
+    def spoken() -> str:
+        with hotline.database.reading() as session:
+            return incidents.prepared(session)[0].sound or ""
+
+    # a limit: nobody may wait where many might before
+    limit("operator", 0, 3600)
+    meets("0912000981", ("0", "queue_full"))
+    assert held("limit.operator").startswith("0.")
+    # Asterisk forgets it: what is wanted comes back with the next connect
+    hotline.ask("database deltree switch")
+    hotline.signal("listener", signal.SIGKILL)
+    wait_for(lambda: held("limit.operator").startswith("0."), "the limit is back")
+    # it may be less strict than the settings, for a while, too (they say: vaccine 0)
+    over = datetime.now(UTC) + timedelta(seconds=90)
+    limit("vaccine", 5, 90)
+    meets("0912000982", ("3", "vaccine_menu_intro"), ("0", "queue_connecting"))
+
+    console.submit("/surge/texts", text="Kho vắc xin đang kiểm kê")
+    wait_for(lambda: bool(spoken()), "the text is spoken")
+    with hotline.database.reading() as session:
+        number = incidents.prepared(session)[0].id
+    assert console.page(f"/surge/texts/{number}.wav").startswith("RIFF")
+    console.submit("/surge/incidents", text_id=str(number), branch="vaccine", until=until(3600))
+    meets("0912000983", ("3", f"said/{spoken()}"), ("", "incident_join.1"),
+          ("1", "incident_joined.1"), ("", "vaccine_menu_1"))
+    meets("0912000984", ("", "main_menu_1"), ("5", "relief_menu_1"))  # hear nothing of it
+    [code] = [one["code"] for one in hotline.json("incident", "list") if one["branch"]]
+    wait_for(lambda: hotline.json("incident", "list")[-1]["joined"] == 1, "who has joined is known")
+    console.submit(f"/surge/incidents/{code}", act="prolong", until=until(20))
+
+    wait_for(lambda: datetime.now(UTC) > over, "the time of both is over", 120)
+    for process in PROCESSES:
+        hotline.signal(process, signal.SIGSTOP)
+    try:
+        meets("0912000985", ("3", "vaccine_menu_intro"), ("", "vaccine_menu_1"),
+              ("0", "queue_full"))
+    finally:
+        for process in PROCESSES:
+            hotline.signal(process, signal.SIGCONT)
+    console.submit(f"/surge/incidents/{code}", act="end", text="Kho vắc xin đã mở lại.")
+    wait_for(lambda: held("incident.vaccine") == "none", "it is told no more")
+
+    def can_be_told() -> bool:
+        with hotline.database.reading() as session:
+            return incidents.by_code(session, code).over_sound is not None
+
+    wait_for(can_be_told, "the words of its end are there")
 
 
 @pytest.mark.full

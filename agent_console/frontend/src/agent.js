@@ -120,6 +120,19 @@ function drawQueues() {
   document.querySelector("#queues tbody").replaceChildren(...rows);
 }
 
+const TOLD_MS = 60000;
+let taken = null; // {call, by, at}: a supervisor has it now
+
+/** Why the own call has ended: said until the wrap-up is over, a minute at least, or the next call comes. */
+function drawTaken() {
+  const told = documents.get(`taken:${given.login}`);
+  if (told && told.call !== taken?.call) taken = { ...told, at: Date.now() };
+  const next = me()?.call && me().call !== taken?.call;
+  const shown = taken && !next && (me()?.state === "wrapup" || Date.now() - taken.at < TOLD_MS);
+  element("banner-taken").hidden = !shown;
+  if (shown) element("banner-taken").textContent = "▲ " + t("{who} has taken this call over and serves the caller. Your part is over: please finish your note.", { who: taken.by });
+}
+
 async function signIn() {
   const kind = element("phone-kind").value;
   if (kind === "webrtc") {
@@ -264,6 +277,7 @@ function draw() {
   rescue.drawHelp();
   recording.draw();
   drawState();
+  drawTaken();
   drawQueues();
 }
 
@@ -397,6 +411,7 @@ follow(
 );
 everySecond(() => {
   drawTime();
+  drawTaken();
   drawQueues();
   panel.tick();
 });

@@ -9,7 +9,7 @@ const AGAIN_MS = 3000;
 const all = (kind) => [...documents].filter(([key]) => key.startsWith(`${kind}:`)).map(([, one]) => one);
 const named = (login) => given.names[login] ?? login;
 
-/** `listen(agent, how)` brings the supervisor into an agent's call. */
+/** `listen(agent, how)` brings the supervisor into an agent's call, or (`take`) in the agent's place. */
 export function connectAlarms(listen) {
   element("room-alarms").addEventListener("click", async ({ target }) => {
     const { act, agent, path, body } = target.dataset;
@@ -52,6 +52,7 @@ function helpRow(one) {
     item.append(
       press(t("Listen"), { act: "listen", agent: one.agent }),
       press(t("Whisper"), { act: "whisper", agent: one.agent }),
+      press(t("Take over"), { act: "take", agent: one.agent }),
     );
   }
   if (one.taken_by === given.login) item.append(press(t("It is settled"), { path, body: '{"act":"clear"}' }));

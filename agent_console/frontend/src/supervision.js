@@ -7,12 +7,13 @@ import { Phone } from "./phone.js";
 import * as sounds from "./sounds.js";
 
 const REFRESH_MS = 3000;
+const HOW = ["listen", "whisper", "barge"];
 
 /** The actions of the board. */
 export class Supervision {
   #phone = new Phone(element("remote"));
   #line = given.phone;
-  #listens = null; // {agent, how} that was asked for last
+  #listens = null; // {agent, how, safety} that was asked for last
 
   constructor() {
     element("waiting").addEventListener("toggle", () => this.#drawWaiting());
@@ -21,7 +22,9 @@ export class Supervision {
     element("own-phone").addEventListener("click", () => this.#takePhone());
     element("own-hangup").addEventListener("click", () => this.#phone.hangUp());
     element("own-answer").addEventListener("click", () => this.#phone.answer());
+    element("own-take").addEventListener("click", () => this.takeOver(this.#listens.agent));
     element("agents").addEventListener("click", ({ target }) => this.#pressed(target));
+    document.addEventListener("keydown", (event) => this.#key(event));
     for (const event of ["call", "registration"]) this.#phone.addEventListener(event, () => this.#drawPhone());
     // what was asked for a moment ago is answered by itself: the click was the consent
     this.#phone.addEventListener("call", () => {
@@ -46,7 +49,7 @@ export class Supervision {
       return made;
     };
     const acts = talks && this.#line
-      ? [button("listen", t("Listen")), button("whisper", t("Whisper")), button("barge", t("Barge in"))]
+      ? [button("listen", t("Listen")), button("whisper", t("Whisper")), button("barge", t("Barge in")), button("take", t("Take over"))]
       : [];
     acts.push(agent.state === "paused" ? button("ready", t("Make ready")) : button("pause", t("Pause")));
     if (!talks) acts.push(button("out", t("Sign out")));
@@ -54,8 +57,17 @@ export class Supervision {
     return make("td", "acts", ...acts);
   }
 
+  /** What stands beside the own phone: what one hears, or whom one serves. */
+  draw() {
+    if (given.leads) this.#drawPhone();
+  }
+
   #drawPhone() {
     const call = this.#phone.call;
+    const served = [...documents].find(([key, one]) => key.startsWith("call:") && one.agent === given.login)?.[1];
+    element("own-take").hidden = !call || !this.#listens || Boolean(served);
+    element("own-case").hidden = !served;
+    if (served) element("own-case").href = `/cases/new?call=${encodeURIComponent(served.id)}`;
     document.body.dataset.phoneState = call?.state ?? "idle";
     document.body.dataset.registration = this.#line?.kind === "desk" ? "desk" : this.#phone.registration;
     element("own-phone").hidden = this.#line !== null;
@@ -64,7 +76,10 @@ export class Supervision {
     let words = t("Take a phone to listen to calls.");
     if (this.#line?.kind === "desk") words = t("Calls ring at the phone {name}.", { name: this.#line.seat });
     else if (this.#line) words = this.#phone.registration === "registered" ? t("Phone connected.") : t("Phone: connecting…");
-    if (call && this.#listens) {
+    if (served) {
+      const caller = served.caller ?? t("Number withheld");
+      words = t("You serve {caller} ({branch}).", { caller, branch: given.branches[served.branch] ?? "" });
+    } else if (call && HOW.includes(this.#listens?.how)) {
       const name = given.names[this.#listens.agent] ?? this.#listens.agent;
       words = {
         listen: t("You hear {name}'s call", { name }),
@@ -92,19 +107,40 @@ export class Supervision {
     const { act, agent } = target.dataset;
     if (!act) return;
     if (act === "skills") return openSkills(agent, given.names[agent] ?? agent);
-    if (["listen", "whisper", "barge"].includes(act)) return this.listen(agent, act);
+    if (HOW.includes(act)) return this.listen(agent, act);
+    if (act === "take") return this.takeOver(agent);
     if (act === "out" && !confirm(t("Take {name} out of all queues?", { name: given.names[agent] ?? agent }))) return;
     await this.#ask("POST", `/supervisor/agents/${agent}`, { act, reason: act === "pause" ? "other_work" : undefined });
   }
 
   async listen(agent, how, safety = "") {
     if (this.#phone.call) this.#phone.hangUp();
-    this.#listens = { agent, how };
+    this.#listens = { agent, how, safety };
     await this.#ask("POST", "/supervisor/listen", { agent, how, safety }, ({ outcome }) => {
       if (outcome !== "refused" || safety) return;
       const reason = prompt(t("The call has ended, or the caller refused the recording. To listen for a reason of safety, state it; it is written down:"));
       if (reason?.trim()) this.listen(agent, how, reason);
     });
+  }
+
+  /** The caller of an agent is served here from now on; who is in that call already stays in it. */
+  async takeOver(agent, safety = this.#listens?.agent === agent ? this.#listens.safety : "") {
+    const name = given.names[agent] ?? agent;
+    if (!safety && !confirm(t("Take the caller over? The part of {name} in this call ends.", { name }))) return;
+    await this.#ask("POST", "/supervisor/take-over", { agent, safety }, ({ outcome }) => {
+      if (outcome === "done") this.#listens = { agent, how: "takeover", safety };
+      if (outcome !== "refused" || safety) return;
+      const reason = prompt(t("The call has ended, or the caller refused the recording. To take it over for a reason of safety, state it; it is written down:"));
+      if (reason?.trim()) this.takeOver(agent, reason);
+    });
+  }
+
+  /** F2 answers, F4 hangs up, F9 takes over the call that one listens to. */
+  #key(event) {
+    const id = { F2: "own-answer", F4: "own-hangup", F9: "own-take" }[event.key];
+    if (!id || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (!event.repeat && element(id).checkVisibility()) element(id).click();
   }
 
   async #ask(method, path, body, then = null) {

@@ -2,6 +2,7 @@
 
 import { connectAlarms, drawAlarms } from "./alarms.js";
 import { documents, follow } from "./feed.js";
+import { drawInForce } from "./in-force.js";
 import { drawReaders, drawShifts } from "./instructions.js";
 import { clock, element, everySecond, given, make, since, t } from "./page.js";
 import { pauseLeft } from "./pauses.js";
@@ -14,7 +15,7 @@ import { drawUnreached, soundUnreached } from "./unreached.js";
 const tv = new URLSearchParams(location.search).has("tv");
 document.body.classList.toggle("tv", tv);
 const supervision = new Supervision();
-connectAlarms((agent, how) => supervision.listen(agent, how));
+connectAlarms((agent, how) => (how === "take" ? supervision.takeOver(agent) : supervision.listen(agent, how)));
 soundUnreached(() => supervision.inCall);
 connectSkills();
 
@@ -217,6 +218,7 @@ function levelAlarm({ in_time: inTime, counted }) {
 }
 
 function draw() {
+  supervision.draw();
   drawFigures();
   drawBranches();
   drawAgents();
@@ -243,6 +245,7 @@ follow((keys) => {
   drawAlarms(keys);
   drawReaders(keys, given.names);
   drawShifts(keys);
+  drawInForce(keys);
   draw();
 });
 everySecond(draw);

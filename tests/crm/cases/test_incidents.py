@@ -37,6 +37,68 @@ def joined(database: Database, code: str, number: str, call: str) -> None:
         incidents.apply(session, [event("HL_INCIDENT", code, number, call)])
 
 
+def test_callers_of_a_branch_hear_of_their_own_and_each_has_its_end(database: Database) -> None:
+    until = NOW + timedelta(hours=2)
+    with database.transaction() as session:
+        everybody = incidents.start(session, TEXT, ONE, by="huong", now=NOW)
+        own = incidents.start(
+            session, "Kho thuốc đang nhập hàng", TWO, by="huong", now=NOW, branch="vaccine",
+            until=until,
+        )
+        epoch = int(until.timestamp())
+        assert switches.wanted(session, "incident") == f"{everybody.case.code}.{ONE}"
+        assert switches.wanted(session, "incident.vaccine") == f"{own.case.code}.{TWO}.{epoch}"
+        assert [incidents.is_told(own, at) for at in (NOW, until)] == [True, False]
+        assert incidents.still_on(session) == [everybody, own], "nobody has ended it"
+        for wrong, why in (
+            ({"branch": "vaccine"}, "is on: end it first"),
+            ({"branch": "emergency"}, "hear of no incident"),
+            ({"branch": "relief", "until": NOW}, "at most"),
+            ({"branch": "relief", "until": NOW + timedelta(days=8)}, "at most"),
+        ):
+            with pytest.raises(IncidentError, match=why):
+                incidents.start(session, TEXT, ONE, by="huong", now=NOW, **wrong)  # type: ignore[arg-type]
+        incidents.prolong(session, own.case.code, None, by="huong", now=until)
+        assert incidents.is_told(own, until)
+        assert switches.wanted(session, "incident.vaccine") == f"{own.case.code}.{TWO}"
+        incidents.end(session, own.case.code, "Đã xong.", TWO, by="huong", now=until)
+        assert switches.wanted(session, "incident.vaccine") == "none"
+        assert switches.wanted(session, "incident") == f"{everybody.case.code}.{ONE}"
+
+
+def test_an_end_is_told_once_its_words_are_there(database: Database) -> None:
+    code = started(database)
+    joined(database, code, "0912000001", "th1.b1-1.1")
+    with database.transaction() as session:
+        incidents.end(session, code, "Nước đã có lại.", None, by="huong", now=NOW)
+        assert "Nước đã có lại." in incidents.spoken_texts(session)
+    assert rung(database, NOW) == []
+    with database.transaction() as session:
+        [one] = incidents.unsaid(session)
+        one.over_sound = TWO
+    assert rung(database, NOW) == ["0912000001"]
+    with database.reading() as session:
+        assert incidents.unsaid(session) == []
+
+
+def test_prepared_texts_are_spoken_until_they_are_removed(database: Database) -> None:
+    with database.transaction() as session:
+        number = incidents.prepare(session, f"  {TEXT}  ", by="huong", now=NOW).id
+        assert incidents.prepare(session, TEXT, by="huy", now=NOW).id == number
+        with pytest.raises(IncidentError, match="being made"):
+            incidents.start_prepared(session, number, branch=None, until=None, by="huy", now=NOW)
+        incidents.text_of(session, number).sound = ONE
+        made = incidents.start_prepared(
+            session, number, branch="relief", until=None, by="huy", now=NOW
+        )
+        assert (made.text, made.sound) == (TEXT, ONE)
+        incidents.text_of(session, number).removed_at = NOW
+        assert TEXT not in [one.text for one in incidents.prepared(session)]
+        assert TEXT in incidents.spoken_texts(session), "callers hear it still"
+        with pytest.raises(IncidentError, match="not there any more"):
+            incidents.text_of(session, number)
+
+
 def rung(database: Database, now: datetime) -> list[str]:
     with database.transaction() as session:
         return [one.number for one in incidents.due(session, now, 10)]
