@@ -122,7 +122,11 @@ def item(section: str, of: Mapping[str, Any]) -> tuple[str, str, str]:
     elif section == "in_force" and subject.startswith("switch "):
         name, value = subject.removeprefix("switch "), detail.partition(" ")
         subject, detail = words.switch(name), f"{words.switch_value(value[0])} {value[2]}"
+    elif section == "in_force" and subject.startswith("limit "):
+        queue = words.queues().get(subject.removeprefix("limit "), _("All callers at once"))
+        subject = f"{_('How many may wait')}: {queue}"
     else:
+        detail = " · ".join(filter(None, (words.branch(of["branch"]), detail)))
         subject = str({
             "instruction": _("Urgent instruction"), "incident": _("Incident"),
             "bulletin": _("Bulletin"), "broadcast": _("Broadcast"),

@@ -92,7 +92,10 @@ def prepare() -> Answer:
 def remove(number: int) -> Answer:
     try:
         with console().database.transaction() as session:
-            incidents.text_of(session, number).removed_at = utc_now()
+            found = incidents.text_of(session, number)
+            found.removed_at = utc_now()
+        if found.sound:
+            incidents.preview(console().settings, found.sound).unlink(missing_ok=True)
     except IncidentError as error:
         return _page(_incident_problem(error.code))
     audit.warning("%s: the text %s for incidents is removed", person().login, number)

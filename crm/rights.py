@@ -51,8 +51,8 @@ class Right(Enum):
     RECORDINGS_DOWNLOAD = "download recordings, for a reason", Role.ADMIN
     QUALITY_SEE = "see score cards, draws and how calls were judged", *_HEADS, Role.AUDITOR
     QUALITY_KEEP = "make score cards, draw calls and judge them", *_HEADS
-    CONTROLS_SEE = "see the switches", *_FLOOR, Role.AUDITOR
-    CONTROLS_SET = "change the switches", *_FLOOR
+    CONTROLS_SEE = "see the switches, limits of queues, and incidents", *_FLOOR, Role.AUDITOR
+    CONTROLS_SET = "change the switches, limits of queues, and incidents", *_FLOOR
 
     ROSTER_SEE = "the roster of everybody, and what was done to it", *_FLOOR, Role.AUDITOR
     ROSTER_KEEP = "take in rosters, decide about swaps", *_FLOOR

@@ -118,7 +118,7 @@ def _in_force(session: Session, now: datetime) -> Iterable[dict[str, Any]]:
         yield _item(one.written_at, "instruction", None, one.text)
     for limit in surge.in_force(session, now):
         yield _item(limit.at, f"limit {limit.queue}", None,
-                    f"{limit.most}: {limit.reason} ({limit.by}), {iso(limit.until)}")
+                    f"{limit.most}: {limit.reason} ({limit.by})")
     for incident in incidents.still_on(session):
         told = "" if incidents.is_told(incident, now) else " (not told any more)"
         yield _item(incident.since, "incident", incident.branch, f"{incident.text}{told}")

@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from flask import Flask
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import Dialog, Page, Route, expect, sync_playwright
 from sqlalchemy import select
 from werkzeug.serving import make_server
 
@@ -104,6 +104,42 @@ def sign_in(page: Page, login: str) -> None:
     page.fill("[name=login]", login)
     page.fill("[name=password]", PASSWORD)
     page.click("button.primary")
+
+
+def test_a_call_is_taken_over_after_a_question_and_the_agent_reads_who_has_it(
+    page: Page, sqlite: Database, phones: ObedientPhones
+) -> None:
+    call = put_live_call(sqlite, 2, state="talking", agent="lan", caller="0912345678")
+    put_live_agent(sqlite, 3, "lan", state="talking", call_id=call, interface="PJSIP/seat-004")
+    sign_in(page, "huy")
+    page.click("#own-phone")
+    take = page.locator("#agents button[data-act=take][data-agent=lan]")
+    expect(take).to_be_visible()
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
+    take.click()
+    take.click()
+    expect(page.locator("#supervision-answer")).to_have_text("Xong.")
+    assert "Lan" in asked[0]
+    assert [one for one in phones.told if one[0] == "take_over"] == [
+        ("take_over", call, "PJSIP/seat-004", "PJSIP/seat-001", "huy", True),
+    ], "not before it was agreed to"
+    put_live_call(sqlite, 4, id=call, state="talking", agent="huy", caller="0912345678",
+                  taken_from="lan", taken_by="huy")
+    put_live_agent(sqlite, 5, "lan", state="wrapup", interface="PJSIP/seat-004")
+    expect(page.locator("#own-state")).to_contain_text("0912345678")
+    expect(page.locator("#own-case")).to_have_attribute("href", f"/cases/new?call={call}")
+    page.context.clear_cookies()
+    sign_in(page, "lan")
+    expect(page.locator("#banner-taken")).to_contain_text("huy đã nhận cuộc gọi này")
 
 
 def test_the_board_changes_by_itself(page: Page, sqlite: Database) -> None:

@@ -44,6 +44,7 @@ PAGES = (  # name, who, path
     ("chat-luong", "truongca", "/quality"), ("lich-truc", "truongca", "/shifts"),
     ("nhan-luc", "truongca", "/staffing"), ("ban-giao", "truongca", "/handovers"),
     ("chi-dao", "truongca", "/instructions"), ("cong-tac", "truongca", "/controls"),
+    ("qua-tai-su-co", "truongca", "/surge"),
     ("bao-cao", "truongca", "/reports"), ("phan-anh", "dieuphoi", "/cases"),
     ("co-quan", "dieuphoi", "/agencies"), ("so-lieu", "yte", "/reports/figures"),
     ("viec-co-quan", "canbo", "/agency"), ("tai-khoan-nhieu", "admin", "/users"),

@@ -153,7 +153,7 @@ async def until_heard(
     start, over = after, False
     while not listening.hears(call.heard_since(start), start):
         if over or time.monotonic() > deadline:
-            file = hotline.home.parent / f"not-{prompt}.wav"
+            file = hotline.home.parent / f"not-{prompt.replace('/', '-')}.wav"
             audio.write_wav(file, call.heard)
             why = "the call is over" if over else f"not in {timeout_s:g} s"
             raise AssertionError(f"{prompt} was not heard, {why}; what was heard: {file}")

@@ -549,7 +549,7 @@ def test_a_call_is_taken_over_by_who_does_not_listen_yet_and_out_of_a_question_a
                 wait_for, lambda: "Record" not in carrier.ask("core show channels concise"),
                 "who was only asked goes",
             )
-            rung.fall_silent()  # that phone is gone without a good-bye: rung again, as an agent's is
+            rung.fall_silent()  # no good-bye: rung again, as an agent is
             await until_heard(talk.citizen, hotline, "call_broken_off")
             again = await supervisor.phone.incoming(PATIENCE_S)
             again.answer()

@@ -1,6 +1,7 @@
 """Incidents: joined by key, told when they are over, however often the journal is read."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -50,14 +51,15 @@ def test_callers_of_a_branch_hear_of_their_own_and_each_has_its_end(database: Da
         assert switches.wanted(session, "incident.vaccine") == f"{own.case.code}.{TWO}.{epoch}"
         assert [incidents.is_told(own, at) for at in (NOW, until)] == [True, False]
         assert incidents.still_on(session) == [everybody, own], "nobody has ended it"
-        for wrong, why in (
+        refused: tuple[tuple[dict[str, Any], str], ...] = (
             ({"branch": "vaccine"}, "is on: end it first"),
             ({"branch": "emergency"}, "hear of no incident"),
             ({"branch": "relief", "until": NOW}, "at most"),
             ({"branch": "relief", "until": NOW + timedelta(days=8)}, "at most"),
-        ):
+        )
+        for wrong, why in refused:
             with pytest.raises(IncidentError, match=why):
-                incidents.start(session, TEXT, ONE, by="huong", now=NOW, **wrong)  # type: ignore[arg-type]
+                incidents.start(session, TEXT, ONE, by="huong", now=NOW, **wrong)
         incidents.prolong(session, own.case.code, None, by="huong", now=until)
         assert incidents.is_told(own, until)
         assert switches.wanted(session, "incident.vaccine") == f"{own.case.code}.{TWO}"
