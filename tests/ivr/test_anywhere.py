@@ -39,7 +39,9 @@ class Told(Commands):
         self.done.append((call, branch))
         return Result(Outcome.REFUSED, "this call does not wait")
 
-    def listen(self, call: str, agent: str, own: str, how: str, *, recorded: bool) -> Result:
+    def listen(
+        self, call: str, agent: str, own: str, how: str, by: str, *, recorded: bool
+    ) -> Result:
         self.done.append((own, how))
         return Result(Outcome.DONE)
 
@@ -121,7 +123,7 @@ def test_a_supervisor_listens_with_a_phone_of_any_node(
     there = Told()
     with served(shared, "th2", there):
         assert at_th1(shared, Told()).listen(
-            CALL, "PJSIP/seat-101", own, "whisper", recorded=True).done
+            CALL, "PJSIP/seat-101", own, "whisper", "huy", recorded=True).done
     assert there.done == [(rung, "whisper")]
 
 
