@@ -8,8 +8,8 @@ from alembic import op
 
 import crm.database
 
-revision: str = "0056"
-down_revision: str | None = "0055"
+revision: str = "0057"
+down_revision: str | None = "0056"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

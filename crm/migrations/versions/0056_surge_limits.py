@@ -7,8 +7,8 @@ from alembic import op
 
 import crm.database
 
-revision: str = "0055"
-down_revision: str | None = "0054"
+revision: str = "0056"
+down_revision: str | None = "0055"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
