@@ -384,7 +384,8 @@ async def each_hears_what_is_meant_for_them(
         assert await hears(ear, FIRST_HZ), f"{how}: the agent"
         agent.stop_playing()
         for who, meant in ((agent, by_agent), (caller, by_citizen)):
-            assert await (hears if meant else hears_not)(who, SECOND_HZ), how
+            named = "the agent" if who is agent else "the citizen"
+            assert await (hears if meant else hears_not)(who, SECOND_HZ), f"{how}: {named}"
         agent.play_tone(FIRST_HZ)
         caller.play_tone(CITIZEN_HZ)
         await ear.hang_up()
