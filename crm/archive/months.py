@@ -31,7 +31,7 @@ from crm.reports.spans import begin
 from crm.settings import Settings
 from crm.turns import Turn
 
-PORTION = 50  # records that are deleted in one transaction
+PORTION = 25  # records that are deleted in one transaction
 READ = 500  # records that are read at once
 REST_S = 0.05  # at least, after each transaction
 _DAY = timedelta(days=1)
@@ -217,8 +217,10 @@ class Archive:
         """Keep for the reports what they read of the rows."""
         day = month
         while day < after(month):
+            with self.database.reading() as session:  # where one may write, nobody waits for it
+                found = calls.hours(session, day)
             with self.database.transaction() as session:
-                calls.settle(session, day, now, service_level_s)
+                calls.settle(session, day, found, now, service_level_s)
             time.sleep(REST_S)
             day += _DAY
 

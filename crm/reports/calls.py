@@ -206,19 +206,39 @@ def count(session: Session, day: date, now: datetime, service_level_s: int) -> N
     session.flush()
 
 
-def settle(session: Session, day: date, now: datetime, service_level_s: int) -> None:
-    """Keep all that reports read of a day's calls, before those are archived: its counts once no
-    record comes late any more, counts by the hour, and of test calls."""
+@dataclass(frozen=True)
+class Hours:
+    """What reports read of a day's calls besides its counts: by the hour, and of test calls."""
+
+    counts: tuple[tuple[datetime, Count], ...]
+    trials: int
+    trials_in_norm: int
+
+
+def hours(session: Session, day: date) -> Hours:
+    """Of the calls themselves."""
+    starts = [begin(day) + number * _HOUR for number in range(24)]
+    some = bool(_of_rows(session, begin(day), begin(day + _DAY)))
+    return Hours(
+        tuple((at, one) for at in starts if some for one in _of_rows(session, at, at + _HOUR)),
+        *_trials_of_rows(session, day, day),
+    )
+
+
+def settle(
+    session: Session, day: date, found: Hours, now: datetime, service_level_s: int
+) -> None:
+    """Keep all that reports read of a day's calls, before those are archived: this, and its counts
+    once no record comes late any more."""
     counted = session.get(CountedDay, day)
     if counted is None or counted.counted_at - begin(day + _DAY) < _LATE:
         count(session, day, now, service_level_s)
         counted = session.get_one(CountedDay, day)
-    counted.trials, counted.trials_in_norm = _trials_of_rows(session, day, day)
-    hours = [begin(day) + number * _HOUR for number in range(24)]
-    session.execute(delete(CallHour).where(CallHour.at.in_(hours)))
-    for at in hours if _of_rows(session, begin(day), begin(day + _DAY)) else ():
-        for one in _of_rows(session, at, at + _HOUR):
-            session.add(CallHour(at=at, **vars(one)))
+    counted.trials, counted.trials_in_norm = found.trials, found.trials_in_norm
+    session.execute(
+        delete(CallHour).where(CallHour.at >= begin(day), CallHour.at < begin(day + _DAY))
+    )
+    session.add_all(CallHour(at=at, **vars(one)) for at, one in found.counts)
     session.flush()
 
 
