@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from crm.cases import life
 from ivr.phone import Call, Phone
 from ivr.phone.audio import has_tone
 from tests.live.people import called, citizen, desk_agent, until_heard
@@ -235,3 +236,83 @@ def test_the_drill_names_what_is_missing_and_passes_with_all_there(
     assert not (hotline.home / "drill").exists()
     assert found_by_the_doctor(hotline)[0] == "ok"
     assert hotline.run("ledger").returncode == 0
+
+
+ABOUT = "Đèn đường ở cầu Mẫu hỏng."
+
+
+def test_the_second_site_answers_with_what_the_lost_one_had(
+    port: int, tmp_path: Path
+) -> None:
+    """As the plan says: the newest backup into an empty folder with this site's own name and
+    addresses. The same number, menus, accounts, PINs, phones' secrets and cases; the way to the
+    carrier is its own."""
+    key = tmp_path / "passphrase"
+    key.write_text("mười hai con giáp và một con mèo", encoding="utf-8")
+    shared = {"HOTLINE_BACKUP_KEY": str(key), "HOTLINE_STAFF_NUMBER": STAFF}
+    with running_hotline(
+        tmp_path / "first", **shared, HOTLINE_TRUNK_SERVER=f"{CARRIER}:{port}"
+    ) as first:
+        pin = new_pin(first, "agent1")
+        assert first.run("switch", "notice", "disaster").returncode == 0
+        with first.database.transaction() as session:
+            code = life.open_case(session, summary=ABOUT, by="agent1",
+                                  now=datetime.now(UTC), phone="0912000981").code
+        asyncio.run(hears_the_menu(first, "0912000981"))
+        assert first.call_of("0912000981")["path"]
+        made = first.run("backup", "make", str(tmp_path / "backups"))
+        assert made.returncode == 0, made.stderr
+        asyncio.run(hears_the_menu(first, "0912000982"))  # after the backup: in its journal alone
+        accounts = (first.home / "first-accounts.txt").read_text(encoding="utf-8")
+        secrets_before = first.secrets
+    [file] = (tmp_path / "backups").glob("*.backup")
+
+    second = Hotline(
+        tmp_path / "second", **shared, HOTLINE_NODE="th9", HOTLINE_TRUNK_SERVER="127.0.0.8:5999",
+        HOTLINE_RING_S="10",
+    )
+    try:
+        for words in (("backup", "restore", str(file)), ("setup",)):
+            done = second.run(*words)
+            assert done.returncode == 0, done.stdout + done.stderr
+        second.start()
+        (second.home / "first-accounts.txt").write_text(accounts, encoding="utf-8")
+        assert second.secrets == secrets_before
+        assert second.settings.numbers == first.settings.numbers
+        assert (second.settings.node, second.sip) != (first.settings.node, first.sip)
+        told = second.ask("pjsip show aor carrier")
+        assert "127.0.0.8" in told
+        assert CARRIER not in told
+        assert [one["caller"] for one in second.calls()] == ["0912000981"]
+        with second.database.reading() as session:
+            assert life.by_code(session, code).summary == ABOUT
+        asyncio.run(served_at_the_second(second, pin))
+        second.assert_ledger_complete()
+        assert {one["id"].partition(".")[0] for one in second.calls()} == {"th1", "th9"}
+    finally:
+        second.stop()
+
+
+async def hears_the_menu(hotline: Hotline, number: str) -> None:
+    async with citizen(hotline, number) as phone:
+        call = await called(phone)
+        await until_heard(call, hotline, "notice_disaster")
+        await until_heard(call, hotline, "greeting_main")
+        await call.press("3")
+        await until_heard(call, hotline, "vaccine_menu_intro")
+        await call.hang_up()
+
+
+async def served_at_the_second(hotline: Hotline, pin: tuple[str, str]) -> None:
+    """The same notice and menus, the agent at a desk phone with its old secret, and by PIN."""
+    await hears_the_menu(hotline, "0912000983")
+    async with desk_agent(hotline) as seat, citizen(hotline, "0912000984") as phone:
+        call = await called(phone)
+        await until_heard(call, hotline, "greeting_main")
+        await call.press("0")
+        (await seat.incoming(PATIENCE_S)).answer()
+        call.play_tone(AT_DESK_HZ)
+        await asyncio.sleep(TALK_S)
+        await call.hang_up()
+    assert hotline.call_of("0912000984")["outcome"] == "answered"
+    await comes_in(hotline, "agent1", pin)
