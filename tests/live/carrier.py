@@ -80,6 +80,7 @@ FULL = "0237000503"  # the first carrier has no way to this one
 DIALPLAN = f"""
 [from-citizen]
 exten => 1022,1,Dial({{hotline}},30)
+exten => _[+0]X.,1,Dial({{as_dialled}},30)
 [from-hotline]
 exten => {BUSY},1,Busy(1)
 exten => {RINGS},1,Ringing()
@@ -250,7 +251,7 @@ def running_carrier(
     dialled: str = "1022", full: str = "Congestion(1)",
 ) -> Iterator[Carrier]:
     """A carrier. `hotline`: HOST:PORT at which it reaches us without a registration, calling us
-    `dialled`; `transport` as in the hotline's settings."""
+    `dialled` where it was 1022, else as it was; `transport` as in the hotline's settings."""
     port, ami, ws, secure = free_ports(4)
     settings = configuration.load({
         "HOTLINE_HOME": str(home), "HOTLINE_CACHE": str(CACHE), "HOTLINE_NODE": "carrier",
@@ -284,6 +285,7 @@ def running_carrier(
         "extensions.conf": DIALPLAN.format(
             home=home, full=full,
             hotline=f"PJSIP/{dialled}@{USER}" if hotline else f"PJSIP/{USER}",
+            as_dialled=f"PJSIP/${{EXTEN}}@{USER}" if hotline else f"PJSIP/{USER}",
         ),
         "cli.conf": "", "cel.conf": "[general]\nenable = no\n", "queues.conf": "[general]\n",
     })

@@ -100,10 +100,12 @@ def trunk_of(hotline: Hotline, call: str) -> str | None:
 
 
 @asynccontextmanager
-async def caller(carrier: Carrier, number: str) -> AsyncIterator[Call]:
+async def caller(
+    carrier: Carrier, number: str, dialled: str = "1022"
+) -> AsyncIterator[Call]:
     """A customer of that carrier's who has called the hotline and hears it."""
     async with Phone(carrier.line.citizens, server=carrier.sip, user=number) as phone:
-        call = await phone.call("1022")
+        call = await phone.call(dialled)
         assert await call.answered(PATIENCE_S), f"{call.sip_code} {call.reason}"
         yield call
         await call.hang_up()
@@ -136,6 +138,45 @@ def test_both_bring_calls_in_and_are_told_apart(
     assert first.seen(CENTRE).startswith(f"{USER}#")
     assert "<sip:0912000502@" in first.seen(CENTRE).split("#")[1]
     assert second.seen(FAR) == ""
+
+
+def test_the_reachability_sheet_is_filled_by_test_calls(
+    hotline: Hotline, first: Carrier, second: Carrier
+) -> None:
+    """By whom each came in and what was dialled is read from the call itself."""
+    made = (
+        (first, "0912000561", "1022", "viettel", "inside"),
+        (second, "0912000562", "1022", "vinaphone", "inside"),
+        (second, "0912000563", "02371022", "vinaphone", "outside"),
+    )
+    for carrier, number, dialled, network, place in made:
+        async def comes(carrier: Carrier, number: str, dialled: str) -> None:
+            async with caller(carrier, number, dialled) as call:
+                await until_heard(call, hotline, "greeting_main")
+
+        asyncio.run(comes(carrier, number, dialled))
+        hotline.call_of(number)
+        entered = hotline.run(
+            "trunk", "reach", "--from", number, "--network", network, "--place", place
+        )
+        assert entered.returncode == 0, entered.stderr
+    nobody = hotline.run(
+        "trunk", "reach", "--from", "0912000564", "--network", "mobifone", "--place", "inside"
+    )
+    assert nobody.returncode == 1
+    assert "no call of 0912000564" in nobody.stderr
+    rows = hotline.json("trunk", "reach")
+    assert [(row["network"], row["form"], row["place"], row["carrier"], row["telephone"])
+            for row in rows] == [
+        ("viettel", "1022", "inside", "trunk", "561"),
+        ("vinaphone", "+842371022", "inside", "trunk2", "562"),
+        ("vinaphone", "02371022", "outside", "trunk2", "563"),
+    ]
+    table = hotline.run("trunk", "reach").stdout
+    cells = {tuple(cell.strip() for cell in line.split("|")[1:3]): line.split("|")[3:5]
+             for line in table.splitlines()[2:]}
+    assert "yes (trunk2)" in cells["vinaphone", "02371022"][1]
+    assert cells["vinaphone", "02371022"][0].strip() == "?", "nobody has tried that yet"
 
 
 def test_a_carrier_that_has_no_way_for_a_call_gives_way_to_the_other(
