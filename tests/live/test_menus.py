@@ -663,3 +663,19 @@ def test_callers_hear_the_contact_points_soon_after_they_are_taken_in(
     file.write_bytes(files.as_csv([ended], points.COLUMNS))
     assert hotline.run("import", "points", str(file)).returncode == 0
     wait_for(lambda: wanted() == "none", "there is no list any more", 90)
+
+
+@pytest.mark.full
+def test_callers_are_told_of_the_trial_operation_while_that_is_set(hotline: Hotline) -> None:
+    async def hears(number: str, prompt: str) -> None:
+        async with citizen(hotline, number) as phone:
+            call = await called(phone)
+            await until_heard(call, hotline, prompt)
+            await until_heard(call, hotline, "greeting_main")
+            await call.hang_up()
+
+    assert hotline.run("switch", "notice", "trial").returncode == 0
+    try:
+        asyncio.run(hears("0912000191", "notice_trial"))
+    finally:
+        assert hotline.run("switch", "notice", "none").returncode == 0

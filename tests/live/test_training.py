@@ -190,8 +190,36 @@ def test_the_real_hotline_cannot_be_called_by_simulated_citizens(real: Hotline) 
 
 
 @pytest.mark.full
+def test_who_waits_too_long_hangs_up_and_calls_again(real: Hotline, taught: Hotline) -> None:
+    """Nobody is at work when the citizen comes first; somebody is the second time."""
+    async def whole() -> None:
+        playing = asyncio.create_task(asyncio.to_thread(
+            real.run, "training", "shift", "--calls", "1", "--script", "gives_up"
+        ))
+        before = {call["id"] for call in taught.calls()}
+        await asyncio.to_thread(wait_for, lambda: [
+            call for call in taught.calls()
+            if call["id"] not in before and call["outcome"] == "abandoned_queue"
+        ], "the citizen has given up", 120)
+        async with at_work(taught, "agent1", "desk-01", WELL):
+            assert (await playing).returncode == 0
+
+    asyncio.run(whole())
+    first, second = real.json("training", "status")["calls"]
+    assert (first["script"], second["script"]) == ("gives_up", "gives_up")
+    assert first["agent"] is None
+    assert first["marks"] == {"answered": None}, "to give up is no fault of anybody's"
+    assert (second["agent"], second["passed"]) == ("agent1", True), second
+    came = taught.calls()[-2:]
+    assert [call["outcome"] for call in came] == ["abandoned_queue", "answered"]
+    assert len({call["caller"] for call in came}) == 1
+
+
+@pytest.mark.full
 def test_a_shift_of_twenty_calls(real: Hotline, taught: Hotline) -> None:
     """With those who give up and call again."""
     calls = shift(real, taught, WELL, "--calls", "20", "--every", "8")
     assert len(calls) >= 20
     assert sum(one["passed"] is True for one in calls) >= 12, calls
+    page = Console(taught, "truongca").page("/training")
+    assert page.count("<tr>") == len(calls) + 1  # and the head
