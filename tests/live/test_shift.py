@@ -16,10 +16,12 @@ from playwright.async_api import Page, expect
 from sqlalchemy import select
 
 from crm.cases import life
+from crm.clock import vietnam_day
 from crm.models import AgentEvent, CallNote, CallSegment
 from crm.quality.models import QualityDraw, QualityPick
 from crm.recordings.models import Sound, SoundUse
 from ivr.phone import Call, Phone
+from tests.agent_console.factories import weeks_of_calls
 from tests.live.browser import (
     AGENT_HZ,
     LISTEN,
@@ -304,7 +306,8 @@ async def message_is_done(agent: Page, hotline: Hotline) -> None:
 
 
 async def supervises(board: Page, hotline: Hotline) -> None:
-    """A recording is found, heard on both sides and judged; the next day is looked at."""
+    """A recording is found, heard on both sides and judged; the calls of the next day are forecast
+    from the weeks before."""
     page = await board.context.new_page()
     page.set_default_timeout(1000 * PATIENCE_S)
     call = (await asyncio.to_thread(hotline.call_of, HELPED))["id"]
@@ -350,7 +353,15 @@ async def supervises(board: Page, hotline: Hotline) -> None:
     await expect(page.locator("main")).to_contain_text("Rất kiên nhẫn")
 
     await page.goto("/staffing")
-    await expect(page.locator("#forecast")).to_contain_text("Chưa có ngày nào")
+    await page.select_option("[name=branch]", "vaccine")
+    await page.locator("form.filter button").press("Enter")
+    forecast = page.locator("#forecast")
+    await expect(forecast).to_contain_text("Tổng cộng 10 cuộc gọi.")
+    await expect(forecast).to_contain_text("WAPE")
+    await expect(forecast.locator("svg")).to_be_visible()
+    await expect(page.locator("#agents tr", has_text="09:00").locator("td").first).to_have_text(
+        "10.0"
+    )
     await page.fill("[name=calls]", "60")
     await page.fill("[name=handling]", "240")
     await page.fill("[name=agents]", "6")
@@ -374,7 +385,10 @@ async def figures(board: Page) -> dict[str, str]:
         await cells.evaluate_all("all => all.map(one => one.dataset.figure)"),
         await cells.all_inner_texts(), strict=True,
     ))
-    answer = await board.context.request.get("/reports/service/file.csv?by=day")
+    today = vietnam_day(datetime.now(UTC))
+    answer = await board.context.request.get(
+        f"/reports/service/file.csv?by=day&from={today}&to={today}"
+    )
     calls, waits = (
         next(row for row in csv.DictReader(io.StringIO(table)) if row["Ngày"] == "Cộng")
         for table in [one for one in (await answer.text()).split("\ufeff") if one][:2]
@@ -435,6 +449,7 @@ def test_an_agents_whole_shift_and_the_supervisor_beside_it(
             shown = await figures(board)
             assert (shown["answered"], shown["voicemail"], shown["abandoned"]) == ("3", "1", "0")
 
+    weeks_of_calls(hotline.database, 40)
     asyncio.run(scenario())
     hotline.assert_ledger_complete()
     calls = {number: hotline.call_of(number) for number in NUMBERS}
