@@ -150,7 +150,9 @@ def compile_dialplan(
         "own_numbers": [one for one in numbers if LANDLINE.fullmatch(one)],
         "recordings": recordings,
         "messages": messages,
-        "no_room": no_room, "draining": draining,
+        "no_room": no_room,
+        # 1 until the time of this file, which lies ahead while somebody drains the hotline
+        "drained": f"$[0${{STAT(M,{draining})}} > ${{EPOCH}}]",
         "switches": switches.KNOWN,
         "point_lists": switches.POINTS, "limited": switches.LIMITED,
         "incident_switches": switches.INCIDENTS,

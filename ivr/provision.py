@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
@@ -132,8 +133,16 @@ def no_room(home: Path) -> Path:
 
 
 def draining(home: Path) -> Path:
-    """Is there while the hotline is being drained: the dialplan takes no new calls."""
+    """The dialplan takes no new calls until the time at which this file was last changed, which
+    lies ahead while the hotline is being drained."""
     return home / "asterisk" / "draining"
+
+
+def is_draining(home: Path) -> bool:
+    try:
+        return draining(home).stat().st_mtime > time.time()
+    except FileNotFoundError:
+        return False
 
 
 def sounds(home: Path) -> Path:

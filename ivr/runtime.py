@@ -348,8 +348,10 @@ def stop_recordings(asterisk: Asterisk, home: Path) -> None:
         ask(asterisk, home, f"mixmonitor stop {name}")
 
 
-def calls_now(asterisk: Asterisk, home: Path) -> int:
-    """How many channels to people outside are up; 0 if Asterisk does not answer. A kept place in a
-    queue is none: it is kept again after a restart."""
-    channels = ask(asterisk, home, "core show channels concise") or ""
+def calls_now(asterisk: Asterisk, home: Path) -> int | None:
+    """How many channels to people outside are up; None if Asterisk does not answer. A kept place in
+    a queue is none: it is kept again after a restart."""
+    channels = ask(asterisk, home, "core show channels concise")
+    if channels is None:
+        return None
     return len(re.findall(r"^PJSIP/(?:trunk|carrier2?)-", channels, re.MULTILINE))

@@ -218,9 +218,9 @@ def _restart(settings: Settings, asterisk: runtime.Asterisk) -> str | None:
     home, number = settings.home, runtime.pid(settings.home)
     deadline = time.monotonic() + DRAIN_S
     while True:
-        if runtime.calls_now(asterisk, home) == 0:
+        if _is_quiet(asterisk, home):
             runtime.ask(asterisk, home, "core stop gracefully")  # from here on none begins
-            if runtime.calls_now(asterisk, home) == 0:
+            if _is_quiet(asterisk, home):
                 runtime.ask(asterisk, home, "core stop now")
                 break
             runtime.ask(asterisk, home, "core abort shutdown")
@@ -236,6 +236,11 @@ def _restart(settings: Settings, asterisk: runtime.Asterisk) -> str | None:
             return None
         time.sleep(0.5)
     return "Asterisk does not start with it"
+
+
+def _is_quiet(asterisk: runtime.Asterisk, home: Path) -> bool:
+    """Whether no call is up; one that is too slow to tell has some."""
+    return runtime.pid(home) is None or runtime.calls_now(asterisk, home) == 0
 
 
 def _check_restart(

@@ -2,23 +2,22 @@
 that the edge or the carrier leads them elsewhere; those that are up go on, wait, are put through
 and end by themselves; then the hotline stops.
 
-That it drains is a file, which the dialplan looks for at the door: nothing but Asterisk is needed,
-and an Asterisk that dies meanwhile takes no new calls when it is back. Test calls come through, or
-the probe would start anew what is being drained.
+That it drains is the time of a file, which the dialplan looks at by the door: nothing but Asterisk
+is needed, and an Asterisk that dies meanwhile takes no new calls when it is back. The time is put
+off as long as this command lives: one that is killed, or loses its terminal, shuts nobody out for
+long. Test calls come through, or the probe would start anew what is being drained.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from crm import nodes
-from crm.calls.rows import iso
 from crm.database import Database
 from crm.errors import HotlineError
 from crm.settings import Settings
@@ -28,6 +27,8 @@ from scripts import beside
 audit = logging.getLogger("hotline.audit")
 
 LOOK_S = 1.0
+HOLD_S = 30.0  # without a word from this command new calls are taken again
+STAY = timedelta(hours=12)
 QUIET_S = 3.0  # without a call: one that was let in a moment before has begun by then
 STOP_S = 120.0
 
@@ -62,7 +63,9 @@ def run(
         )
     audit.warning("drained, by %s (%s)", by, why)
     if not stop:
+        _hold(settings, STAY)
         return
+    _hold(settings, timedelta(seconds=STOP_S))
     os.kill(supervisor, signal.SIGTERM)
     deadline = time.monotonic() + STOP_S
     while beside.running(home) == supervisor:
@@ -73,19 +76,25 @@ def run(
 
 def begin(settings: Settings, *, by: str, why: str) -> None:
     """From now on new calls are refused."""
-    file = provision.draining(settings.home)
-    file.write_text(
-        json.dumps({"since": iso(datetime.now(UTC)), "by": by, "why": why}), encoding="utf-8"
-    )
+    provision.draining(settings.home).touch()
+    _hold(settings, timedelta(seconds=HOLD_S))
     audit.warning("new calls are refused, by %s (%s)", by, why)
+
+
+def _hold(settings: Settings, longer: timedelta) -> None:
+    until = time.time() + longer.total_seconds()
+    try:
+        os.utime(provision.draining(settings.home), (until, until))
+    except FileNotFoundError as error:
+        raise DrainError("somebody else has let new calls in again") from error
 
 
 def end(settings: Settings, *, by: str) -> bool:
     """New calls are taken again; False if they were not refused."""
-    file = provision.draining(settings.home)
-    if not file.exists():
+    was = provision.is_draining(settings.home)
+    provision.draining(settings.home).unlink(missing_ok=True)
+    if not was:
         return False
-    file.unlink()
     audit.warning("new calls are taken again, by %s", by)
     return True
 
@@ -109,13 +118,14 @@ def _wait(settings: Settings, within: timedelta, tell: Callable[[int], None]) ->
     deadline = time.monotonic() + within.total_seconds()
     told, quiet_since = -1, None
     while True:
+        _hold(settings, timedelta(seconds=HOLD_S))
         now, calls = time.monotonic(), runtime.calls_now(asterisk, settings.home)
-        if calls != told:
+        if calls is not None and calls != told:
             tell(calls)
             told = calls
-        quiet_since = None if calls else quiet_since or now
+        quiet_since = quiet_since or now if calls == 0 else None  # None: it did not answer
         if quiet_since is not None and now - quiet_since >= QUIET_S:
             return 0
-        if now > deadline and calls:
-            return calls
+        if now > deadline and quiet_since is None:
+            return max(told, 1)
         time.sleep(LOOK_S)

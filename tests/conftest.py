@@ -24,7 +24,7 @@ FIRST = (
     ("live/test_many_callers",), ("live/test_office_hours",), ("live/test_carriers",),
     ("live/test_menus",),
     ("live/test_doctor", "live/test_door", "live/test_recorded", "live/test_phone",
-     "live/test_rotation", "live/test_skills", "live/test_secret_phones"),
+     "live/test_rotation", "live/test_skills"),
     ("live/test_rooms",), ("live/test_faults",), ("live/test_surge",), ("live/test_agent",),
     ("live/test_network",), ("live/test_callbacks",), ("live/test_apply",), ("live/test_shift",),
     ("live/test_training",), ("live/test_lookup", "live/test_walks", "live/test_load"),

@@ -27,7 +27,7 @@ _EVERYWHERE = "0.0.0.0"  # noqa: S104
 def nat(patient: Patient) -> Iterator[Check]:
     """A carrier on the Internet must be told an address that it can send to."""
     settings = patient.settings
-    outside = [one for one in settings.carriers if _public(one)]
+    outside = [one for one in settings.carriers if over_the_internet(one)]
     own = _own_addresses(settings)
     if not outside:
         yield Check("nat", OK, "no carrier is reached over the Internet")
@@ -64,7 +64,8 @@ def _is_public(address: str) -> bool:
     return IPv4Address(address).is_global
 
 
-def _public(carrier: Carrier) -> bool:
+def over_the_internet(carrier: Carrier) -> bool:
+    """Whether one of its addresses is a public one."""
     known = [str(IPv4Network(net)[0]) for net in carrier.permitted]
     if carrier.server and (found := address_of(carrier)):
         known.append(found[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crm import secrets
 from crm.carriers import Carrier
-from ivr import commands, menu, proof, provision, runtime
+from ivr import commands, menu, plan, proof, provision, runtime
 from ivr.doctor.check import FAILURE, OK, WARNING, Check, Patient
 from ivr.doctor.sockets import connections
 
@@ -30,7 +30,7 @@ def asterisk(patient: Patient) -> Iterator[Check]:
             "start it with ./scripts/run or hotline up",
         )
         return
-    if provision.draining(patient.settings.home).exists():
+    if provision.is_draining(patient.settings.home):
         yield Check(
             "asterisk", WARNING, f"pid {patient.pid} takes no new calls: it is being drained",
             "wait for its end, or take calls again: hotline drain --end",
@@ -87,15 +87,13 @@ def _configuration(patient: Patient, found: runtime.Asterisk) -> Check:
     ]
     if changed:
         return Check("configuration", FAILURE, f"differs on disk: {', '.join(changed)}", cure)
-    marker = re.search(r"^HL_MARKER=(\w+)$", wanted["extensions.conf"], re.MULTILINE)
-    running = patient.ask("dialplan show globals")
-    if running is None:
+    if patient.ask("core waitfullybooted") is None:
         return Check(
-            "configuration", WARNING, "Asterisk was too slow to tell which dialplan runs", _AGAIN
+            "configuration", WARNING, "Asterisk was too slow to tell what it runs", _AGAIN
         )
-    if marker is None or f"HL_MARKER={marker[1]}" not in running:
-        return Check("configuration", FAILURE, "another dialplan runs than lies on disk", cure)
-    return Check("configuration", OK, f"in place, dialplan {marker[1]}")
+    if otherwise := proof.stale(patient.ask, wanted):
+        return Check("configuration", FAILURE, "; ".join(otherwise.values()), cure)
+    return Check("configuration", OK, f"in place, dialplan {plan.marker(wanted)}")
 
 
 def capacity(patient: Patient) -> Iterator[Check]:

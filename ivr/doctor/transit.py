@@ -1,7 +1,6 @@
-"""What leaves this machine must not be read on the way: the database's rows, and desk phones.
-
-Carriers are left out: how a trunk is secured is agreed with each (`hotline trunk questions`).
-"""
+"""What leaves this machine must not be read on the way: rows of the database, what desk phones and
+nodes say, and carriers that are reached over the Internet (a line of the carrier's own is as secret
+as was agreed with it)."""
 
 from __future__ import annotations
 
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from crm.database import Database
+from ivr.doctor import network
 from ivr.doctor.check import OK, WARNING, Check, Patient
 
 _ENCRYPTED = ("require", "verify-ca", "verify-full")  # of libpq's sslmode: no other insists
@@ -28,8 +28,23 @@ def transit(patient: Patient) -> Iterator[Check]:
             "transit", WARNING, f"desk phones speak in clear: {', '.join(phones)}",
             "set HOTLINE_PHONE_TRANSPORT to tls+srtp, and each phone to SIP over TLS with SRTP",
         )
-    if not hosts and not phones:
-        yield Check("transit", OK, "nothing of the database or of desk phones goes out in clear")
+    carriers = [
+        one.setting for one in patient.settings.carriers
+        if one.protocol != "tls" and network.over_the_internet(one)
+    ]
+    if carriers:
+        yield Check(
+            "transit", WARNING, f"calls cross the Internet in clear: {', '.join(carriers)}",
+            "agree on tls+srtp with the carrier (HOTLINE_TRUNK_TRANSPORT), or on a line of its own",
+        )
+    nodes = [str(one) for one in patient.settings.other_nodes if not one.sip.is_loopback]
+    if nodes:
+        yield Check(
+            "transit", WARNING, f"calls between nodes are in clear: {', '.join(nodes)}",
+            "keep the nodes in a network of their own, where nobody else listens (VLAN, WireGuard)",
+        )
+    if not (hosts or phones or carriers or nodes):
+        yield Check("transit", OK, "nothing goes out in clear")
 
 
 def _databases(patient: Patient) -> list[str]:

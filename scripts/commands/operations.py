@@ -41,15 +41,18 @@ def probe(settings: Settings, cure: bool, as_json: bool) -> None:
     "--within", type=click.FloatRange(min=0.01, max=24 * 60), default=60, show_default=True,
     metavar="MINUTES", help="Longest wait for the calls that are up.",
 )
-@click.option("--stay", is_flag=True, help="Do not stop the hotline when no call is up.")
+@click.option(
+    "--stay", is_flag=True,
+    help="Do not stop the hotline when no call is up; the door stays shut for 12 hours.",
+)
 @click.option("--end", is_flag=True, help="Take new calls again, after --stay.")
 @click.pass_obj
 def drain(settings: Settings, why: str, within: float, stay: bool, end: bool) -> None:
     """Take no new calls, let those that are up end by themselves, then stop.
 
     New calls get 503, so that the edge or the carrier leads them elsewhere; key 4 included. Who
-    waits is still put through. When the time is over, or Ctrl-C is pressed, new calls are taken
-    again, and nothing was stopped.
+    waits is still put through. When the time is over, or this command ends in any other way, new
+    calls are taken again, and nothing was stopped.
     """
     from scripts import drain as draining
 

@@ -27,6 +27,7 @@ from crm.cases import attachments
 from crm.intake.models import Attachment
 from crm.models import Drill, JournalPosition, ListenerState, User
 from crm.recordings import store
+from crm.recordings.models import Kind, Sound
 from crm.settings import PROJECT
 from ivr import doctor, provision, runtime, tls
 from ivr.doctor import advisories, machine, records
@@ -107,6 +108,45 @@ def test_a_sound_hotline_is_found_sound(hotline: Hotline, name: str) -> None:
     wait_for(is_sound, f"{name} is sound: {examine(hotline, name, SOUND.get(name, {}))}")
 
 
+@contextmanager
+def moved(file: Path) -> Iterator[None]:
+    """It is gone meanwhile."""
+    aside = file.with_name(f"{file.name}.aside")
+    file.rename(aside)
+    yield
+    aside.rename(file)
+
+
+@contextmanager
+def silent(*commands: str) -> Iterator[None]:
+    """Asterisk is too slow to answer these."""
+    ask = runtime.ask
+
+    def slow(
+        asterisk: runtime.Asterisk, home: Path, command: str, *, timeout_s: float = 15
+    ) -> str | None:
+        return None if command in commands else ask(asterisk, home, command, timeout_s=timeout_s)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(runtime, "ask", slow)
+        yield
+
+
+def wrong_menus(hotline: Hotline) -> dict[str, str]:
+    folder = hotline.home.parent / "wrong-menus"
+    folder.mkdir(exist_ok=True)
+    (folder / "main.yml").write_text("main: [", encoding="utf-8")
+    return {"HOTLINE_MENUS": str(folder)}
+
+
+NO_DATABASE = {"HOTLINE_DATABASE_URL": "sqlite:////proc/none/hotline.db"}
+
+
+@breaks("asterisk: none")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("/none/asterisk is no program", {"HOTLINE_ASTERISK": "/none/asterisk"})
+
+
 @breaks("asterisk")
 def _(hotline: Hotline) -> Iterator[Fault]:
     yield Fault("not running", {"HOTLINE_HOME": str(hotline.home.parent / "nothing")})
@@ -115,6 +155,8 @@ def _(hotline: Hotline) -> Iterator[Fault]:
 @breaks("asterisk: drained")
 def _(hotline: Hotline) -> Iterator[Fault]:
     provision.draining(hotline.home).touch()
+    soon = time.time() + 60
+    os.utime(provision.draining(hotline.home), (soon, soon))
     yield Fault("takes no new calls")
     provision.draining(hotline.home).unlink()
 
@@ -138,6 +180,50 @@ def _(hotline: Hotline) -> Iterator[Fault]:
     hotline.ask("module unload app_echo.so")
     yield Fault("app_echo")
     hotline.ask("module load app_echo.so")
+
+
+@breaks("modules: not to be had")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(provision, "MODULES", (*provision.MODULES, "app_of_a_newer_version"))
+        yield Fault("not running: app_of_a_newer_version")
+
+
+@breaks("modules: slow")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    with silent("module show"):
+        yield Fault("too slow to tell")
+
+
+@breaks("configuration: menus")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("main.yml", wrong_menus(hotline))
+
+
+@breaks("configuration: never written")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with moved(hotline.home / "secrets.json"):
+        yield Fault("never written")
+
+
+@breaks("configuration: slow")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    with silent("core waitfullybooted"):
+        yield Fault("too slow to tell what it runs")
+
+
+@breaks("configuration: another dialplan runs")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    hotline.ask("dialplan remove context hl-version")
+    yield Fault("Asterisk has not taken the dialplan")
+    hotline.ask("dialplan reload")
+
+
+@breaks("configuration: queues are not loaded")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    hotline.ask("module unload app_queue.so")
+    yield Fault("does not know the queues advice")
+    hotline.ask("module load app_queue.so")
 
 
 @breaks("configuration: by hand")
@@ -168,6 +254,23 @@ def _(hotline: Hotline) -> Iterator[Fault]:
         yield Fault("the next browsers are refused")
 
 
+@breaks("browsers: nearly all taken")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    bind = hotline.settings.ws_bind
+    http = (provision.etc(hotline.home) / "http.conf").read_text(encoding="utf-8")
+    limit = int(http.partition("sessionlimit = ")[2].splitlines()[0])
+    with ExitStack() as stack:
+        for _ in range(limit * 9 // 10):
+            stack.enter_context(socket.create_connection((bind.host, bind.port), 5))
+        yield Fault("the next browsers are refused")
+
+
+@breaks("browsers: no file")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with moved(provision.etc(hotline.home) / "http.conf"):
+        yield Fault("http.conf: No such file")
+
+
 @breaks("browsers: fewer than seats")
 def _(_hotline: Hotline) -> Iterator[Fault]:
     yield Fault("66 sessions for 999 seats", {"HOTLINE_SEATS": "999"})
@@ -186,6 +289,32 @@ def _(hotline: Hotline) -> Iterator[Fault]:
 @breaks("ami: nobody there")
 def _(_hotline: Hotline) -> Iterator[Fault]:
     yield Fault("127.0.0.1:9", {"HOTLINE_AMI_BIND": "127.0.0.1:9"})
+
+
+@breaks("ami: no secrets")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with moved(hotline.home / "secrets.json"):
+        yield Fault("no secrets yet")
+
+
+@breaks("trunk: of this machine alone")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("only the local test trunk")
+
+
+@breaks("trunk: Asterisk is down")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("Asterisk does not run", AGREED | {
+        "HOTLINE_HOME": str(hotline.home.parent / "nothing"),
+    })
+
+
+@breaks("trunk: not registered")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("not registered at 127.0.0.1:9", AGREED | {
+        "HOTLINE_TRUNK_OPTIONS_S": "0", "HOTLINE_TRUNK_USER": "hotline",
+        "HOTLINE_TRUNK_PASSWORD": "of-the-carrier",
+    })
 
 
 @breaks("trunk")
@@ -234,6 +363,16 @@ def _(_hotline: Hotline) -> Iterator[Fault]:
         thread.join()
 
 
+@breaks("alg: no address")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("carrier.invalid has no address", {"HOTLINE_TRUNK_SERVER": "carrier.invalid"})
+
+
+@breaks("alg: no way")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("cannot be asked", AGREED | {"HOTLINE_SIP_BIND": "192.0.2.7:5060"})
+
+
 @breaks("audio: ports of others")
 def _(_hotline: Hotline) -> Iterator[Fault]:
     with ExitStack() as stack:
@@ -274,6 +413,18 @@ def _(hotline: Hotline) -> Iterator[Fault]:
     file.write_text(text, encoding="utf-8")
 
 
+@breaks("journal: nowhere")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("cannot be written", {"HOTLINE_HOME": str(hotline.home.parent / "nothing")})
+
+
+@breaks("database: of another version")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("another schema", {
+        "HOTLINE_DATABASE_URL": f"sqlite:///{hotline.home.parent}/empty.db",
+    })
+
+
 @breaks("database")
 def _(hotline: Hotline) -> Iterator[Fault]:
     yield Fault("unable to open", {
@@ -304,6 +455,24 @@ def _(hotline: Hotline) -> Iterator[Fault]:
     wait_for(lambda: hotline.listener_connected, "the listener is back")
 
 
+@breaks("listener: without Asterisk")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    hotline.signal("listener", signal.SIGSTOP)
+    with hotline.database.transaction() as session:
+        state = session.get_one(ListenerState, "th1")
+        state.connected, state.seen_at = False, datetime.now(UTC)
+    yield Fault("not connected to Asterisk")
+    with hotline.database.transaction() as session:
+        session.get_one(ListenerState, "th1").connected = True
+    hotline.signal("listener", signal.SIGCONT)
+    wait_for(lambda: hotline.listener_connected, "the listener is back")
+
+
+@breaks("prompts: menus")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("main.yml", wrong_menus(hotline))
+
+
 @breaks("prompts")
 def _(hotline: Hotline) -> Iterator[Fault]:
     prompt = provision.sounds(hotline.home) / "vi" / "greeting_main.alaw"
@@ -326,6 +495,14 @@ def _(hotline: Hotline) -> Iterator[Fault]:
 @breaks("voice")
 def _(_hotline: Hotline) -> Iterator[Fault]:
     yield Fault("unapproved or spoken by espeak-ng", {"HOTLINE_STAGE": "production"})
+
+
+@breaks("voice: damaged approvals")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    file = hotline.settings.recordings / "approvals.jsonl"
+    file.write_text("{", encoding="utf-8")
+    yield Fault("approvals.jsonl")
+    file.unlink()
 
 
 @breaks("emergency: no number")
@@ -359,6 +536,30 @@ def _(hotline: Hotline) -> Iterator[Fault]:
     yield Fault("no drill with 114")
     with hotline.database.transaction() as session:
         emergency.record_drill(session, "fire", datetime.now(UTC), "")
+
+
+def needs_a_database(name: str, says: str) -> None:
+    @breaks(f"{name}: no database")
+    def _(_hotline: Hotline) -> Iterator[Fault]:
+        yield Fault(says, NO_DATABASE)
+
+
+needs_a_database("drill", "unable to open")
+needs_a_database("notices", "cannot be counted")
+needs_a_database("files", "cannot be counted")
+needs_a_database("recordings", "not known")
+
+
+@breaks("recordings: not as they were sealed")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with hotline.database.transaction() as session:
+        session.add(Sound(
+            kind=Kind.RECORDINGS, name="th1.old-1790000000.2.wav", call_id="th1.old-1790000000.1",
+            sealed_at=datetime.now(UTC), trouble="of another key",
+        ))
+    yield Fault("1 are not as they were sealed")
+    with hotline.database.transaction() as session:
+        session.execute(delete(Sound).where(Sound.trouble.is_not(None)))
 
 
 @breaks("notices")
@@ -419,6 +620,13 @@ def _(hotline: Hotline) -> Iterator[Fault]:
     with last_backup(hotline, hotline.home, datetime.now(UTC)):
         (hotline.home / safeguards.BACKUP).unlink()
         yield Fault("none was ever made")
+
+
+@breaks("backup: a damaged note")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    with last_backup(hotline, hotline.home, datetime.now(UTC)):
+        (hotline.home / safeguards.BACKUP).write_text("[]", encoding="utf-8")
+        yield Fault("cannot be read")
 
 
 @contextmanager
@@ -522,6 +730,11 @@ def _(hotline: Hotline) -> Iterator[Fault]:
         file.unlink()
 
 
+@breaks("certificate: none")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("No such file", {"HOTLINE_PHONE_TRANSPORT": "tls+srtp"})
+
+
 def opens(name: str) -> None:
     @breaks(f"privacy: {name}")
     def _(hotline: Hotline) -> Iterator[Fault]:
@@ -577,6 +790,22 @@ def _(_hotline: Hotline) -> Iterator[Fault]:
 def _(_hotline: Hotline) -> Iterator[Fault]:
     yield Fault("desk phones speak in clear: of 10.9.0.0/16", {
         "HOTLINE_SIP_BIND": "10.9.8.7:5060", "HOTLINE_PHONE_NETWORKS": "10.9.0.0/16",
+    })
+
+
+@breaks("transit: a carrier on the Internet")
+def _(_hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("calls cross the Internet in clear: trunk2", {
+        "HOTLINE_TRUNK_MATCH": "1.2.3.4", "HOTLINE_TRUNK_TRANSPORT": "tls+srtp",
+        "HOTLINE_TRUNK2_MATCH": "1.2.3.5",
+    })
+
+
+@breaks("transit: several nodes")
+def _(hotline: Hotline) -> Iterator[Fault]:
+    yield Fault("calls between nodes are in clear: th2 10.9.0.2:5060", {
+        "HOTLINE_NODES": "th1 10.9.0.1:5060, th2 10.9.0.2:5060", "HOTLINE_KEPT": str(hotline.home),
+        "HOTLINE_DATABASE_URL": DATABASE.format(""),
     })
 
 

@@ -4,6 +4,7 @@ and stops when the last call has ended by itself."""
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from collections.abc import Iterator
 
@@ -12,16 +13,20 @@ import pytest
 from crm.settings import PROJECT
 from ivr import provision
 from ivr.phone import Call, Phone
+from scripts.drain import HOLD_S
 from tests.live.people import Console, called, citizen, hears_tone, until_heard
 from tests.live.running import HOTLINE, PATIENCE_S, Hotline, running_hotline, wait_for
 from tests.live.test_hostile_sip import CARRIER, asked, request
+
+pytestmark = pytest.mark.full
 
 AGENT_HZ, CITIZEN_HZ = 600, 440
 
 
 @pytest.fixture(scope="module")
 def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
-    with running_hotline(tmp_path_factory.mktemp("drain") / "home") as running:
+    home = tmp_path_factory.mktemp("drain") / "home"
+    with running_hotline(home, HOTLINE_LOG_FORMAT="json") as running:
         yield running
 
 
@@ -56,7 +61,7 @@ def at_work(hotline: Hotline) -> None:
 
 async def until_drained(hotline: Hotline) -> None:
     await asyncio.to_thread(
-        wait_for, provision.draining(hotline.home).exists, "new calls are refused"
+        wait_for, lambda: provision.is_draining(hotline.home), "new calls are refused"
     )
 
 
@@ -66,14 +71,14 @@ def test_where_the_time_is_over_new_calls_are_taken_again(hotline: Hotline) -> N
     async def scenario() -> None:
         async with citizen(hotline, "0912000961") as first, citizen(hotline, "0912000962") as later:
             call = await called(first)
-            draining = drained(hotline, "--within", "0.1")
+            draining = drained(hotline, "--within", "0.4")
             await until_drained(hotline)
             assert await refused(hotline, "0912000963") == 503
             assert "404" in await asyncio.to_thread(ready, hotline)
             out, err = await asyncio.to_thread(draining.communicate, timeout=PATIENCE_S)
             assert draining.returncode == 1, out
             assert "1 calls are up" in out
-            assert "1 calls are still up after 0.1 minutes: new calls are taken again" in err
+            assert "1 calls are still up after 0.4 minutes: new calls are taken again" in err
             await (await called(later)).hang_up()
             await call.hang_up()
 
@@ -92,6 +97,23 @@ def test_the_door_may_stay_shut_and_the_probe_comes_through(hotline: Hotline) ->
     assert "new calls are taken again" in hotline.run("drain", "--end").stdout
     assert "were taken all the time" in hotline.run("drain", "--end").stdout
     assert hotline.run("drain").returncode == 2, "it wants to know why"
+
+
+def test_a_command_that_is_killed_shuts_nobody_out_for_long(hotline: Hotline) -> None:
+    async def scenario() -> None:
+        async with citizen(hotline, "0912000969") as phone:
+            call = await called(phone)
+            draining = drained(hotline)
+            await until_drained(hotline)
+            draining.kill()
+            draining.communicate()
+            assert await refused(hotline, "0912000970") == 503
+            await call.hang_up()
+
+    asyncio.run(scenario())
+    wait_for(lambda: not provision.is_draining(hotline.home), "new calls are taken", 2 * HOLD_S)
+    assert "200" in ready(hotline)
+    assert asyncio.run(_is_answered(hotline, "0912000971"))
 
 
 def test_who_talks_and_who_waits_end_by_themselves_and_then_it_stops(hotline: Hotline) -> None:
@@ -147,8 +169,14 @@ def test_who_talks_and_who_waits_end_by_themselves_and_then_it_stops(hotline: Ho
         assert hotline.call_of(number)["outcome"] == outcome
     hotline.assert_ledger_complete()
     hotline.start()
-    assert not provision.draining(hotline.home).exists()
+    assert not provision.is_draining(hotline.home)
     assert asyncio.run(_is_answered(hotline, "0912000968"))
+
+
+def test_every_line_of_the_log_was_an_object(hotline: Hotline) -> None:
+    lines = [json.loads(line) for line in hotline.log.read_text(encoding="utf-8").splitlines()]
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    assert {"up", "tailer"} & {line["logger"] for line in lines}
 
 
 async def _is_answered(hotline: Hotline, number: str) -> bool:

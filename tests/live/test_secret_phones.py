@@ -19,6 +19,8 @@ from tests.live.carrier import LOOPBACK, Carrier, prepared
 from tests.live.people import Console, called, citizen, hears_tone, until_heard
 from tests.live.running import CACHE, PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 
+pytestmark = pytest.mark.full
+
 DESK = "127.0.0.6"
 PJSIP = f"""
 [tls]
