@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from crm import wallboard
+from crm.archive.models import ArchivedMonth
 from crm.database import Database
 from crm.models import Outcome
 from crm.settings import Settings
@@ -70,6 +71,25 @@ def test_the_list_of_calls_by_day_branch_and_outcome(
     assert "Số bị ẩn" in shown("day=2026-01-03")  # 00:30 in Thanh Hóa
     for nonsense in ("day=x", "outcome=x"):
         assert supervisor.client.get(f"/calls?{nonsense}").status_code == 400
+
+
+def test_a_day_whose_calls_are_archived_says_so_until_they_are_back(
+    supervisor: Browser, sqlite: Database
+) -> None:
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    with sqlite.transaction() as session:
+        session.add(ArchivedMonth(month=date(2024, 3, 1), counts={"call": 1}, size=1,
+                                  archived_at=at, nameless=False))
+
+    def is_told(day: str) -> bool:
+        text = supervisor.client.get(f"/calls?day={day}").get_data(as_text=True)
+        return "Cuộc gọi tháng 03/2024 đã được lưu trữ" in text
+
+    assert [is_told(day) for day in ("2024-02-29", "2024-03-01", "2024-03-31", "2024-04-01")] == [
+        False, True, True, False]
+    with sqlite.transaction() as session:
+        session.get_one(ArchivedMonth, date(2024, 3, 1)).restored_until = at
+    assert not is_told("2024-03-05")
 
 
 def test_a_recording_is_streamed_in_parts_and_noted(
