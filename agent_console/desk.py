@@ -64,7 +64,7 @@ def page() -> Answer:
             {"digit": one.digit, "kind": one.kind, "to": one.to, "ready": one.ready,
              "name": words.direct(one)} for one in rescue.direct(console().settings)
         ],
-        "desk_phones": telephone.free_desk_phones(console()),
+        "desk_phones": telephone.free_desk_phones(console(), person()),
         "recording_pauses": words.recording_pauses(),
         "recording_discards": words.recording_discards(),
         "pause_branches": console().settings.recording_pause_branches,
@@ -90,9 +90,10 @@ def shown_phone(held: telephone.Phone) -> dict[str, Any]:
     settings = console().settings
     shown = {"seat": held.seat, "kind": held.kind.value, "secret": held.secret}
     if held.kind is SeatKind.DESK:
-        return {**shown, "server": phone_server(settings.sip_bind)}
+        server = settings.phones_edge or phone_server(settings.sip_bind)
+        return {**shown, "server": str(server)}
     host = phone_server(settings.ws_bind).rpartition(":")[0]
-    return {**shown, "socket": phone_socket(), "uri": f"sip:{held.seat}@{host}"}
+    return {**shown, "socket": phone_socket(held.node), "uri": f"sip:{held.seat}@{host}"}
 
 
 @blueprint.post("/phone")

@@ -286,17 +286,21 @@ def citizens_socket() -> str:
     return console().settings.web_call_socket or phone_socket()
 
 
-def phone_socket() -> str:
-    """Address of the SIP WebSocket for this browser."""
+def phone_socket(node: str = "") -> str:
+    """Address of a node's SIP WebSocket, by default this one's, for this browser."""
+    settings = console().settings
+    if named := settings.sockets.get(node or settings.node):
+        return named
     return f"{'wss' if console().secure else 'ws'}://{phone_server(console().settings.ws_bind)}/ws"
 
 
 def _strict_headers(response: Response) -> Response:
     headers = response.headers
-    socket = phone_socket().removesuffix("/ws")
+    sockets = dict.fromkeys("/".join(one.split("/")[:3]) for one in (
+        phone_socket(), *console().settings.sockets.values()))
     headers.setdefault("Content-Security-Policy", "; ".join((
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:",
-        "media-src 'self' blob:", "worker-src 'self'", f"connect-src 'self' {socket}",
+        "media-src 'self' blob:", "worker-src 'self'", f"connect-src 'self' {' '.join(sockets)}",
         "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
     )))
     headers["X-Content-Type-Options"] = "nosniff"

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import ServiceUnavailable
 
 from agent_console.door import Console, Person, utc_now
-from crm import desk
+from crm import desk, nodes
 from crm.desk import SeatKind
 from crm.models import LiveAgent, User
 from ivr.commands import Outcome, Result, is_telephone
@@ -29,6 +30,7 @@ class Phone:
     seat: str
     kind: SeatKind
     secret: str
+    node: str
 
     @property
     def interface(self) -> str:
@@ -40,7 +42,7 @@ def held_by(here: Console, login: str) -> Phone | None:
     with here.database.reading() as session:
         user = session.scalar(select(User).where(User.login == login))
         seat = desk.seat_of(session, user) if user else None
-        return Phone(seat.name, SeatKind(seat.kind), seat.secret) if seat else None
+        return Phone(seat.name, SeatKind(seat.kind), seat.secret, seat.node) if seat else None
 
 
 def interface_of(here: Console, login: str) -> str | None:
@@ -56,7 +58,7 @@ def of_sign_in(here: Console, me: Person) -> Phone | None:
     """The phone that somebody holds, as far as it is this browser's: see crm.desk.adopt_seat."""
     with here.database.transaction() as session:
         seat = desk.adopt_seat(session, session.get_one(User, me.id), me.since, utc_now())
-        return Phone(seat.name, SeatKind(seat.kind), seat.secret) if seat else None
+        return Phone(seat.name, SeatKind(seat.kind), seat.secret, seat.node) if seat else None
 
 
 def is_elsewhere(here: Console, me: Person) -> bool:
@@ -64,11 +66,23 @@ def is_elsewhere(here: Console, me: Person) -> bool:
     return held_by(here, me.login) is not None and of_sign_in(here, me) is None
 
 
-def free_desk_phones(here: Console) -> list[str]:
+def free_desk_phones(here: Console, me: Person) -> list[str]:
+    """Those at which somebody can take the calls of their queues."""
     with here.database.reading() as session:
-        return [seat.name for seat in desk.free_seats(
-            session, SeatKind.DESK, utc_now(), here.settings.node
-        )]
+        return [
+            seat.name for node in _places(session, here, me, SeatKind.DESK)
+            for seat in desk.free_seats(session, SeatKind.DESK, utc_now(), node)
+        ]
+
+
+def _places(session: Session, here: Console, me: Person, kind: SeatKind) -> list[str]:
+    """The nodes at which somebody can have a phone: those that hold their queues. Browsers reach
+    another one only where its WebSocket is behind the same proxy as this console."""
+    own = here.settings.node
+    found = nodes.serving(session, here.settings, me.skills)
+    if kind is SeatKind.WEBRTC:
+        found = [node for node in found if node == own or node in here.settings.sockets]
+    return found or [own]
 
 
 def take(
@@ -89,10 +103,13 @@ def lease(here: Console, person: Person, kind: SeatKind, wanted: str | None) -> 
     before = held_by(here, person.login)
     with here.database.transaction() as session:
         user = session.get_one(User, person.id)
+        places = _places(session, here, person, kind)
+        its = nodes.of_phone(session, f"PJSIP/{wanted}") if wanted else None
         seat = desk.lease_seat(
-            session, user, kind, now=utc_now(), node=here.settings.node, wanted=wanted
+            session, user, kind, now=utc_now(), node=its if its in places else places[0],
+            wanted=wanted,
         )
-        phone = Phone(seat.name, SeatKind(seat.kind), seat.secret)
+        phone = Phone(seat.name, SeatKind(seat.kind), seat.secret, seat.node)
     if before and before.seat != phone.seat:
         here.commands.sign_out(before.interface)
     return phone

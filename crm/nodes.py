@@ -12,6 +12,8 @@ both: what was not taken in time is certainly not done.
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +22,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from crm import switches
+from crm.branches import EMERGENCY
 from crm.errors import HotlineError
 from crm.models import (
     JournalPosition,
@@ -66,6 +69,16 @@ def holders(session: Session, settings: Settings) -> dict[str, str]:
 def held_by(session: Session, settings: Settings, node: str) -> tuple[str, ...]:
     """The queues that a node holds."""
     return tuple(queue for queue, name in holders(session, settings).items() if name == node)
+
+
+def serving(session: Session, settings: Settings, queues: Collection[str]) -> list[str]:
+    """The nodes that hold these queues: this one first, if it is one, then who holds most. That
+    of emergencies, which everybody serves, does not count."""
+    found = Counter(
+        node for queue, node in holders(session, settings).items()
+        if queue in queues and queue != EMERGENCY
+    )
+    return sorted(found, key=lambda node: (node != settings.node, -found[node], node))
 
 
 def of_phone(session: Session, interface: str) -> str | None:

@@ -77,6 +77,7 @@ class Node:
 
 
 NODE_NAME = "[a-z][a-z0-9]{0,11}"
+WEB_SOCKET = r"wss://[A-Za-z0-9.-]{1,253}(:\d{1,5})?(/[!-~]*)?"
 
 
 def node(value: Any) -> Node:
@@ -84,6 +85,24 @@ def node(value: Any) -> Node:
     if not re.fullmatch(NODE_NAME, name):
         raise ValueError("must be NAME IPV4ADDRESS:PORT, as in th2 10.0.0.2:5060")
     return Node(name, address(where.strip()))
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """The desk phones of a node, from a number on, and where it takes SIP."""
+
+    first: int
+    sip: Address
+
+    def __str__(self) -> str:
+        return f"{self.first} {self.sip}"
+
+
+def numbered(value: Any) -> Numbered:
+    first, _, where = line(value).partition(" ")
+    if not re.fullmatch(r"[1-9]\d{0,3}", first):
+        raise ValueError("must be NUMBER IPV4ADDRESS:PORT, as in 101 10.0.0.2:5060")
+    return Numbered(int(first), address(where.strip()))
 
 
 @dataclass(frozen=True)
@@ -102,6 +121,43 @@ def held(value: Any) -> Held:
     if queue not in QUEUES or not re.fullmatch(NODE_NAME, name.strip()):
         raise ValueError(f"must be QUEUE NODE, as in vaccine th2; queues: {', '.join(QUEUES)}")
     return Held(queue, name.strip())
+
+
+@dataclass(frozen=True)
+class NodeConsole:
+    """Where a node's console and its SIP WebSocket are reached by a proxy in front of them."""
+
+    node: str
+    console: Address
+    socket: Address
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.console} {self.socket}"
+
+
+def node_console(value: Any) -> NodeConsole:
+    name, *places = line(value).split()
+    if not re.fullmatch(NODE_NAME, name) or len(places) != 2:
+        raise ValueError("must be NAME CONSOLE WEBSOCKET, as in th2 10.0.0.2:8022 10.0.0.2:8088")
+    return NodeConsole(name, address(places[0]), address(places[1]))
+
+
+@dataclass(frozen=True)
+class NodeSocket:
+    """Where browsers reach a node's SIP WebSocket."""
+
+    node: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.url}"
+
+
+def node_socket(value: Any) -> NodeSocket:
+    name, _, url = line(value).partition(" ")
+    if not re.fullmatch(NODE_NAME, name) or not re.fullmatch(WEB_SOCKET, url.strip()):
+        raise ValueError("must be NAME wss://HOST/PATH, as in th2 wss://1022.example.vn/ws/th2")
+    return NodeSocket(name, url.strip())
 
 
 def number(low: int, high: int) -> Callable[[Any], int]:

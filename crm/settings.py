@@ -33,11 +33,15 @@ from crm.setting_values import (
     SIP_USER,
     TIMERS,
     TRANSPORT,
+    WEB_SOCKET,
     Address,
     Checked,
     Expert,
     Held,
     Node,
+    NodeConsole,
+    NodeSocket,
+    Numbered,
     address,
     any_network,
     as_quiet_hours,
@@ -51,7 +55,10 @@ from crm.setting_values import (
     listed,
     matching,
     network,
+    node_console,
+    node_socket,
     number,
+    numbered,
     optional,
     outside_url,
     own_address,
@@ -104,6 +111,11 @@ class Settings:
         "", listed(held),
         "Which node holds which queue at first: vaccine th2, relief th3; those that are not named "
         "are held by the first node. `hotline nodes move` leads them to another one",
+    )
+    node_sockets: tuple[NodeSocket, ...] = _setting(
+        "", listed(node_socket),
+        "SIP WebSocket of each node as agents' browsers reach it through a proxy in front of all "
+        "consoles: th1 wss://1022.example.vn/ws/th1, th2 wss://1022.example.vn/ws/th2"
     )
     kept: Path | None = _setting(
         "", optional(place),
@@ -181,6 +193,23 @@ class Settings:
     )
     edge_rate: int = _setting(
         50, number(1, 1000), "Edge: new calls a second from one of a carrier's addresses, at most"
+    )
+    edge_phones: tuple[Numbered, ...] = _setting(
+        "", listed(numbered),
+        "Edge: which node has the desk phones from which number on (its phones_from): "
+        "1 10.0.0.1:5060, 101 10.0.0.2:5060; they come from phone_networks"
+    )
+    edge_web: Address | None = _setting(
+        "", optional(address), "Edge: where browsers reach all consoles by HTTPS: 203.0.113.1:443"
+    )
+    edge_consoles: tuple[NodeConsole, ...] = _setting(
+        "", listed(node_console),
+        "Edge: the nodes' consoles and WebSockets behind edge_web: "
+        "th1 10.0.0.1:8022 10.0.0.1:8088, th2 10.0.0.2:8022 10.0.0.2:8088"
+    )
+    phones_edge: Address | None = _setting(
+        "", optional(address),
+        "Where desk phones register, if not at sip_bind: the edge's address as they reach it"
     )
     trunk2_match: tuple[str, ...] = _setting(
         "", listed(network), "Second carrier or SBC: addresses its calls may come from"
@@ -430,7 +459,7 @@ class Settings:
         "Sites that may show the page for calls inside theirs"
     )
     web_call_socket: str | None = _setting(
-        "", optional(matching(r"wss://[A-Za-z0-9.-]{1,253}(:\d{1,5})?(/[!-~]*)?", "wss://HOST")),
+        "", optional(matching(WEB_SOCKET, "wss://HOST")),
         "Address of the SIP WebSocket as citizens' browsers reach it, if not ws_bind"
     )
     health_app_url: str | None = _setting(
@@ -472,7 +501,8 @@ class Settings:
         "How desk phones speak: udp (on this machine, or a network of their own), or tls+srtp"
     )
     phone_networks: tuple[str, ...] = _setting(
-        "", listed(network), "Networks of SIP desk phones: let in by the firewall besides carriers"
+        "", listed(network),
+        "Networks of SIP desk phones: let in by the firewall, and by the edge, besides carriers"
     )
     console_networks: tuple[str, ...] = _setting(
         "", listed(network),
@@ -791,13 +821,23 @@ class Settings:
             raise SettingsError("nodes: a name stands there twice")
         if names and self.node not in names:
             raise SettingsError(f"nodes must name this node, {self.node}, too")
-        for one in self.node_queues:
-            if one.node not in names:
-                raise SettingsError(f"node_queues: {one}: there is no such node")
+        for setting, named in (
+            ("node_queues", self.node_queues), ("node_sockets", self.node_sockets),
+        ):
+            for one in named:
+                if one.node not in names:
+                    raise SettingsError(f"{setting}: {one}: there is no such node")
         if len(names) > 1 and self.database_url.startswith("sqlite"):
             raise SettingsError("several nodes share a PostgreSQL: set database_url")
+        if self.phones_edge and self.phones_by_tls:
+            raise SettingsError("phones_edge: the edge takes phones by UDP; phone_transport is not")
         if len(names) > 1 and self.kept is None:
             raise SettingsError("several nodes share a folder for what they keep: set kept")
+
+    @property
+    def sockets(self) -> dict[str, str]:
+        """The SIP WebSocket of each node that has one behind a proxy."""
+        return {one.node: one.url for one in self.node_sockets}
 
     @property
     def other_nodes(self) -> tuple[Node, ...]:

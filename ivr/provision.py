@@ -65,7 +65,7 @@ MODULES = (
     "res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest",
     "res_pjsip_outbound_registration", "res_pjsip_endpoint_identifier_ip",
     "res_pjsip_endpoint_identifier_user", "res_pjsip_registrar", "res_pjsip_caller_id",
-    "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_transport_websocket",
+    "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_path", "res_pjsip_transport_websocket",
     "res_pjsip_dtmf_info", "res_pjsip_rfc3326", "res_pjsip_logger", "res_pjsip_acl", "chan_pjsip",
     # not bridge_native_rtp: it passes packets on as they are, so that a stream changes its source
     # and sequence where two parties meet, and some receivers play nothing more (every second call
@@ -273,6 +273,7 @@ def files(
         "phones_by_tls": settings.phones_by_tls,
         "carriers_authority": settings.trunk_ca or SYSTEM_AUTHORITIES,
         "numbers": settings.numbers, "phones": made.phones, "nodes": settings.other_nodes,
+        "phones_edge": settings.phones_edge,
         "web_calls": settings.web_calls, "web_phone": made.web_phone, "queues": ALL_QUEUES,
         "ring_s": settings.ring_s, "phone_silent_s": settings.phone_silent_s,
         "callback_offer_s": settings.callback_offer_s,

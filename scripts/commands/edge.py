@@ -13,7 +13,8 @@ from crm.settings import Settings
 @click.argument("where", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
 def edge(settings: Settings, where: Path) -> None:
-    """Write Kamailio's files into the folder WHERE (as /etc/kamailio), made from the settings.
+    """Write Kamailio's files, and HAProxy's where HOTLINE_EDGE_WEB is set, into the folder WHERE
+    (as /etc/kamailio), made from the settings.
 
     Kamailio reads kamailio.cfg when it starts, and the nodes (dispatcher.list) anew by
     `kamcmd dispatcher.reload`. A node whose settings name the edge as its carrier needs no more.

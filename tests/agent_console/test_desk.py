@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from agent_console.app import create_app
+from agent_console.app import create_app, feed_of
 from crm import desk
 from crm.cases import life
 from crm.citizens import persons
@@ -17,7 +18,7 @@ from crm.database import Database
 from crm.desk import PauseReason
 from crm.knowledge import scripts
 from crm.models import CallNote, Seat, User
-from crm.settings import Settings
+from crm.settings import Settings, load
 from ivr.commands import Outcome
 from tests.agent_console.conftest import SECRETS, Browser, ObedientPhones
 from tests.agent_console.factories import add_call, call_id, put_live_call
@@ -47,6 +48,32 @@ def test_a_desk_phone_shows_what_to_type_into_it(agent: Browser) -> None:
         "seat": "desk-01", "kind": "desk", "secret": "secret of desk-01",
         "server": "127.0.0.1:5060",
     }
+
+
+def test_an_agent_gets_a_phone_of_the_node_that_holds_the_queues_at_any_console(
+    tmp_path: Path, sqlite: Database, phones: ObedientPhones, people: None
+) -> None:
+    with sqlite.transaction() as session:
+        for name, kind in (("seat-101", "webrtc"), ("desk-101", "desk")):
+            session.add(Seat(name=name, node="th2", kind=kind, secret=f"secret of {name}"))
+    made = create_app(load({
+        "HOTLINE_HOME": str(tmp_path), "HOTLINE_KEPT": str(tmp_path),
+        "HOTLINE_DATABASE_URL": "postgresql://hotline@db/hotline",
+        "HOTLINE_NODES": "th1 10.0.0.1:5060, th2 10.0.0.2:5060",
+        "HOTLINE_NODE_QUEUES": "vaccine th2, operator th2",
+        "HOTLINE_NODE_SOCKETS": "th1 wss://1022.example/ws/th1, th2 wss://1022.example/ws/th2",
+        "HOTLINE_PHONES_EDGE": "10.0.0.7:5060",
+    }), sqlite, phones, SECRETS)
+    lan = Browser(made.test_client())
+    lan.sign_in("lan")
+    page = lan.client.get("/agent")
+    assert "connect-src 'self' wss://1022.example;" in page.headers["Content-Security-Policy"]
+    assert '"desk_phones": ["desk-101"]' in page.get_data(as_text=True)
+    held = lan.ask("POST", "/agent/phone", {"kind": "webrtc"}).get_json()["phone"]
+    assert (held["seat"], held["socket"]) == ("seat-101", "wss://1022.example/ws/th2")
+    held = lan.ask("POST", "/agent/phone", {"kind": "desk", "wanted": "desk-101"}).get_json()
+    assert held["phone"]["server"] == "10.0.0.7:5060"
+    feed_of(made).close()
 
 
 def test_changing_the_phone_takes_the_old_one_out_of_the_queues(

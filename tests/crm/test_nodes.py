@@ -62,6 +62,9 @@ def test_what_cannot_be_moved_is_told(
     ({"NODE": "th9"}, "nodes must name this node, th9, too"),
     ({"NODES": "th1 10.0.0.1:5060, th1 10.0.0.2:5060"}, "a name stands there twice"),
     ({"NODE_QUEUES": "vaccine th9"}, "vaccine th9: there is no such node"),
+    ({"NODE_SOCKETS": "th9 wss://1022.example/ws/th9"}, "node_sockets: th9 .*no such node"),
+    ({"PHONES_EDGE": "10.0.0.7:5060", "PHONE_TRANSPORT": "tls+srtp"}, "the edge takes .* by UDP"),
+    ({"NODE_SOCKETS": "th2 ws://1022.example/ws"}, "must be NAME wss://HOST/PATH"),
     ({"DATABASE_URL": "sqlite:////tmp/x.db"}, "several nodes share a PostgreSQL"),
     ({"KEPT": ""}, "several nodes share a folder"),
     ({"NODES": "th1"}, "must be IPV4ADDRESS:PORT"),
@@ -72,6 +75,19 @@ def test_settings_that_make_no_cluster_are_told(
 ) -> None:
     with pytest.raises(SettingsError, match=why):
         settings(tmp_path, **said)
+
+
+@pytest.mark.parametrize(("node", "queues", "served"), [
+    ("th1", ("vaccine", "relief", "testing"), ["th1", "th2"]),
+    ("th2", ("vaccine", "testing", "operator"), ["th2", "th1"]),
+    ("th1", ("vaccine", "emergency"), ["th2"]),
+    ("th1", ("emergency",), []), ("th1", (), []),
+])
+def test_agents_have_phones_of_the_nodes_that_hold_their_queues(
+    sqlite: Database, tmp_path: Path, node: str, queues: tuple[str, ...], served: list[str]
+) -> None:
+    with sqlite.reading() as session:
+        assert nodes.serving(session, settings(tmp_path, NODE=node), queues) == served
 
 
 def test_a_phone_is_one_nodes(sqlite: Database) -> None:

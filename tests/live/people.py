@@ -45,6 +45,10 @@ class Console:
             })
         self._csrf = _token(answer.text, r'name="csrf-token" content="([^"]+)"')
 
+    @property
+    def cookies(self) -> dict[str, str]:
+        return dict(self._http.cookies)
+
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         answer = self._http.request(
             method, self._url + path, json=body, timeout=PATIENCE_S,

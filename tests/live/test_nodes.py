@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import signal
 import socket
+import ssl
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from hashlib import md5
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import requests
@@ -20,6 +26,8 @@ from sqlalchemy import select
 
 from crm.models import Callback, LiveAgent, LiveCall
 from crm.recordings.models import Kind
+from crm.settings import load
+from ivr import edge, tls
 from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE
 from tests.live.people import (
@@ -39,6 +47,7 @@ pytestmark = pytest.mark.full  # three hotlines
 NAMES = ("th1", "th2", "th3")
 ADDRESSES = ("127.0.1.1", "127.0.1.2", "127.0.1.3")
 PLACE = "@hl-callback-place"  # of who is to be called back
+EDGE, AT_THE_DESK = "127.0.1.7", "127.0.9.1"
 
 
 @dataclass
@@ -48,6 +57,7 @@ class Cluster:
     nodes: list[Hotline]
     database: Server
     shared: Path
+    edge: tuple[str, int]  # where desk phones register
 
     def of(self, name: str) -> Hotline:
         return self.nodes[NAMES.index(name)]
@@ -70,7 +80,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     sip = [f"{address}:{of[1]}" for address, of in zip(ADDRESSES, ports, strict=True)]
     shared = folder / "shared"
     shared.mkdir()
+    (port,) = free_ports(1)
     with ExitStack() as stack:
+        stack.enter_context(phones_edge(folder / "edge", port, sip))
         server = stack.enter_context(Server())
         nodes: list[Hotline] = []
         for at, name in enumerate(NAMES):
@@ -82,7 +94,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 HOTLINE_KEPT=str(shared), HOTLINE_PHONES_FROM=str(100 * at + 1),
                 HOTLINE_SIP_BIND=sip[at],
                 HOTLINE_TRUNK_SERVER="127.0.0.4:5999", HOTLINE_TRUNK_OPTIONS_S="0",
-                HOTLINE_TRUNK_MATCH="127.0.0.2",
+                HOTLINE_TRUNK_MATCH="127.0.0.2", HOTLINE_PHONES_EDGE=f"{EDGE}:{port}",
                 HOTLINE_SEATS="4", HOTLINE_DESK_PHONES="2",
                 HOTLINE_RTP_PORTS=f"{20000 + 2000 * at}-{21999 + 2000 * at}",
             )
@@ -95,7 +107,31 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             stack.callback(node.stop)
             node.start()
             nodes.append(node)
-        yield Cluster(nodes, server, shared)
+        yield Cluster(nodes, server, shared, (EDGE, port))
+
+
+@contextmanager
+def phones_edge(where: Path, port: int, sip: list[str]) -> Iterator[None]:
+    """A Kamailio before the nodes, for their desk phones."""
+    settings = load({
+        "HOTLINE_HOME": str(where), "HOTLINE_EDGE_BIND": f"{EDGE}:{port}",
+        "HOTLINE_EDGE_NODES": ",".join(sip),
+        "HOTLINE_EDGE_PHONES": ", ".join(f"{100 * at + 1} {one}" for at, one in enumerate(sip)),
+        "HOTLINE_PHONE_NETWORKS": "127.0.9.0/24", "HOTLINE_TRUNK_MATCH": "127.0.8.1",
+    })
+    where.mkdir()
+    for name, text in edge.files(settings, where).items():
+        (where / name).write_text(text, encoding="utf-8")
+    with (where / "log").open("wb") as log:
+        running = subprocess.Popen(
+            ["kamailio", "-f", str(where / edge.CONFIGURATION), "-Y", str(where), "-DD", "-E"],
+            stdout=log, stderr=log,
+        )
+        try:
+            yield
+        finally:
+            running.terminate()
+            running.wait(20)
 
 
 async def chooses(call: Call, node: Hotline, key: str = "3", intro: str = "vaccine_menu_intro",
@@ -217,6 +253,61 @@ def test_every_console_acts_on_a_caller_who_waits_at_the_queues_node(
     cluster.assert_ledgers_complete()
 
 
+def test_an_agents_phone_registers_through_the_edge_and_takes_calls_of_its_nodes_queue(
+    cluster: Cluster,
+) -> None:
+    first, second = cluster.of("th1"), cluster.of("th2")
+
+    def members(node: Hotline) -> bool:
+        return "PJSIP/desk-102" in node.ask("queue show")
+
+    async def scenario() -> None:
+        # signed in at th1's console: the phone says which node it is
+        agent = await asyncio.to_thread(Console, first, "agent1")
+        desk_phone = Phone(AT_THE_DESK, server=cluster.edge, user="desk-102",
+                           password=second.secrets.phones["desk-102"])
+        async with desk_phone, citizen(first, "0912000613") as phone:
+            await desk_phone.register()
+            contact = second.ask("pjsip show contacts")
+            assert "desk-102" in contact
+            echo = await desk_phone.call("*43")
+            assert await echo.answered(PATIENCE_S), f"{echo.sip_code} {echo.reason}"
+            echo.play_tone(1300)
+            await hears_tone(echo, 1300)
+            await echo.hang_up()
+
+            held = await asyncio.to_thread(
+                agent.ask, "POST", "/agent/phone", {"kind": "desk", "wanted": "desk-102"})
+            assert held["outcome"] == "done"
+            ready = await asyncio.to_thread(agent.ask, "POST", "/agent/state", {"reason": None})
+            assert ready["outcome"] == "done"
+            assert [members(node) for node in cluster.nodes] == [False, True, False]
+            call = await called(phone)
+            await chooses(call, first)
+            rung = await desk_phone.incoming(PATIENCE_S)
+            assert rung.invite_header("X-Hotline-Caller") == "0912000613"
+            rung.answer()
+            call.play_tone(700)
+            await hears_tone(rung, 700)
+            rung.play_tone(1100)
+            await hears_tone(call, 1100)
+            await rung.hold()  # in the call the phone's own words go through the edge, too
+            await asyncio.sleep(1)
+            await rung.resume()
+            await asyncio.sleep(2)
+            await call.hang_up()
+            assert await rung.ended(PATIENCE_S)
+            left = await asyncio.to_thread(agent.ask, "DELETE", "/agent/phone")
+            assert left["outcome"] == "done"
+            assert not any(members(node) for node in cluster.nodes)
+
+    asyncio.run(scenario())
+    call = cluster.call_of("0912000613")
+    assert (call["outcome"], call["agent"], call["queue"]) == ("answered", "agent1", "vaccine")
+    assert call["talk_s"] > 2
+    cluster.assert_ledgers_complete()
+
+
 def test_a_supervisor_at_one_node_hears_and_leads_an_agent_of_another(cluster: Cluster) -> None:
     first, second = cluster.of("th1"), cluster.of("th2")
 
@@ -287,6 +378,118 @@ def test_a_supervisor_at_one_node_hears_and_leads_an_agent_of_another(cluster: C
     call = cluster.call_of("0912000610")
     assert (call["outcome"], call["agent"]) == ("answered", "agent1")
     cluster.assert_ledgers_complete()
+
+
+@contextmanager
+def one_address(cluster: Cluster, where: Path) -> Iterator[str]:
+    """A HAProxy before all consoles and WebSockets: HOST:PORT."""
+    (port,) = free_ports(1)
+    settings = load({
+        "HOTLINE_HOME": str(where), "HOTLINE_EDGE_BIND": f"{EDGE}:5060",
+        "HOTLINE_EDGE_NODES": ",".join(str(one.settings.sip_bind) for one in cluster.nodes),
+        "HOTLINE_TRUNK_MATCH": "127.0.8.1", "HOTLINE_EDGE_WEB": f"{EDGE}:{port}",
+        "HOTLINE_EDGE_CONSOLES": ", ".join(
+            f"{one.settings.node} {one.settings.console_bind} {one.settings.ws_bind}"
+            for one in cluster.nodes),
+        "HOTLINE_CONSOLE_BIND": "0.0.0.0:8022",  # for a certificate
+    })
+    (where / "tls").mkdir(parents=True)
+    tls.ensure(settings, [EDGE], datetime.now(UTC))
+    (where / "site.pem").write_bytes(b"".join(one.read_bytes() for one in tls.files(settings)))
+    (where / edge.WEB).write_text(edge.files(settings, where)[edge.WEB], encoding="utf-8")
+    with (where / "log").open("wb") as log:
+        running = subprocess.Popen(
+            ["haproxy", "-db", "-f", str(where / edge.WEB)], stdout=log, stderr=log)
+        try:
+            yield f"{EDGE}:{port}"
+        finally:
+            running.terminate()
+            running.wait(20)
+
+
+def registered(address: str, trusted: Path, node: str, seat: str, secret: str) -> str:
+    """What a browser's phone is told that registers at /ws/NODE: the status of SIP."""
+    host, _, port = address.partition(":")
+    context = ssl.create_default_context(cafile=str(trusted))
+    with (
+        socket.create_connection((host, int(port)), 10) as plain,
+        context.wrap_socket(plain, server_hostname=host) as line,
+    ):
+        line.settimeout(10)
+        line.sendall("\r\n".join((
+            f"GET /ws/{node} HTTP/1.1", f"Host: {address}", "Upgrade: websocket",
+            "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: sip", "", "",
+        )).encode())
+        head = line.recv(4096).decode()
+        if " 101 " not in head:
+            return head.split()[1]
+
+        def asks(cseq: int, *more: str) -> str:
+            text = "\r\n".join((
+                f"REGISTER sip:{host} SIP/2.0",
+                f"Via: SIP/2.0/WSS x.invalid;branch=z9hG4bK{uuid.uuid4().hex}", "Max-Forwards: 70",
+                f"From: <sip:{seat}@{host}>;tag=1", f"To: <sip:{seat}@{host}>", "Call-ID: 1@x",
+                f"CSeq: {cseq} REGISTER", f"Contact: <sip:{seat}@x.invalid;transport=ws>",
+                "Expires: 60", *more, "Content-Length: 0", "", "",
+            )).encode()
+            mask = b"\x00" * 4
+            line.sendall(b"\x81\xfe" + len(text).to_bytes(2, "big") + mask + text)
+            return line.recv(8192).decode("utf-8", "replace")
+
+        challenge = asks(1)
+        said = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+
+        def digest(*words: str) -> str:
+            return md5(":".join(words).encode(), usedforsecurity=False).hexdigest()
+
+        proof = digest(
+            digest(seat, said["realm"], secret), said["nonce"], "00000001", "1", "auth",
+            digest("REGISTER", f"sip:{host}"))
+        answer = asks(2, (
+            f'Authorization: Digest username="{seat}",realm="{said["realm"]}",qop=auth,cnonce="1",'
+            f'nonce="{said["nonce"]}",uri="sip:{host}",nc=00000001,response="{proof}",'
+            f'opaque="{said.get("opaque", "")}",algorithm=MD5'))
+        found = re.search(r"SIP/2\.0 (\d{3})", answer)
+        assert found, answer
+        return found[1]
+
+
+def test_browsers_reach_every_console_and_each_phones_node_by_one_address(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tmp_path / "web"
+    with one_address(cluster, where) as address:
+        trusted = where / "tls" / "ca.crt"
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+        door = cast(Hotline, SimpleNamespace(
+            url=f"https://{address}", password=cluster.of("th1").password))
+
+        def in_now() -> Console | None:
+            with suppress(requests.ConnectionError, AssertionError):
+                return Console(door, "truongca")
+            return None
+
+        supervisor = wait_for(in_now, "somebody is let in")
+        assert supervisor is not None
+        served = supervisor.cookies["node"]
+        assert supervisor.ask("GET", "/supervisor/waiting") == {"calls": []}
+        stopped = cluster.of(served)
+        stopped.signal("console", signal.SIGSTOP)
+        try:
+            def elsewhere() -> bool:
+                with suppress(requests.RequestException):
+                    supervisor.ask("GET", "/supervisor/waiting")
+                return supervisor.cookies["node"] != served
+
+            wait_for(elsewhere, "another console goes on with the same sign-in")
+        finally:
+            stopped.signal("console", signal.SIGCONT)
+        secret = cluster.of("th3").secrets.phones["seat-201"]
+        assert registered(address, trusted, "th3", "seat-201", secret) == "200"
+        assert registered(address, trusted, "th2", "seat-201", secret) == "401"
+        assert registered(address, trusted, "th9", "seat-201", secret) in ("404", "302")
+        assert requests.get(f"https://{address}/metrics", timeout=10).status_code == 404
 
 
 def test_the_time_of_arrival_counts_on_every_node(cluster: Cluster) -> None:
