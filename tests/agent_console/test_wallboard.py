@@ -152,7 +152,7 @@ def test_the_board_tells_each_rate_with_both_numbers_and_what_it_means(page: Pag
 @pytest.mark.usefixtures("a_day")
 @pytest.mark.parametrize("english", [False, pytest.param(True, marks=pytest.mark.full)])
 def test_on_a_television_of_55_inches_everything_is_read_at_five_metres(
-    page: Page, english: bool  # noqa: F811
+    page: Page, sqlite: Database, english: bool  # noqa: F811
 ) -> None:
     page.set_viewport_size(TV)
     board(page, "?tv=1", english=english)
@@ -177,6 +177,8 @@ def test_on_a_television_of_55_inches_everything_is_read_at_five_metres(
         " || one.getBoundingClientRect().bottom > innerHeight).map((one) => one.id)"
     ) == []
     assert_trend_is_drawn(page)
+    put_live_call(sqlite, 30, branch="emergency", queue="emergency", caller="0912345671")
+    expect(first).to_have_text("Emergency" if english else "Cấp cứu")  # before all who wait
 
 
 def lines(page: Page) -> dict[str, list[int]]:  # noqa: F811

@@ -109,10 +109,10 @@ function drawBranches() {
   document.querySelector("#branches tfoot").replaceChildren(sum);
 }
 
-/** The branches that somebody waits in, the longest wait first, or speaks in: as many as there is room for. */
+/** The branches that somebody waits in, emergencies and the longest wait first, or speaks in: as many as there is room for. */
 function onTheWall(rows) {
   const live = ({ dataset: { branch } }) => documents.get(`branch:${branch}`) ?? { waiting: 0 };
-  const first = (row) => (live(row).oldest ? -since(live(row).oldest) : 1);
+  const first = (row) => (row.dataset.branch === "emergency" ? -Infinity : live(row).oldest ? -since(live(row).oldest) : 1);
   const busy = rows.filter((row) => !row.classList.contains("calm")).sort((a, b) => first(a) - first(b));
   const more = busy.splice(ON_THE_WALL);
   if (more.length) {
