@@ -13,7 +13,9 @@ import logging
 import queue
 import re
 import socket
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -117,6 +119,8 @@ class Commands:
         self._username = username
         self._password = password
         self._timeout_s = timeout_s
+        # of each member: who reads its pauses and joins it again lets no pause come in between
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def ping(self) -> Result:
         """Done if Asterisk answers and lets us in."""
@@ -137,7 +141,7 @@ class Commands:
                 _join(interface, login, name, level, None if name == EMERGENCY else pause)
                 for name, level in skills.items()
             ),
-        ], note=lambda: _note(interface, state, reason, login))
+        ], member=interface, note=lambda: _note(interface, state, reason, login))
 
     def set_skills(self, interface: str, login: str, skills: Mapping[str, int]) -> Result:
         """Change what a member serves, without a sign-out: a place that stays loses neither its
@@ -157,13 +161,14 @@ class Commands:
                     pause = None if name == EMERGENCY else reason
                     session.act(_join(phone, login, name, skills[name], pause))
 
-        return self._in_session(act)
+        with self._turns[interface]:
+            return self._in_session(act)
 
     def sign_out(self, interface: str) -> Result:
         """Take the phone out of every queue."""
         return self._run(
             lambda: [_leave(interface, name) for name in ALL_QUEUES],
-            note=lambda: _note(interface, "out"),
+            member=interface, note=lambda: _note(interface, "out"),
         )
 
     def pause(self, interface: str, reason: str | None) -> Result:
@@ -172,7 +177,7 @@ class Commands:
         if reason is None:
             return self._run(lambda: [_no_wrapup(interface), _Act("QueuePause", {
                 "Interface": _formed(INTERFACE, interface, "phone"), "Paused": "false",
-            })], note=lambda: _note(interface, "ready"))
+            })], member=interface, note=lambda: _note(interface, "ready"))
         return self._run(
             lambda: [
                 _no_wrapup(interface),
@@ -184,7 +189,7 @@ class Commands:
                     for name in ALL_QUEUES if name != EMERGENCY
                 ),
             ],
-            some=True, note=lambda: _note(interface, "paused", reason),
+            some=True, member=interface, note=lambda: _note(interface, "paused", reason),
         )
 
     def end_wrapup(self, interface: str, login: str, skills: Mapping[str, int]) -> Result:
@@ -199,7 +204,7 @@ class Commands:
                     )
                 ),
             ],
-            keep_pauses_of=interface, note=lambda: _note(interface, "over"),
+            member=interface, keep_pauses=True, note=lambda: _note(interface, "over"),
         )
 
     def consult(self, call: str, interface: str, target: str, login: str = "") -> Result:
@@ -443,16 +448,16 @@ class Commands:
         })])
 
     def _run(
-        self, prepare: Callable[[], list[_Act]], *, keep_pauses_of: str | None = None,
-        some: bool = False, note: Callable[[], _Act] | None = None,
+        self, prepare: Callable[[], list[_Act]], *, member: str | None = None,
+        keep_pauses: bool = False, some: bool = False, note: Callable[[], _Act] | None = None,
     ) -> Result:
-        """Check every value first, then act: nothing is done by halves because of a bad one.
-        With `some`, at least one of the acts must have had its effect. The `note` is for the
-        journal, once all is done."""
+        """Check every value first, then act: nothing is done by halves because of a bad one. What
+        is done to a `member` is done one after another. With `some`, at least one of the acts must
+        have had its effect. The `note` is for the journal, once all is done."""
         effects = _Effects()
 
         def work(session: _Session) -> None:
-            pauses = session.pauses(keep_pauses_of) if keep_pauses_of else {}
+            pauses = session.pauses(member) if member and keep_pauses else {}
             for act in acts:
                 session.act(act.paused_as(pauses))
             effects.none = session.without_effect == sum(bool(act.harmless) for act in acts)
@@ -463,7 +468,8 @@ class Commands:
             acts, last = prepare(), note() if note else None
         except (_RefusedError, UnsafeValueError) as error:
             return Result(Outcome.REFUSED, str(error))
-        result = self._in_session(work)
+        with self._turns[member] if member else contextlib.nullcontext():
+            result = self._in_session(work)
         if result.done and some and effects.none:
             return Result(Outcome.REFUSED, "the phone is in no queue")
         return result

@@ -55,6 +55,7 @@ BOARDS = {
     "/broadcasts", "/broadcasts/new", "/broadcasts/<number>",
     "/broadcasts/<number>/files/<carrier>",
     "/supervisor", "/supervisor/waiting", "/supervisor/agents/<login>/skills",
+    "/surge", "/surge/texts", "/surge/texts/<int:number>.wav",
     "/desk-rules",
     "/shifts", "/shifts/roster.csv", "/handovers", "/staffing", "/training",
     "/handovers/<int:handover_id>", "/handovers/<int:handover_id>.pdf", "/instructions",

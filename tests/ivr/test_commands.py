@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -138,6 +139,18 @@ def test_ending_wrapup_keeps_a_pause(asterisk: AmiStandIn, commands: Commands) -
         "QueueRemove vaccine", "QueueAdd vaccine true ăn trưa",
         "QueueRemove advice", "QueueAdd advice false",
     ]
+
+
+def test_a_pause_that_is_asked_for_while_a_wrapup_ends_comes_before_or_after(
+    asterisk: AmiStandIn, commands: Commands
+) -> None:
+    with ThreadPoolExecutor() as both:
+        for _ in range(10):
+            both.submit(commands.end_wrapup, SEAT, "lan", {"vaccine": 1, "advice": 1})
+            both.submit(commands.pause, SEAT, "rest")
+    acts = "".join({"QueueStatus": "(", "QueueRemove": "-", "QueueAdd": "+", "QueuePause": "p"}
+                   .get(one["Action"], "") for one in asterisk.received)
+    assert acts.replace("(-+-+", "").strip("p") == "", acts
 
 
 def test_switches_are_set_in_one_session(asterisk: AmiStandIn, commands: Commands) -> None:
