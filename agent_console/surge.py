@@ -15,6 +15,7 @@ from agent_console import catalogues, words
 from agent_console.door import Answer, console, language, needs, person, utc_now
 from agent_console.telephone import told
 from crm import surge, switches
+from crm.branches import TOLD_BRANCHES
 from crm.cases import incidents
 from crm.cases.incidents import IncidentError
 from crm.clock import VIETNAM
@@ -190,7 +191,7 @@ def _page(problem: str = "", given: Mapping[str, str] | None = None) -> Answer:
                        for one in incidents.still_on(session)],
             over=[incidents.as_json(session, one)
                   for one in reversed(incidents.latest(session, LISTED)) if one.over_at],
-            texts=incidents.prepared(session), branches=switches.TOLD_BRANCHES,
+            texts=incidents.prepared(session), branches=TOLD_BRANCHES,
             longest=incidents.LONGEST, mended=incidents.mended,
             chosen=request.args.get("text", type=int),
             offered=f"{(now + FOR).astimezone(VIETNAM):%Y-%m-%dT%H:%M}",

@@ -27,6 +27,8 @@ BRANCHES = (
     Branch("general", "Điện thoại viên", "General enquiries", "operator"),
 )
 EMERGENCY = "emergency"  # the queue every agent is in, whatever they serve
+# may have an incident of their own
+TOLD_BRANCHES = tuple(one.id for one in BRANCHES if one.queue and one.id != EMERGENCY)
 BY_ID = {branch.id: branch for branch in BRANCHES}
 QUEUES = tuple(dict.fromkeys(branch.queue for branch in BRANCHES if branch.queue))
 

@@ -21,7 +21,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.branches import BRANCHES, EMERGENCY, QUEUES
+from crm.branches import BRANCHES, EMERGENCY, QUEUES, TOLD_BRANCHES
 from crm.errors import HotlineError
 from crm.models import Switch
 from crm.setting_values import NODE_NAME
@@ -31,7 +31,6 @@ POINTS = tuple(f"points.{kind}" for kind in ("test", "vaccination", "relief"))
 PLAYED = (BULLETIN, *POINTS)  # each names a sound that a leaf plays
 _PLAYED_VALUE = re.compile(r"none|[0-9a-f]{20}")
 INCIDENT = "incident"
-TOLD_BRANCHES = tuple(one.id for one in BRANCHES if one.queue and one.id != EMERGENCY)
 INCIDENTS = (INCIDENT, *(f"{INCIDENT}.{branch}" for branch in TOLD_BRANCHES))
 _INCIDENT_VALUE = re.compile(r"none|[0-9]{8}\.[0-9a-f]{20}(\.[0-9]{10})?")
 LIMIT = "limit."

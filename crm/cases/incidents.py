@@ -23,6 +23,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm import switches
+from crm.branches import TOLD_BRANCHES
 from crm.calls.facts import CALL_ID, JournalEvent
 from crm.calls.rows import iso
 from crm.cases import life
@@ -62,7 +63,7 @@ def start(
 ) -> Incident:
     """From now on all callers, or those of a branch, hear of it and can join. Raises
     IncidentError: another one is on there."""
-    if branch is not None and branch not in switches.TOLD_BRANCHES:
+    if branch is not None and branch not in TOLD_BRANCHES:
         raise IncidentError(f"callers of {branch} hear of no incident", "branch")
     _check_until(until, now)
     if (other := _at(session, branch)) is not None:

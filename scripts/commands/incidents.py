@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from crm.branches import TOLD_BRANCHES
 from crm.settings import Settings
-from crm.switches import TOLD_BRANCHES
 from scripts.commands.output import AS_JSON, print_json
 
 

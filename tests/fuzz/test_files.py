@@ -33,7 +33,10 @@ def loaded(changed: dict[str, bytes]) -> menu.Menus | None:
             return None
 
 
-READY = "lswitch => Loopback/${EXTEN}${GLOBAL(HL_READY)}@hl-ready"  # the one such line
+# the one such line
+READY = (
+    "lswitch => Loopback/${EXTEN}${GLOBAL(HL_READY)}$[0${STAT(M,/draining)} > ${EPOCH}]@hl-ready"
+)
 
 
 def is_sound(menus: menu.Menus) -> None:

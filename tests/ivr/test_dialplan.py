@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm import packs, switches
-from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES, QUEUES
+from crm.branches import ALL_QUEUES, BRANCHES, LANGUAGES, QUEUES, TOLD_BRANCHES
 from crm.carriers import Carrier
 from crm.setting_values import Expert
 from ivr import menu
@@ -234,7 +234,7 @@ def test_switches_are_an_allow_list_of_extensions() -> None:
         return [f"{kind}[.]{one.replace('n', '[n]')}=." for one in of]
 
     assert lines == [
-        *named, "_i[n]cide[n]t=.", *patterns("_i[n]cide[n]t", switches.TOLD_BRANCHES),
+        *named, "_i[n]cide[n]t=.", *patterns("_i[n]cide[n]t", TOLD_BRANCHES),
         *patterns("_limit", switches.LIMITED), "_bulleti[n]=.", *lists,
         "_staff[.]X.", "_pi[n][.]X.", "_block[.][0-9+]X.", *days
     ]
