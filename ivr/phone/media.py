@@ -16,7 +16,7 @@ from ivr.phone.rtp import Receiver, Sender
 from ivr.phone.sip import Address
 
 TICK_S = FRAME / RATE
-SPARSE = 100  # beats between the packets of a stream that only keeps its call alive
+SPARSE_S = 2.0  # between the packets of a stream that only keeps its call alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class RtpStream:
         self._socket = _bind_even(ip)
         self._port: int = self._socket.getsockname()[1]
         self._sparse = sparse
-        self._beats = 0
+        self._due = 0.0  # of the next packet, where they are sparse
         if not sparse:
             self._loop.add_reader(self._socket, self._readable)
 
@@ -105,9 +105,11 @@ class RtpStream:
         Pacer.current().add(self)
 
     def tick(self) -> None:
-        self._beats += 1
-        if self._sparse and self._beats % SPARSE:
-            return
+        if self._sparse:
+            now = self._loop.time()
+            if now < self._due:
+                return
+            self._due = now + SPARSE_S
         if self.muted or self._remote is None:
             self.sender.skip()
             return

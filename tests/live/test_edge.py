@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -186,11 +187,13 @@ def test_a_flood_from_one_address_hurts_no_other(place: Place) -> None:
             Phone(CARRIER, server=place.address, user="0912000905") as many,
             Phone(OTHER_CARRIER, server=place.address, user="0912000906") as good,
         ):
+            began = time.monotonic()
             flood = [await many.call("1022") for _ in range(10 * RATE)]
+            lasted_s = time.monotonic() - began
             call = await called(good)
             await until_heard(call, place.nodes[0], "greeting_main")
             answers = [await one.answered(PATIENCE_S) for one in flood]
-            assert answers.count(True) <= 3 * RATE
+            assert answers.count(True) <= (2 + lasted_s) * RATE
             assert {one.sip_code for one, well in zip(flood, answers, strict=True) if not well} == {
                 503}
             for one in (call, *flood):
