@@ -540,6 +540,7 @@ def test_a_wrong_menu_is_refused_and_a_right_one_is_in_force_at_once(
     assert hotline.run("ledger").returncode == 0
 
 
+@pytest.mark.full
 def test_packs_are_switched_while_somebody_is_on_the_line(hotline: Hotline) -> None:
     """Menus, wording, notice, hours and categories go together; back again by a rollback."""
     assert hotline.run("apply", "--yes").returncode == 0

@@ -224,6 +224,7 @@ def test_a_citizen_whose_agent_has_left_is_the_next_in_the_queue(
     wait_for(lambda: places(hotline) == 0, "the place is given up", 90)
 
 
+@pytest.mark.full
 def test_an_asterisk_that_was_killed_keeps_the_place_again(
     hotline: Hotline, citizens: Phone
 ) -> None:
