@@ -103,7 +103,8 @@ def sign_in(page: Page, login: str) -> None:
     page.goto("/login")
     page.fill("[name=login]", login)
     page.fill("[name=password]", PASSWORD)
-    page.click("button.primary")
+    with page.expect_navigation():  # the page behind it is there, whatever is asked of it next
+        page.click("button.primary")
 
 
 def test_a_call_is_taken_over_after_a_question_and_the_agent_reads_who_has_it(
