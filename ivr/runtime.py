@@ -30,6 +30,7 @@ KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 )
+ATTEMPTS, AGAIN_S = 3, 10.0  # for a mirror in the middle of its own update
 OPEN_FILES_PER_CALL = 6  # about 4 were seen; recordings and messages need one more each
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 Progress = Callable[[str], None]
@@ -222,8 +223,16 @@ def _download(cache: Path, source: Path | None) -> list[Path]:
         options += [
             "-o", f"Dir::Etc::sourcelist={source}", "-o", "Dir::Etc::sourceparts=/dev/null",
             "-o", f"Dir::State::status={apt / 'status'}",
+            "-o", "APT::Update::Error-Mode=any",  # else an index it has not got is a mere warning
         ]
-    _run(["apt-get", *options, "-q", "update"], "apt-get update")
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            _run(["apt-get", *options, "-q", "update"], "apt-get update")
+            break
+        except RuntimeFault:
+            if not left:
+                raise
+            time.sleep(AGAIN_S)
     _run(["apt-get", *options, "-q", "-y", "--download-only", "install", "asterisk"], "apt-get")
     return sorted((apt / "cache/archives").glob("*.deb"))
 
