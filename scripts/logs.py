@@ -18,8 +18,8 @@ from types import TracebackType
 
 from crm.calls.facts import CALL_ID
 
-# 84..., +84... and 0... numbers with 9 to 11 digits; the last three stay, to tell calls apart
-PHONE = re.compile(r"(?<![\w.-])(\+?84|0)\d{5,8}(\d{3})(?![\w.])")
+# 84..., +84..., 0084... and 0... with 9 to 11 digits; the last three stay, to tell calls apart
+PHONE = re.compile(r"(?<![\w.-])((?:\+|00)?84|0)\d{5,8}(\d{3})(?!\w|\.\w)")
 _CALL = re.compile(rf"(?<![\w.-]){CALL_ID.pattern}(?![\w-])")
 _TIME = "%Y-%m-%dT%H:%M:%S"
 

@@ -42,6 +42,7 @@ from prompts.catalogue import Catalogue
 from prompts.phrases import Phrases
 from prompts.said import FOLDER, Said
 from scripts import broadcasts, privacy, reports, speech
+from scripts.asterisk_logs import AsteriskLogs
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ VERIFIED_FOR = timedelta(hours=2)  # of a night: what is left is read in the nex
 
 def main(settings: Settings, stop: threading.Event) -> None:
     """Run the jobs until told to stop. A job that fails is logged and tried at its next time. Of
-    several nodes each sees to its own files and its own Asterisk; what is `once` is done by one."""
+    several nodes one does what is `once`."""
     database = Database.of(settings)
     turn = Turn(database, "jobs")
 
@@ -79,27 +80,15 @@ def main(settings: Settings, stop: threading.Event) -> None:
                           "interval", minutes=30, id="calls after broadcasts")
     scheduler.add_job(once(jobs.tell_webhooks), "interval", seconds=10, id="webhooks")
     scheduler.add_job(once(jobs.do_privacy_requests), "interval", minutes=1, id="personal data")
-    if settings.other_nodes:
-        scheduler.add_job(jobs.erase_here, "interval", minutes=1, id="erased elsewhere")
-    scheduler.add_job(jobs.seal_sounds, "interval", seconds=20, id="recordings")
     scheduler.add_job(once(jobs.verify_sounds), "cron", hour=1, minute=7, id="sealed recordings")
-    scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
-    scheduler.add_job(jobs.tidy, "cron", hour=2, minute=17, id="retention")
     scheduler.add_job(once(jobs.archive), "cron", hour=2, minute=37, id="archive")
     scheduler.add_job(once(jobs.judge_waits), "interval", minutes=5, id="told waits")
     scheduler.add_job(once(jobs.tell_affected), "interval", seconds=20, id="ends of incidents")
     scheduler.add_job(once(jobs.watch_handovers), "interval", minutes=1, id="handovers of shifts")
-    scheduler.add_job(jobs.examine, "interval", minutes=10, id="doctor",
-                      next_run_time=datetime.now(UTC))
-    scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
     scheduler.add_job(once(jobs.forget_sessions), "cron", hour=3, minute=20, id="sessions")
     scheduler.add_job(database.analyze, "cron", hour=3, minute=50, id="statistics of rows")
     scheduler.add_job(once(jobs.note_audit_head),
                           "cron", hour=0, minute=1, id="head of cases' events")
-    scheduler.add_job(jobs.mend_prompts, "interval", minutes=1, id="prompts",
-                      next_run_time=datetime.now(UTC))
-    scheduler.add_job(jobs.say_saved_texts, "interval", seconds=10, id="saved texts",
-                      next_run_time=datetime.now(UTC))
     # every minute, and not only at 17:00: what was missed is made up as soon as it can be
     scheduler.add_job(once(jobs.daily_report), "cron", second=0, id="daily report",
                       next_run_time=datetime.now(UTC))
@@ -113,15 +102,33 @@ def main(settings: Settings, stop: threading.Event) -> None:
                       next_run_time=datetime.now(UTC))
     scheduler.add_job(once(jobs.fetch_files), "interval", seconds=20, id="files of messages")
     scheduler.add_job(once(jobs.forget_files), "cron", hour=3, minute=40, id="files without a case")
-    if settings.voice != "espeak":
-        scheduler.add_job(jobs.better_voice, "interval", minutes=10, id="voice",
-                          next_run_time=datetime.now(UTC))
+    _see_to_this_node(scheduler, jobs, settings)
     scheduler.start()
     log.info("jobs: %s", ", ".join(job.id for job in scheduler.get_jobs()))
     stop.wait()
     scheduler.shutdown(wait=False)
     jobs.close()
     turn.give_up()
+
+
+def _see_to_this_node(scheduler: BackgroundScheduler, jobs: Jobs, settings: Settings) -> None:
+    """What each node does for its own files and its own Asterisk."""
+    if settings.other_nodes:
+        scheduler.add_job(jobs.erase_here, "interval", minutes=1, id="erased elsewhere")
+    scheduler.add_job(jobs.mask_asterisk_logs, "interval", seconds=5, id="Asterisk's logs")
+    scheduler.add_job(jobs.seal_sounds, "interval", seconds=20, id="recordings")
+    scheduler.add_job(jobs.seal_journal, "cron", minute=41, id="journal")
+    scheduler.add_job(jobs.tidy, "cron", hour=2, minute=17, id="retention")
+    scheduler.add_job(jobs.examine, "interval", minutes=10, id="doctor",
+                      next_run_time=datetime.now(UTC))
+    scheduler.add_job(jobs.check_ledger, "cron", minute=7, id="ledger")
+    scheduler.add_job(jobs.mend_prompts, "interval", minutes=1, id="prompts",
+                      next_run_time=datetime.now(UTC))
+    scheduler.add_job(jobs.say_saved_texts, "interval", seconds=10, id="saved texts",
+                      next_run_time=datetime.now(UTC))
+    if settings.voice != "espeak":
+        scheduler.add_job(jobs.better_voice, "interval", minutes=10, id="voice",
+                          next_run_time=datetime.now(UTC))
 
 
 class Jobs:
@@ -135,6 +142,7 @@ class Jobs:
         self._settings = settings
         self._database = database
         self._stop = stop
+        self._asterisk_logs = AsteriskLogs(settings.home)
         self._lists: list[str] = []  # of contact points, as they were said last
         self._spoken: frozenset[str] | None = None  # what has its sound already
         self._sounds: list[Path] | None = None  # of the catalogue
@@ -316,6 +324,10 @@ class Jobs:
                     body=f"{len(broken)} recordings or messages are not as they were sealed "
                          f"({broken[0].name}), see hotline recordings verify",
                 )
+
+    def mask_asterisk_logs(self) -> None:
+        """Numbers stand in no log in full."""
+        self._asterisk_logs.mask()
 
     def seal_journal(self) -> None:
         """Seal the journal's old segments."""

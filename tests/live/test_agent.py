@@ -105,6 +105,9 @@ def test_from_the_trunk_to_the_agents_screen(hotline: Hotline, tmp_path: Path) -
     shown = [one for one in hotline.json("calls") if one["id"] == call["id"]]
     assert shown == [call]
     assert hotline.run("ledger").returncode == 0
+    own_log = hotline.home / "asterisk/log/queue_log"
+    wait_for(lambda: "|ENTERQUEUE||0xxxxxx678|" in own_log.read_text(), "Asterisk's log is masked")
+    assert "0912345678" not in own_log.read_text()
 
 
 def test_with_listener_console_and_database_dead_agents_still_answer(
