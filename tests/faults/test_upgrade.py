@@ -169,7 +169,7 @@ async def answered(people: People, call: Call) -> None:
     began = time.time()
     with suppress(PhoneError):
         call.answer()
-        if not await call.ended(2):
+        if not await call.ended(4):  # bridged for less than 2 s is no conversation
             await call.hang_up()
         people.talks.append((call.caller, began, time.time() - began))
 
