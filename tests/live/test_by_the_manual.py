@@ -1,6 +1,7 @@
 """A new Debian, made by debootstrap and booted by systemd in a network of its own. Whoever follows
 the engineers' manual there, word for word, has the number up: two carriers, each in another
-network, bring calls in and take them out, one fails, and comes back."""
+network, bring calls in and take them out, one fails, and comes back. Every block of the manual is
+typed: backup and drill, changes, upgrade and the way back, the second site, training, removal."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -22,6 +24,7 @@ from agent_console import manuals
 from crm.settings import PROJECT
 from ivr.phone import Phone
 from ivr.phone.ear import Ear
+from tests.live import test_runbook
 from tests.live.carrier import Carrier, ip, lines, running_carrier
 from tests.live.running import PATIENCE_S, wait_for
 
@@ -31,8 +34,14 @@ STATE, SETTINGS = "var/lib/hotline1022", "etc/hotline1022/hotline.toml"
 GATEWAY, SERVER, NET = "198.18.9.1", "198.18.9.2", "198.18.9.0/29"
 NAMESPACE = "hl-server"
 MIRROR = "http://deb.debian.org/debian"
+EXAMPLE = "hotline-20261124T031500Z.backup"
 CENTRE = "0237000115"  # in the place of the manual's emergency numbers: an echo of the carrier's
-MAY_FAIL = {"hotline doctor": 1, "hotline plan": 2}  # as the manual says
+MAY_FAIL = {  # as the manual says
+    "hotline doctor": 1, "hotline plan": 2, "hotline drill": 1, "hotline prompts check": 1,
+}
+NOT_TYPED = {("Install", 1): "a wheel, in the package's place: tests/scripts/test_packages.py"}
+ASKS = ("hotline apply ", "hotline rollback ")
+AS_ROOT = ("apt ", "runuser ", "systemctl ", "install ", "mv ", "journalctl ", "du ")
 
 
 def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -41,7 +50,10 @@ def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def chapters() -> dict[str, list[tuple[str, str]]]:
+Blocks = dict[str, list[tuple[str, str]]]
+
+
+def chapters() -> Blocks:
     """The blocks of the engineers' manual, by chapter: language, text."""
     text = manuals.BY_NAME["engineer"].file.read_text(encoding="utf-8")
     found = {}
@@ -124,16 +136,19 @@ class Server:
              "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "TERM=dumb",
              "bash", "-c", f"cd /root && {line}"],
             text=True, capture_output=True, check=False, timeout=timeout_s,
-            stdin=subprocess.DEVNULL,
+            input="y\n",  # to whatever asks whether to go on
         )
 
     def types(self, line: str) -> str:
         """One line of the manual, by whom it says: what the hotline's user types, and root."""
         words = line.split("#", maxsplit=1)[0].strip()
-        if words.startswith("hotline "):
-            done = self.root_types(f"cd /{STATE} && runuser -u hotline -- {words}")
-        else:
+        if words.startswith(AS_ROOT):
             done = self.root_types(words)
+        else:
+            if words.startswith(ASKS) and "--yes" not in words:  # at a terminal
+                words = f"script --quiet --return --command {shlex.quote(words)} /dev/null"
+            typed = shlex.quote(f"cd /{STATE} && {words}")
+            done = self.root_types(f"runuser -u hotline -- bash -c {typed}")
         allowed = next((code for known, code in MAY_FAIL.items() if words.startswith(known)), 0)
         told = f"{words}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
         assert done.returncode in (0, allowed), told
@@ -163,11 +178,25 @@ class Server:
         return found
 
 
-def with_own(blocks: list[tuple[str, str]], own: dict[str, str]) -> list[tuple[str, str]]:
-    """Blocks with this network's addresses in the place of the manual's examples."""
-    examples = re.compile("|".join(map(re.escape, own)))
-    return [(language, examples.sub(lambda found: own[found[0]], text))
-            for language, text in blocks]
+class Reader:
+    """Types blocks of the manual, with what is so here in the place of its examples."""
+
+    def __init__(self, manual: Blocks, server: Server, own: dict[str, str]) -> None:
+        self._manual = manual
+        self._server = server
+        self.own = own
+        self._left = {(name, at) for name, blocks in manual.items() for at in range(len(blocks))}
+
+    def __call__(self, name: str, *which: int) -> None:
+        """A chapter, or some of its blocks."""
+        examples = re.compile("|".join(map(re.escape, self.own)))
+        for at in which or range(len(self._manual[name])):
+            language, text = self._manual[name][at]
+            self._server.follows([(language, examples.sub(lambda it: self.own[it[0]], text))])
+            self._left.discard((name, at))
+
+    def has_typed_all(self) -> None:
+        assert self._left == set(NOT_TYPED)
 
 
 async def needs_help(server: Server, carrier: Carrier, number: str) -> None:
@@ -225,10 +254,7 @@ def test_in_a_new_debian_the_manual_alone_brings_the_number_up(
         stack.callback(server.shut_down)
         began = time.monotonic()
 
-        def chapter(name: str, *which: int) -> None:
-            blocks = manual[name]
-            server.follows(with_own([blocks[at] for at in which] if which else blocks, own))
-
+        chapter = Reader(manual, server, own)
         chapter("Install", 0)  # by the Debian package; the wheel's way is tests/scripts'
         assert "hotline" in (root / "etc/passwd").read_text(), "the package has made its user"
         chapter("Settings")
@@ -265,8 +291,125 @@ def test_in_a_new_debian_the_manual_alone_brings_the_number_up(
         assert server.call_of("0912000974")["emergency"] == "reached"
         assert "0912000974" in first.seen(CENTRE)
         server.types("hotline ledger")
+        the_rest(server, chapter, deb)
+        chapter.has_typed_all()
     print(f"made in {made_s:.0f} s, up by the manual in {up_s:.0f} s, "  # noqa: T201
           f"failed over in {failover_s:.0f} s")
+
+
+def the_rest(server: Server, chapter: Reader, deb: Path) -> None:
+    """What engineers do once the number is up."""
+    root = server.root
+    chapter("Install", 2)
+    chapter("What you need")
+    chapter("The carrier", 4)
+    bring_a_certificate(server)
+    chapter("TLS")
+    chapter("Emergency numbers", 2)
+    (server.home / "users.csv").write_text(
+        "login,name,role,queues,language,active\nhoa,Lê Thị Hoa,agent,advice,vi,yes\n",
+        encoding="utf-8",
+    )
+    chapter("First accounts")
+    assert {"lan", "hoa"} <= {
+        one["login"] for one in json.loads(server.types("hotline user list --json"))
+    }
+
+    (root / "etc/hotline1022/backup.key").write_text("mười hai con giáp, một con mèo")
+    server.types("install -o hotline -m 600 /etc/hotline1022/backup.key /etc/hotline1022/own.key")
+    server.types("mv /etc/hotline1022/own.key /etc/hotline1022/backup.key")
+    server.types("install -d -o hotline -g hotline /mnt/backups")
+    chapter("Backup", 0, 1, 2)
+    before = len(server.calls())
+    chapter.own |= {EXAMPLE: newest(root)}
+    chapter("Backup", 3)
+    chapter("Change something in office hours", 0, 1)
+    done = json.loads(server.types("hotline history --json"))
+    chapter.own |= {"rollback 7": f"rollback {done[-2]['number']}"}
+    chapter("Change something in office hours", 2, 3, 4)
+    chapter("Watch it")
+    for name, typed in test_runbook.chapters().items():
+        for line in typed:
+            if line.startswith(AS_ROOT):  # the others: tests/live/test_runbook.py
+                done = server.root_types(line)
+                assert done.returncode == 0, f"{name}, {line}: {done.stdout}{done.stderr}"
+    bring_a_recording(server)
+    chapter("The voice")
+    chapter("These manuals as files")
+    assert (server.home / "manuals/en/engineer.pdf").stat().st_size > 10_000
+    chapter("Load")
+    chapter.own |= {"--calls 20 --every 15": "--calls 2 --every 2"}
+    chapter("Training")
+    chapter("Secrets")
+
+    newer(deb, root / "root")
+    chapter("Upgrade, and the way back", 0)
+    assert version(server) == "0.2.0"
+    chapter.own |= {EXAMPLE: newest(root)}
+    chapter("Upgrade, and the way back", 1)
+    assert version(server) == "0.1.0"
+    answers(server, "0912345679")
+    assert len(server.calls()) > before
+    chapter("The site is lost", 2)
+    chapter("Drain and restart")
+
+    # a server on which nothing was yet
+    for line in (
+        "systemctl stop 'hotline1022*'", f"mv /{STATE} /{STATE}.lost",
+        f"install -d -o hotline -g hotline /{STATE}",
+        "runuser -u postgres -- dropdb hotline1022",
+        "runuser -u postgres -- createdb --owner=hotline hotline1022",
+    ):
+        server.types(line)
+    chapter("The site is lost", 0)
+    wait_for(lambda: set(states(server).values()) == {"ok"}, "the carriers answer", 180)
+    chapter("The site is lost", 1)
+    answers(server, "0912345680")
+    server.types("hotline ledger")
+
+    chapter("Upgrade, and the way back", 2)
+    assert not (root / "usr/bin/hotline").exists()
+    assert "hotline1022" not in server.root_types("systemctl list-timers --all").stdout
+    assert server.home.is_dir(), "calls, cases and keys are no package's"
+
+
+def answers(server: Server, number: str) -> None:
+    """Once it is up, which a unit that was started is not at once."""
+    wait_for(lambda: server.root_types("runuser -u hotline -- hotline probe").returncode == 0,
+             "the number answers a test call", 300)
+    server.types(f'hotline call 1022 --from {number} --press "3 0" --hold 5')
+    assert server.call_of(number)["path"]
+
+
+def version(server: Server) -> str:
+    return server.root_types("dpkg-query -W -f '${Version}' hotline1022").stdout
+
+
+def newest(root: Path) -> str:
+    return max(one.name for one in (root / "mnt/backups").glob("*.backup"))
+
+
+def bring_a_certificate(server: Server) -> None:
+    """That of the local authority, where the manual's example has the console's own."""
+    for made, named in (("hotline.crt", "console.pem"), ("hotline.key", "console.key")):
+        server.types(f"install -o hotline -m 600 /{STATE}/tls/{made} /etc/hotline1022/{named}")
+
+
+def bring_a_recording(server: Server) -> None:
+    """A sentence as somebody spoke it."""
+    server.types("mkdir spoken")
+    server.types("hotline prompts play greeting_main --save spoken/greeting_main.wav")
+
+
+def newer(deb: Path, folder: Path) -> None:
+    """The same package under the next version's number."""
+    work = folder / "newer"
+    run("dpkg-deb", "-R", str(deb), str(work))
+    control = work / "DEBIAN/control"
+    text = control.read_text(encoding="utf-8")
+    control.write_text(text.replace("Version: 0.1.0", "Version: 0.2.0"), encoding="utf-8")
+    run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(work), str(folder))
+    shutil.rmtree(work)
 
 
 def states(server: Server) -> dict[str, str]:

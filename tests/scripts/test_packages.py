@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -15,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from crm.settings import PROJECT
-from tests.live.running import CACHE, Hotline
+from tests.live.running import CACHE, Hotline, free_ports, wait_for
 
 ROOMS = ("agent_console", "crm", "dialplans", "docs/manuals", "ivr", "prompts", "scripts")
 NOT_RUN = {  # of the sources alone
@@ -163,10 +166,14 @@ os._exit(0)
     assert {file for file in unpacked.rglob("*") if "__pycache__" not in str(file)} == before
 
 
-def test_the_container_file_installs_what_the_lock_names_and_runs_as_nobody_s_root() -> None:
-    """No engine builds it here: its lines are read, and what they name is there."""
+def image_steps() -> list[list[str]]:
+    """Each line of the container file: its word, and the rest."""
     text = re.sub(r"\\\n", "", (PROJECT / "Containerfile").read_text(encoding="utf-8"))
-    lines = [line.split(maxsplit=1) for line in text.splitlines() if line and line[0] != "#"]
+    return [line.split(maxsplit=1) for line in text.splitlines() if line and line[0] != "#"]
+
+
+def test_the_container_file_installs_what_the_lock_names_and_runs_as_nobody_s_root() -> None:
+    lines = image_steps()
     known = {"FROM", "RUN", "COPY", "ENV", "USER", "WORKDIR", "VOLUME", "CMD", "HEALTHCHECK"}
     assert {word for word, _ in lines} <= known
     assert lines[0][0] == "FROM"
@@ -188,17 +195,22 @@ def pip(python: Path, *words: str) -> None:
 
 
 @pytest.mark.full
-def test_a_wheel_in_a_new_environment_answers_a_call(packages: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["*.whl", "*.tar.gz"])
+def test_a_package_in_a_new_environment_answers_a_call(
+    packages: Path, tmp_path: Path, kind: str
+) -> None:
+    """From an empty folder, the source archive without the tools of browsers."""
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     pip(python, "--no-deps", "--require-hashes", "-r", str(PROJECT / "requirements.lock"))
-    pip(python, "--no-deps", str(next(packages.glob("*.whl"))))
+    pip(python, "--no-deps", str(next(packages.glob(kind))))
     hotline = Hotline(tmp_path / "home")
     hotline.environment.pop("PYTHONPATH", None)
     hotline.command = [str(python.with_name("hotline"))]
     hotline.folder = tmp_path / "empty"
     hotline.folder.mkdir()
     try:
+        assert "0.1.0" in hotline.run("--version").stdout
         hotline.setup()
         hotline.start()
         done = hotline.run("call", "1022", "--from", "0912345678", "--press", "8", "--hold", "8")
@@ -242,3 +254,104 @@ def test_the_debian_package_unpacks_to_a_program_that_runs_with_the_host_s_pytho
         assert (bool(tried["path"]), tried["kind"]) == (True, "test")
     finally:
         hotline.stop()
+
+
+class Image:
+    """A folder of the image's Debian, in which the lines of the container file are done as an
+    engine would: no layers, and the host's network, as the file says that it is run."""
+
+    def __init__(self, root: Path, wheels: Path) -> None:
+        self.root = root
+        self._wheels = wheels
+        self.environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+        self.user, self.folder = "root", "/"
+
+    def command(self, *words: str, **more: str) -> list[str]:
+        told = {**self.environment, **more, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
+        return [
+            "env", "SYSTEMD_NSPAWN_TMPFS_TMP=0",  # /tmp is the image's own
+            "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--pipe",
+            f"--directory={self.root}", "--resolv-conf=copy-host", f"--user={self.user}",
+            f"--chdir={self.folder}", f"--bind-ro={self._wheels}:/wheels", "--as-pid2",
+            *(f"--setenv={name}={value}" for name, value in told.items()), *words,
+        ]
+
+    def within(self, pid: int, *words: str, **more: str) -> list[str]:
+        """A command beside what runs in the image, as `podman exec` gives one."""
+        inner = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+        told = {**self.environment, **more}
+        return ["nsenter", f"--target={inner}", "--mount", "--pid", "--root", "--wd",
+                "runuser", "-u", self.user, "--", "env", "-i",
+                *(f"{name}={value}" for name, value in told.items()), *words]
+
+    def step(self, word: str, rest: str, sources: Path) -> None:
+        match word:
+            case "RUN":
+                done = subprocess.run(self.command("sh", "-c", rest), capture_output=True,
+                                      text=True, check=False)
+                assert done.returncode == 0, f"{rest}: {done.stdout}{done.stderr}"
+            case "COPY":
+                *files, there = rest.split()
+                for pattern in files:
+                    [file] = sources.glob(pattern)
+                    shutil.copy(file, self.root / there.lstrip("/"))
+            case "ENV":
+                for pair in shlex.split(rest):
+                    name, _, value = pair.partition("=")
+                    self.environment[name] = value.replace("$PATH", self.environment["PATH"])
+            case "USER":
+                self.user = rest
+            case "WORKDIR":
+                self.folder = rest
+
+
+@pytest.mark.full
+def test_the_container_file_s_lines_make_an_image_that_answers_a_call(
+    packages: Path, tmp_path: Path
+) -> None:
+    """No engine is here: a folder made by debootstrap stands for what it begins with."""
+    for tool in ("debootstrap", "systemd-nspawn"):
+        assert shutil.which(tool), f"apt-get install debootstrap systemd-container: {tool}"
+    steps = image_steps()
+    release = re.fullmatch(r"docker\.io/library/debian:(\w+)-slim", steps[0][1])
+    assert release
+    wheels, sources, root = (tmp_path / name for name in ("wheels", "sources", "image"))
+    subprocess.run(["debootstrap", "--variant=minbase", release[1], str(root),
+                    "http://deb.debian.org/debian"], check=True, capture_output=True)
+    (root / "etc/apt/apt.conf.d/90test").write_text('Acquire::Check-Valid-Until "false";\n')
+    there = subprocess.run(
+        ["chroot", str(root), "apt-cache", "show", "python3"], check=True, capture_output=True,
+        text=True,
+    ).stdout
+    version = re.search(r"^Version: (3\.\d+)", there, re.M)
+    assert version
+    subprocess.run(  # what the engine's network would give it
+        [sys.executable, "-m", "pip", "-q", "download", "--no-deps", "--require-hashes",
+         "--only-binary=:all:", "--python-version", version[1], "-r",
+         str(PROJECT / "requirements.lock"), "-d", str(wheels)], check=True, capture_output=True,
+    )
+    (sources / "dist").mkdir(parents=True)
+    shutil.copy(PROJECT / "requirements.lock", sources)
+    shutil.copy(next(packages.glob("*.whl")), sources / "dist")
+    image = Image(root, wheels)
+    said = {word: rest for word, rest in steps if word != "RUN"}
+    for word, rest in steps[1:]:
+        image.step(word, rest, sources)
+    ports = dict(zip(("CONSOLE", "SIP", "WS", "AMI"), free_ports(4), strict=True))
+    own = {f"HOTLINE_{name}_BIND": f"127.0.0.1:{port}" for name, port in ports.items()}
+    log = tmp_path / "image.log"
+    with log.open("wb") as out:
+        up = subprocess.Popen(image.command(*json.loads(said["CMD"]), **own), stdout=out,
+                              stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
+    health = json.loads(said["HEALTHCHECK"].partition("CMD ")[2])
+    try:
+        wait_for(lambda: "Hotline 1022 runs." in log.read_text(encoding="utf-8"),
+                 f"it runs, see {log}", 600)
+        call = ("hotline", "call", "1022", "--from", "0912345678", "--press", "8", "--hold", "8")
+        for words in (call, health):
+            done = subprocess.run(image.within(up.pid, *words, **own), capture_output=True,
+                                  text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        up.send_signal(signal.SIGTERM)
+        up.wait(120)
