@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from crm.settings import load
-from ivr import edge
+from crm.settings import PROJECT, load
+from ivr import edge, provision
 from ivr.phone import Call, Phone
 from tests.live.people import called, until_heard
-from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
+from tests.live.running import HOTLINE, PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 
 pytestmark = pytest.mark.full  # two hotlines, and the seconds until a silent node is given up
 
@@ -169,16 +169,58 @@ def test_a_node_that_is_silent_is_passed_over_and_comes_back(place: Place) -> No
                 stuck.signal("asterisk", signal.SIGCONT)
             for call in (*before, *new):
                 await call.hang_up()
-            for _ in range(60):
-                call = await called(phone)
-                back = not is_idle(stuck)
-                await call.hang_up()
-                if back:
-                    return
-                await asyncio.sleep(0.5)
-            raise AssertionError("the node has not come back")
+            await comes_back(stuck, phone)
 
     asyncio.run(scenario())
+
+
+def test_a_node_that_is_drained_keeps_its_call_and_no_caller_is_refused(place: Place) -> None:
+    async def scenario() -> None:
+        async with Phone(CARRIER, server=place.address, user="0912000907") as phone:
+            for node in place.nodes:  # what a silent node was sent, it may answer when it is back
+                await asyncio.to_thread(wait_for, partial(is_idle, node), "no call is left")
+            staying = await called(phone)
+            drained, other = sorted(place.nodes, key=is_idle)
+            draining = drain(drained)
+            wait_for(lambda: provision.is_draining(drained.home), "it is being drained")
+            new = [await called(phone) for _ in range(4)]  # at first the edge hears of it by a 503
+            for call in new:
+                await until_heard(call, other, "greeting_main")
+            assert drained.ask("core show channels concise").count("PJSIP/trunk-") == 1
+            assert not await staying.ended(0)
+            assert draining.poll() is None
+            await staying.hang_up()
+            out, err = await asyncio.to_thread(draining.communicate, timeout=PATIENCE_S)
+            assert draining.returncode == 0, out + err
+            for call in new:
+                assert not await call.ended(0)
+                await call.hang_up()
+            assert drained.run("drain", "--end").returncode == 0
+            await comes_back(drained, phone)
+
+    asyncio.run(scenario())
+    for node in place.nodes:
+        wait_for(partial(is_idle, node), "its calls are over")
+        node.assert_ledger_complete()
+
+
+def drain(node: Hotline) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*HOTLINE, "drain", "--why", "another disk", "--stay"], env=node.environment, cwd=PROJECT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+
+
+async def comes_back(node: Hotline, phone: Phone) -> None:
+    """Calls come to the node again."""
+    for _ in range(60):
+        call = await called(phone)
+        back = not is_idle(node)
+        await call.hang_up()
+        if back:
+            return
+        await asyncio.sleep(0.5)
+    raise AssertionError("the node has not come back")
 
 
 def test_a_flood_from_one_address_hurts_no_other(place: Place) -> None:
