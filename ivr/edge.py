@@ -3,9 +3,9 @@
 Carriers know the edge's address alone. It takes calls from their addresses, at most so many a
 second from each, removes the headers that only nodes may say, and gives the calls to the nodes in
 turn, those that answer OPTIONS for `ready`: their switches are those of the database. A node that
-says nothing is passed over; its own calls go with it, all others go on. Where none is ready, one
-that lives is better than none: Asterisk keeps the switches that it was told last. Nodes call out
-through the edge, by the first carrier that is up.
+says nothing, or takes a call and does not answer it, is passed over; the calls it has go with it,
+all others go on. Where none is ready, one that lives is better than none: Asterisk keeps the
+switches that it was told last. Nodes call out through the edge, by the first carrier that is up.
 
 Browsers reach all consoles, and the WebSocket of each node, by one address of HAProxy
 (HOTLINE_EDGE_WEB), where that is set.
@@ -31,6 +31,7 @@ CONFIGURATION, PLACES, WEB = "kamailio.cfg", "dispatcher.list", "haproxy.cfg"
 MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules:/usr/lib/aarch64-linux-gnu/kamailio/modules"
 CHILDREN = 4
 PING_S = 2
+ANSWERED_WITHIN_S = 5  # after its "100 Trying": a node answers within ms
 WRONG_SECRETS = 10  # of one name from one address, then it is shut out
 SHUT_OUT_S = 600
 _READY, _CARRIERS, _ALIVE = 1, 2, 3  # sets of the dispatcher
@@ -71,7 +72,8 @@ def files(settings: Settings, where: Path) -> Mapping[str, str]:
     })}
     return web | {
         CONFIGURATION: render("kamailio.cfg.j2", {
-            "bind": bind, "children": CHILDREN, "ping_s": PING_S, "rate": settings.edge_rate,
+            "bind": bind, "children": CHILDREN, "ping_s": PING_S,
+            "answered_within_s": ANSWERED_WITHIN_S, "rate": settings.edge_rate,
             "modules": MODULES, "places": where / PLACES, "control": where / "kamailio.sock",
             "from_nodes": _from(node_nets), "from_carriers": _from(carrier_nets),
             "carriers": carriers,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -53,7 +55,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with (
         running_hotline(folder / "first" / "home", HOTLINE_NODE="th1", **said) as first,
         running_hotline(folder / "second" / "home", HOTLINE_NODE="th2", **said) as second,
-        running_edge(folder / "kamailio", f"{EDGE}:{port}", [first, second], carrier_port),
+        running_edge(
+            folder / "kamailio", f"{EDGE}:{port}",
+            [str(one.settings.sip_bind) for one in (first, second)], carrier_port,
+        ),
     ):
         found = Place([first, second], (EDGE, port), (OTHER_CARRIER, carrier_port))
         wait_for(lambda: asks(found) == 200, "the edge has a node that is up")
@@ -62,11 +67,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @contextmanager
 def running_edge(
-    where: Path, bind: str, nodes: list[Hotline], carrier_port: int
+    where: Path, bind: str, nodes: list[str], carrier_port: int
 ) -> Iterator[None]:
     settings = load({
         "HOTLINE_HOME": str(where), "HOTLINE_EDGE_BIND": bind, "HOTLINE_EDGE_RATE": str(RATE),
-        "HOTLINE_EDGE_NODES": ",".join(str(one.settings.sip_bind) for one in nodes),
+        "HOTLINE_EDGE_NODES": ",".join(nodes),
         "HOTLINE_TRUNK_MATCH": CARRIER,
         "HOTLINE_TRUNK_SERVER": f"{OTHER_CARRIER}:{carrier_port}",
     })
@@ -172,6 +177,56 @@ def test_a_node_that_is_silent_is_passed_over_and_comes_back(place: Place) -> No
             await comes_back(stuck, phone)
 
     asyncio.run(scenario())
+
+
+@contextmanager
+def trying() -> Iterator[tuple[str, list[str]]]:
+    """A node that dies while calls come: it is well, says 100 to a call, and nothing more. Where it
+    listens, and who has called."""
+    came: list[str] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.bind(("127.0.0.1", 0))
+
+        def hears() -> None:
+            while (heard := line.recvfrom(8192))[0] != b"over":
+                text, sender = heard[0].decode(), heard[1]
+                head = [one for one in text.split("\r\n")
+                        if re.match(r"(Via|From|To|Call-ID|CSeq):", one)]
+                if text.startswith("INVITE"):
+                    came.append(text)
+                elif not text.startswith("OPTIONS"):
+                    continue
+                status = "100 Trying" if text.startswith("INVITE") else "200 OK"
+                lines = (f"SIP/2.0 {status}", *head, "Content-Length: 0", "", "")
+                line.sendto("\r\n".join(lines).encode(), sender)
+
+        listening = threading.Thread(target=hears)
+        listening.start()
+        yield "{}:{}".format(*line.getsockname()), came
+        line.sendto(b"over", line.getsockname())
+        listening.join()
+
+
+def test_who_came_to_a_node_that_died_at_once_is_answered_by_another(
+    place: Place, tmp_path: Path
+) -> None:
+    well = place.nodes[0]
+    [port] = free_ports(1)
+    another = Place([well], (EDGE, port), place.carrier)
+
+    async def scenario() -> None:
+        async with Phone(CARRIER, server=another.address, user="0912000908") as phone:
+            for call in [await called(phone) for _ in range(2)]:
+                await until_heard(call, well, "greeting_main")
+                await call.hang_up()
+
+    with trying() as (dying, came), running_edge(
+        tmp_path / "kamailio", f"{EDGE}:{port}", [dying, str(well.settings.sip_bind)],
+        place.carrier[1],
+    ):
+        wait_for(lambda: asks(another) == 200, "the edge has nodes that are up")
+        asyncio.run(scenario())
+        assert came, "one of the calls was led to it first"
 
 
 def test_a_node_that_is_drained_keeps_its_call_and_no_caller_is_refused(place: Place) -> None:
