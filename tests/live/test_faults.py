@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import signal
 import wave
 from collections.abc import Iterator
@@ -134,6 +135,12 @@ def test_asterisk_killed_comes_back_with_members_pauses_and_switches(hotline: Ho
             await asyncio.to_thread(
                 wait_for, lambda: "agent1" in hotline.ask("queue show operator"),
                 "the agent is a member again", 60,
+            )
+            await asyncio.to_thread(
+                wait_for, lambda: re.search(
+                    r"Contact:  desk-\d+/.* Avail ", hotline.ask("pjsip show contacts")
+                ),
+                "the phone is known to live, long before its interval of 30 s is over", 10,
             )
             await desk.register()
             await asyncio.to_thread(
