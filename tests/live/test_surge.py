@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from crm import surge
 from crm.agencies import officers, register
 from crm.broadcasts import board, life
 from crm.broadcasts.models import Audience, Broadcast, Stage
@@ -98,6 +99,30 @@ async def helped(call: Call, outside: Phone, hotline: Hotline) -> None:
         ], "the key alone has led there",
     )
     await service.hang_up()
+
+
+async def hears_the_end(outside: Phone, hotline: Hotline, number: str) -> None:
+    """Who has joined the last incident is rung at noon, for nobody is at night, and hears it."""
+    noon = datetime.now(UTC).replace(hour=5) + timedelta(days=1)
+    jobs = scheduler.Jobs(
+        hotline.settings, hotline.database, threading.Event(), clock=lambda: noon
+    )
+
+    def shown() -> dict[str, Any]:
+        last: dict[str, Any] = hotline.json("incident", "list")[-1]
+        return last
+
+    def sound() -> str | None:
+        with hotline.database.reading() as session:
+            return incidents.by_code(session, shown()["code"]).over_sound
+
+    over = await asyncio.to_thread(wait_for, sound, "the words of its end are there")
+    await asyncio.to_thread(jobs.tell_affected)
+    rung = await outside.incoming(PATIENCE_S)
+    assert rung.dialled == number
+    rung.answer()
+    await until_heard(rung, hotline, f"said/{over}")
+    await asyncio.to_thread(wait_for, lambda: shown()["told"] == 1, "it is noted")
 
 
 async def leads_to(call: Call, hotline: Hotline, keys: str) -> None:
@@ -218,14 +243,22 @@ def test_a_limit_and_an_incident_of_a_branch_come_from_the_page_and_end_by_thems
     finally:
         for process in PROCESSES:
             hotline.signal(process, signal.SIGCONT)
-    console.submit(f"/surge/incidents/{code}", act="end", text="Kho vắc xin đã mở lại.")
-    wait_for(lambda: held("incident.vaccine") == "none", "it is told no more")
 
-    def can_be_told() -> bool:
-        with hotline.database.reading() as session:
-            return incidents.by_code(session, code).over_sound is not None
+    def ends() -> None:
+        console.submit(f"/surge/incidents/{code}", act="end", text="Kho vắc xin đã mở lại.")
+        wait_for(lambda: held("incident.vaccine") == "none", "it is told no more")
 
-    wait_for(can_be_told, "the words of its end are there")
+    async def is_told() -> None:
+        async with outside(hotline, carrier_port) as phones:
+            await asyncio.to_thread(ends)
+            await hears_the_end(phones, hotline, "0912000983")
+
+    asyncio.run(is_told())
+    with hotline.database.reading() as session:
+        stays = surge.holding(session, "operator", datetime.now(UTC))
+    assert stays is not None
+    console.submit(f"/surge/limits/{stays.id}/lift")
+    wait_for(lambda: held("limit.operator") == "off", "the limit is lifted")
 
 
 @pytest.mark.full
@@ -440,10 +473,9 @@ def test_an_incident_is_joined_by_key_one_and_its_end_is_told(
         shown: dict[str, Any] = hotline.json("incident", "list")[-1]
         return shown
 
-    def sound_of(column: str) -> str:
+    def sound() -> str:
         with hotline.database.reading() as session:
-            found = incidents.by_code(session, incident()["code"])
-            return f"said/{getattr(found, column)}"
+            return f"said/{incidents.by_code(session, incident()['code']).sound}"
 
     async def joins() -> None:
         async with citizen(hotline, number) as phone:
@@ -464,23 +496,15 @@ def test_an_incident_is_joined_by_key_one_and_its_end_is_told(
             await call.hang_up()
 
     async def is_told() -> None:
-        jobs = scheduler.Jobs(
-            hotline.settings, hotline.database, threading.Event(), clock=lambda: noon
-        )
         async with outside(hotline, carrier_port) as phones:
-            await asyncio.to_thread(jobs.tell_affected)
-            rung = await phones.incoming(PATIENCE_S)
-            assert rung.dialled == number
-            rung.answer()
-            await until_heard(rung, hotline, over)
-            await asyncio.to_thread(wait_for, lambda: incident()["told"] == 1, "it is noted")
+            await hears_the_end(phones, hotline, number)
 
     async def both() -> None:
         await asyncio.gather(joins(), has_other_business())
 
     started = hotline.run("incident", "start", "Phường Hạc Thành đang mất nước")
     assert started.returncode == 0, started.stderr
-    told = sound_of("sound")  # not while somebody listens: it takes a while
+    told = sound()  # not while somebody listens: it takes a while
     try:
         asyncio.run(both())
         assert hotline.call_of(number)["outcome"] == "self_served"
@@ -488,8 +512,6 @@ def test_an_incident_is_joined_by_key_one_and_its_end_is_told(
     finally:
         ended = hotline.run("incident", "end", incident()["code"])
     assert ended.returncode == 0, ended.stderr
-    noon = datetime.now(UTC).replace(hour=5) + timedelta(days=1)  # nobody is rung at night
-    over = sound_of("over_sound")
     asyncio.run(is_told())
     path = hotline.call_of("0912000972")["path"]
     assert [(step["menu"], step["key"]) for step in path] == [("main", "2"), ("testing", None)]
