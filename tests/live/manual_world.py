@@ -22,7 +22,8 @@ from crm.models import Call, CallSegment, Role, User
 from crm.notices import outbox
 from crm.notices.models import Channel, Purpose, State
 from crm.privacy import breaches, requests
-from crm.quality import draws
+from crm.quality import cards, draws, evaluations
+from crm.quality.models import QualityPick
 from crm.reports import health
 from crm.reports.health import Figures
 from crm.shifts import swaps
@@ -84,6 +85,7 @@ def _calls(session: Session, now: datetime) -> None:
     call(80, outcome="abandoned_queue")
     call(81, outcome="voicemail", voicemail="old.wav")
     call(82, outcome="abandoned_queue", emergency=True, unreached=True, branch="emergency")
+    call(86, outcome="abandoned_queue")
     week = now - timedelta(days=7)
     for number, at in ((83, week), (84, week), (85, week - timedelta(days=7))):
         spoken = call(number, outcome="answered", agent="agent1", started_at=at, answered_at=at,
@@ -92,7 +94,12 @@ def _calls(session: Session, now: datetime) -> None:
         session.add(CallSegment(call_id=spoken.id, number=1, what="talk", agent="agent1",
                                 started_at=at, ms=120_000))
     session.flush()
-    draws.draw(session, draws.week_before(week), 1, by="giamsat", now=now)
+    drawn = draws.draw(session, draws.week_before(week), 1, by="giamsat", now=now)
+    pick = session.scalars(select(QualityPick).where(QualityPick.draw_id == drawn.id)).one()
+    card = cards.save(session, "Nghe máy", [("Chào đúng câu", "scale", 1, False)], by="giamsat",
+                      now=now)
+    evaluations.judge(session, pick.id, card.id, {"q1": 4}, "Chào nhanh quá.", by="giamsat",
+                      now=now)
 
 
 def _knowledge(session: Session, now: datetime) -> None:

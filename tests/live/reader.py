@@ -10,7 +10,7 @@ from playwright.async_api import Error, Locator, Page
 
 from agent_console import manuals
 
-NAMED = re.compile(r"\*\*(.+?)\*\*|`((?:Shift\+|Ctrl\+|Alt\+)?(?:F\d+|Enter|Esc|←|\d))`")
+NAMED = re.compile(r"\*\*(.+?)\*\*|`((?:Shift\+|Ctrl\+|Alt\+)?(?:F\d+|Enter|Esc|←|[A-Z\d]))`")
 WITHIN_MS = 20_000  # what a page shows by itself
 
 # Whether something visible is called so: by its own text, by all of its text, or by its label.
@@ -38,7 +38,8 @@ SHOWN = """(name) => {
   }
 }"""
 UNFOLD = """(one) => {
-  for (let at = one; (at = at.closest("details")); at = at.parentElement) at.open = true;
+  let at = one.matches("summary") ? one.parentElement.parentElement : one;  // not what it unfolds
+  for (; (at = at.closest("details")); at = at.parentElement) at.open = true;
 }"""
 
 
@@ -111,6 +112,13 @@ class Reading:
 
     async def clicks(self, name: str) -> None:
         await (await self.finds(name)).click()
+
+    async def clicks_on(self, name: str, control: Locator) -> None:
+        """One of several that show this name, each labelled with what it is for."""
+        self._next(name)
+        shown = re.sub(r"^\W+", "", await control.inner_text(timeout=WITHIN_MS))
+        assert shown == name, f"{self._where}: it is called {shown!r}, not {name!r}"
+        await control.click()
 
     async def does(self, name: str, key: str) -> None:
         """By its key, which the button names, too."""

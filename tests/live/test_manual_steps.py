@@ -15,20 +15,32 @@ from sqlalchemy import select
 
 from crm.cases.models import Case
 from crm.notices.models import Notice
-from tests.live import manual_world
+from tests.live import manual_desk, manual_of_agents, manual_world
 from tests.live.browser import chromium, signed_in
 from tests.live.manual_world import World, seeded
 from tests.live.people import Console
 from tests.live.reader import Reader
-from tests.live.running import Hotline, running_hotline, wait_for
+from tests.live.running import Hotline, free_ports, running_hotline, wait_for
+from tests.live.test_mobile import CARRIER, telephones
 
 pytestmark = pytest.mark.full
 
+@pytest.fixture(scope="module")
+def carrier_port() -> int:
+    return free_ports(1)[0]
+
 
 @pytest.fixture(scope="module")
-def hotline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
-    home = tmp_path_factory.mktemp("read") / "home"
-    with running_hotline(home, HOTLINE_STAFF_NUMBER="02371023") as running:
+def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotline]:
+    emergency = {
+        f"HOTLINE_EMERGENCY_{name}": f"0237000{number}"
+        for name, number in (("MEDICAL", 115), ("FIRE", 114), ("POLICE", 113), ("RESCUE", 112))
+    }
+    with running_hotline(
+        tmp_path_factory.mktemp("read") / "home", HOTLINE_STAFF_NUMBER=manual_of_agents.STAFF,
+        HOTLINE_TRUNK_SERVER=f"{CARRIER}:{carrier_port}", HOTLINE_WRAPUP_S="60",
+        HOTLINE_EXPERTS=f"bs.an {manual_desk.DOCTOR}", **emergency,
+    ) as running:
         yield running
 
 
@@ -43,6 +55,19 @@ def at_screens(work: Callable[[Browser], Awaitable[None]], folder: Path) -> None
             await work(browser)
 
     asyncio.run(whole())
+
+
+def test_the_manual_of_the_agents(
+    hotline: Hotline, world: World, carrier_port: int, tmp_path: Path
+) -> None:
+    reader = Reader("dien-thoai-vien")
+
+    async def work(browser: Browser) -> None:
+        async with telephones(hotline, carrier_port) as outside:
+            await manual_of_agents.walked(reader, hotline, browser, outside)
+
+    at_screens(work, tmp_path)
+    reader.has_read_all()
 
 
 def test_the_manual_of_the_dispatchers(hotline: Hotline, world: World, tmp_path: Path) -> None:

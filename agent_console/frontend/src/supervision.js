@@ -127,12 +127,13 @@ export class Supervision {
   async takeOver(agent, safety = this.#listens?.agent === agent ? this.#listens.safety : "") {
     const name = given.names[agent] ?? agent;
     if (!safety && !confirm(t("Take the caller over? The part of {name} in this call ends.", { name }))) return;
-    await this.#ask("POST", "/supervisor/take-over", { agent, safety }, ({ outcome }) => {
-      if (outcome === "done") this.#listens = { agent, how: "takeover", safety };
-      if (outcome !== "refused" || safety) return;
-      const reason = prompt(t("The call has ended, or the caller refused the recording. To take it over for a reason of safety, state it; it is written down:"));
-      if (reason?.trim()) this.takeOver(agent, reason);
-    });
+    const before = this.#listens;
+    this.#listens = { agent, how: "takeover", safety }; // before the phone rings for it
+    const answer = await this.#ask("POST", "/supervisor/take-over", { agent, safety });
+    if (!answer || answer.outcome === "refused") this.#listens = before;
+    if (answer?.outcome !== "refused" || safety) return;
+    const reason = prompt(t("The call has ended, or the caller refused the recording. To take it over for a reason of safety, state it; it is written down:"));
+    if (reason?.trim()) this.takeOver(agent, reason);
   }
 
   /** F2 answers, F4 hangs up, F9 takes over the call that one listens to. */
@@ -143,6 +144,7 @@ export class Supervision {
     if (!event.repeat && element(id).checkVisibility()) element(id).click();
   }
 
+  /** What the server answers; null: it said why not. */
   async #ask(method, path, body, then = null) {
     this.#say(t("Sending…"));
     try {
@@ -152,9 +154,11 @@ export class Supervision {
         unknown: t("No answer from Asterisk yet. The screen changes when it comes."),
       }[answer.outcome] ?? "");
       then?.(answer);
+      return answer;
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.#say(error.message);
+      return null;
     }
   }
 
