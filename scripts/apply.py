@@ -17,7 +17,7 @@ from crm import secrets
 from crm.database import Database, DatabaseError
 from crm.errors import HotlineError
 from crm.settings import Settings
-from ivr import history, menu, plan, proof, provision, runtime
+from ivr import history, menu, plan, proof, provision, runtime, tls
 from scripts import speech
 
 log = logging.getLogger(__name__)
@@ -160,6 +160,7 @@ def _change(
                              "restarted in the first moment without calls")
         if way.effect is plan.Effect.RESTART:
             _check_restart(settings, before, way.files)
+        tls.ensure(settings, provision.host_names(), datetime.now(UTC))
         _keep(home, before, who="unknown", why="as it lay in Asterisk's folder", kind="found")
         record = history.add(
             home, way.files, now=datetime.now(UTC), who=who, why=why, kind=kind,

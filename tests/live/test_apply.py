@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -69,6 +70,12 @@ def planned(hotline: Hotline) -> dict[str, str]:
 
 def running_files(hotline: Hotline) -> dict[str, str]:
     return {one.name: one.read_text() for one in (hotline.home / "asterisk/etc").glob("*.conf")}
+
+
+def in_force(hotline: Hotline) -> int:
+    """The number of what is in force: what the settings say, whatever was tried before."""
+    assert hotline.run("apply", "--yes").returncode == 0
+    return max(one["number"] for one in hotline.json("history") if one["result"] == "in force")
 
 
 def last(hotline: Hotline) -> dict[str, Any]:
@@ -174,8 +181,8 @@ def test_what_does_not_work_is_taken_back_by_itself(hotline: Hotline) -> None:
 
 @pytest.mark.full
 def test_the_history_brings_an_earlier_one_back_with_the_database_dead(hotline: Hotline) -> None:
+    number = in_force(hotline)
     whole = last(hotline)
-    number = max(one["number"] for one in hotline.json("history") if one["result"] == "in force")
     dead = {"HOTLINE_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:9/none"}
     with settings(hotline, **dead, HOTLINE_RING_S="33"):
         assert hotline.run("apply", "--yes", "--why", "longer").returncode == 0
@@ -228,6 +235,23 @@ def test_another_port_is_taken_in_a_moment_without_calls(hotline: Hotline) -> No
 
     asyncio.run(scenario())
     assert hotline.environment["HOTLINE_SIP_BIND"] == old_bind
+    assert hotline.run("apply", "--yes", "--restart").returncode == 0
+
+
+@pytest.mark.full
+def test_phones_by_tls_come_with_an_apply_that_makes_the_certificate(hotline: Hotline) -> None:
+    (port,) = free_ports(1)
+    made = hotline.home / "tls" / "hotline.crt"
+    assert not made.exists()
+    with settings(
+        hotline, HOTLINE_PHONE_TRANSPORT="tls+srtp", HOTLINE_SIP_TLS_BIND=f"127.0.0.1:{port}"
+    ):
+        done = hotline.run("apply", "--yes", "--restart")
+        assert done.returncode == 0, done.stderr
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as plain:
+            ssl.create_default_context(cafile=made.with_name("ca.crt")).wrap_socket(
+                plain, server_hostname="localhost"
+            ).close()
     assert hotline.run("apply", "--yes", "--restart").returncode == 0
 
 
@@ -543,8 +567,7 @@ def test_a_wrong_menu_is_refused_and_a_right_one_is_in_force_at_once(
 @pytest.mark.full
 def test_packs_are_switched_while_somebody_is_on_the_line(hotline: Hotline) -> None:
     """Menus, wording, notice, hours and categories go together; back again by a rollback."""
-    assert hotline.run("apply", "--yes").returncode == 0
-    before = last(hotline)["number"]
+    before = in_force(hotline)
     shown = hotline.run("pack", "show", "flood")
     assert shown.returncode == 0, shown.stderr
     assert "no fault" in shown.stdout
