@@ -270,6 +270,9 @@ def files(
         "local_nets": ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
         "from_pattern": FROM_PATTERN, "carriers": settings.carriers,
         "outbound": settings.outbound, "transports": _transports(settings),
+        "by_udp_alone": all(one.protocol == "udp" for one in settings.carriers),
+        "own_address": settings.media_address if settings.sip_bind.host == "0.0.0.0"  # noqa: S104
+        else settings.sip_bind.host,
         "phones_by_tls": settings.phones_by_tls,
         "carriers_authority": settings.trunk_ca or SYSTEM_AUTHORITIES,
         "numbers": settings.numbers, "phones": made.phones, "nodes": settings.other_nodes,

@@ -114,3 +114,20 @@ def test_tls_without_srtp_checks_the_carriers_certificate_all_the_same(home: Pat
     assert said(found, "tls", "verify_server", "transport") == ["yes"]
     assert said(found, "tls", "ca_list_file", "transport") == ["/etc/hotline/carrier.pem"]
     assert said(found, "carrier", "identify_by") == ["ip"]  # nobody comes in by calling himself so
+
+
+@pytest.mark.parametrize(("more", "transport", "address"), [
+    ({}, ["udp"], []),
+    ({"phone_transport": "tls+srtp"}, ["udp"], []),
+    ({"trunk_transport": "tls"}, [], ["203.0.113.1"]),
+    ({"trunk_transport": "tcp", "sip_bind": "0.0.0.0:5060"}, [], ["203.0.113.2"]),
+])
+def test_who_calls_in_is_told_where_voices_go_even_where_this_machine_s_name_does_not_resolve(
+    home: Path, more: dict[str, str], transport: list[str], address: list[str]
+) -> None:
+    found = objects(home, **{
+        "sip_bind": "203.0.113.1:5060", "media_address": "203.0.113.2",
+        "public_url": "https://1022.example.vn", **more,
+    })
+    assert said(found, "trunk", "transport") == transport
+    assert said(found, "trunk", "media_address") == address
