@@ -184,14 +184,13 @@ def _host_offers() -> bool:
 
 
 def _mirror_of_host() -> str:
-    """The Debian mirror this host already uses."""
+    """The Debian mirror this host already uses, whether or not it has its indexes at hand."""
     shown = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"],
+        ["apt-get", "--print-uris", "-o", "Debug::NoLocking=1", "update"],
         capture_output=True, text=True, check=False,
     ).stdout
-    for line in shown.splitlines():
-        if re.fullmatch(r"https?://[^\s\]]+/debian/?", line):
-            return line
+    if found := re.search(r"^'(https?://[^\s']+/debian)/dists/", shown, re.M):
+        return found[1]
     raise RuntimeFault("this host names no Debian mirror: set HOTLINE_DEBIAN_MIRROR to one's URL")
 
 

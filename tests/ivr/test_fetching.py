@@ -101,3 +101,20 @@ def test_an_index_that_cannot_be_had_at_all_is_named_as_the_cause(
     mirror.refusals = 1000
     with pytest.raises(runtime.RuntimeFault, match="apt-get update"):
         runtime._download(tmp_path / "cache", source(mirror, tmp_path))
+
+
+def test_the_mirror_of_this_host_is_known_without_its_indexes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a small image, which throws them away."""
+    (tmp_path / "sources.list").write_text(
+        "deb [trusted=yes] http://deb.example.org/debian-security sid-security main\n"
+        "deb [trusted=yes] http://deb.example.org/debian sid main\n"
+    )
+    (tmp_path / "state/lists/partial").mkdir(parents=True)
+    (tmp_path / "apt.conf").write_text(
+        f'Dir::Etc::sourcelist "{tmp_path}/sources.list"; Dir::Etc::sourceparts "/dev/null";\n'
+        f'Dir::State "{tmp_path}/state"; Dir::State::status "/var/lib/dpkg/status";\n'
+    )
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    assert runtime._mirror_of_host() == "http://deb.example.org/debian"

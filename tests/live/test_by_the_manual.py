@@ -324,6 +324,8 @@ def the_rest(server: Server, chapter: Reader, deb: Path) -> None:
     before = len(server.calls())
     chapter.own |= {EXAMPLE: newest(root)}
     chapter("Backup", 3)
+    with (root / SETTINGS).open("a", encoding="utf-8") as settings:
+        settings.write("ring_s = 25\n")  # its first step: what is changed
     chapter("Change something in office hours", 0)
     done = json.loads(server.types("hotline history --json"))
     chapter.own |= {"rollback 7": f"rollback {done[-2]['number']}"}
