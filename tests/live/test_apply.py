@@ -75,7 +75,8 @@ def running_files(hotline: Hotline) -> dict[str, str]:
 def in_force(hotline: Hotline) -> int:
     """The number of what is in force: what the settings say, whatever was tried before."""
     assert hotline.run("apply", "--yes").returncode == 0
-    return max(one["number"] for one in hotline.json("history") if one["result"] == "in force")
+    entries: list[dict[str, Any]] = hotline.json("history")
+    return max(int(one["number"]) for one in entries if one["result"] == "in force")
 
 
 def last(hotline: Hotline) -> dict[str, Any]:
