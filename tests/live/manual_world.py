@@ -26,6 +26,7 @@ from crm.quality import cards, draws, evaluations
 from crm.quality.models import QualityPick
 from crm.reports import health
 from crm.reports.health import Figures
+from crm.reports.models import ReportRun
 from crm.shifts import swaps
 from tests.crm.knowledge import factory as knowledge
 from tests.crm.shifts import factory as shifts
@@ -115,11 +116,11 @@ def _shifts(session: Session, now: datetime) -> None:
                        for login in ("agent1", "agent2", "agent3"))
     shifts.shift(session, one, now + 48 * HOUR)
     shifts.shift(session, three, now - HOUR)  # has not come
-    for day in (3, 5):  # one is offered, one is taken already
+    for day in (3, 5, 7):  # one is offered, two are taken already
         offered = swaps.offer(
             session, shifts.shift(session, two, now + day * 24 * HOUR).id, two, now
         )
-        if day == 5:
+        if day > 3:
             swaps.take(session, offered.id, one, timedelta(hours=12), now)
 
 
@@ -129,6 +130,7 @@ def _papers(session: Session, now: datetime) -> None:
     health.enter(session, yesterday, {health.PROVINCE: Figures(2, 1, 9, 2)}, source="Sở Y tế",
                  by="yte", now=now)
     health.approve(session, yesterday, 1, by="giamsat", now=now)
+    session.add(ReportRun(day=yesterday))  # whose report the clock sends
     health.enter(session, vietnam_day(now), {health.PROVINCE: Figures(3, 1, 10, 2)},
                  source="Sở Y tế", by="yte", now=now)
     requests.enter(session, kind="correct", number="0912345690", requester="Người dân",

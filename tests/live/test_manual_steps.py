@@ -15,7 +15,13 @@ from sqlalchemy import select
 
 from crm.cases.models import Case
 from crm.notices.models import Notice
-from tests.live import manual_desk, manual_of_agents, manual_world
+from tests.live import (
+    manual_desk,
+    manual_of_agents,
+    manual_of_leads,
+    manual_of_supervisors,
+    manual_world,
+)
 from tests.live.browser import chromium, signed_in
 from tests.live.manual_world import World, seeded
 from tests.live.people import Console
@@ -39,7 +45,8 @@ def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with running_hotline(
         tmp_path_factory.mktemp("read") / "home", HOTLINE_STAFF_NUMBER=manual_of_agents.STAFF,
         HOTLINE_TRUNK_SERVER=f"{CARRIER}:{carrier_port}", HOTLINE_WRAPUP_S="60",
-        HOTLINE_EXPERTS=f"bs.an {manual_desk.DOCTOR}", **emergency,
+        HOTLINE_EXPERTS=f"bs.an {manual_desk.DOCTOR}",
+        HOTLINE_REPORT_RECIPIENTS="bao.cao@example.vn", **emergency,
     ) as running:
         yield running
 
@@ -65,6 +72,20 @@ def test_the_manual_of_the_agents(
     async def work(browser: Browser) -> None:
         async with telephones(hotline, carrier_port) as outside:
             await manual_of_agents.walked(reader, hotline, browser, outside)
+
+    at_screens(work, tmp_path)
+    reader.has_read_all()
+
+
+def test_the_manual_of_the_leads(
+    hotline: Hotline, world: World, carrier_port: int, tmp_path: Path
+) -> None:
+    reader = Reader("truong-ca")
+
+    async def work(browser: Browser) -> None:
+        async with telephones(hotline, carrier_port) as outside:
+            await manual_of_leads.walked(reader, hotline, browser, outside)
+        await manual_of_supervisors.walked(reader, hotline, browser, manual_of_leads.HEARD)
 
     at_screens(work, tmp_path)
     reader.has_read_all()
@@ -307,6 +328,8 @@ def test_the_manual_of_auditors(hotline: Hotline, world: World, tmp_path: Path) 
     lead = Console(hotline, "truongca")
     lead.submit("/instructions", text="Đường 47 ngập.", hours="8")
     lead.submit("/handovers", remarks="")
+    waits = max(re.findall(r'/handovers/(\d+)"', lead.page("/handovers")), key=int)
+    Console(hotline, "giamsat").submit(f"/handovers/{waits}/take", answer="")
 
     async def work(browser: Browser) -> None:
         page = await signed_in(browser, hotline, "kiemtoan")
