@@ -81,7 +81,10 @@ def certificate(patient: Patient) -> Iterator[Check]:
         return
     if left < CERTIFICATE_WARNING:
         status = FAILURE if left < timedelta(days=2) else WARNING
-        yield Check("certificate", status, f"ends in {left.days} days", "run hotline setup")
+        ends = f"ends in {left.days} days" if left > timedelta(0) else f"ended: {file}"
+        own = patient.settings.tls_certificate
+        yield Check("certificate", status, ends,
+                    f"bring the next one to {own}" if own else "run hotline setup")
     else:
         yield Check("certificate", OK, f"valid for {left.days} days")
 

@@ -4,9 +4,13 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from crm import settings as configuration
 from crm.settings import Settings
 from ivr import tls
+from ivr.doctor import FAILURE, OK, WARNING, machine
+from tests.ivr.patients import patient
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -58,3 +62,22 @@ def test_on_the_loopback_and_with_the_operators_own_nothing_is_made(tmp_path: Pa
     tls.ensure(at, ["x"], NOW)
     assert not list((tmp_path / "tls").iterdir())
     assert tls.files(at) == (tmp_path / "own.crt", tmp_path / "own.key")
+
+
+@pytest.mark.parametrize(("days", "status", "says"), [
+    (30, OK, "valid for 30 days"), (9, WARNING, "ends in 9 days"),
+    (1, FAILURE, "ends in 1 days"), (-1, FAILURE, "ended"),
+])
+def test_the_doctor_warns_of_a_certificate_near_its_end_and_fails_in_its_last_days(
+    tmp_path: Path, days: int, status: str, says: str
+) -> None:
+    at = settings(tmp_path)
+    made = datetime.now(UTC) - tls.SERVER_LIFE + timedelta(days=days, hours=1)
+    tls.ensure(at, ["hotline.example"], made)
+    [found] = machine.certificate(patient(at))
+    assert (found.status, found.detail.startswith(says)) == (status, True)
+    own = settings(tmp_path, HOTLINE_TLS_CERTIFICATE=str(tls.files(at)[0]),
+                   HOTLINE_TLS_KEY=str(tls.files(at)[1]))
+    [found] = machine.certificate(patient(own))
+    assert found.status == status
+    assert status == OK or found.cure == f"bring the next one to {own.tls_certificate}"
