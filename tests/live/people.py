@@ -8,6 +8,8 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +116,21 @@ async def desk_agent(
         try:
             yield seat
         finally:  # signed in anew: by what the test did as this agent, this console was signed out
-            await asyncio.to_thread(_out_of_calls, hotline, login)
-            last = await asyncio.to_thread(Console, hotline, login)
-            await asyncio.to_thread(last.ask, "DELETE", "/agent/phone")
+            await asyncio.to_thread(
+                wait_for, partial(_gives_the_phone_up, hotline, login), "the phone is given up"
+            )
+
+
+def _gives_the_phone_up(hotline: Hotline, login: str) -> bool:
+    """Once it is in no call; on a busy machine the console may hear only now that it was in one."""
+    _out_of_calls(hotline, login)
+    try:
+        Console(hotline, login).ask("DELETE", "/agent/phone")
+    except requests.HTTPError as error:
+        if error.response.status_code != HTTPStatus.CONFLICT:
+            raise
+        return False
+    return True
 
 
 def _out_of_calls(hotline: Hotline, login: str) -> None:
