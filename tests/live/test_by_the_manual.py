@@ -354,7 +354,12 @@ def the_rest(server: Server, chapter: Reader, deb: Path) -> None:
     answers(server, "0912345679")
     assert len(server.calls()) > before
     chapter("The site is lost", 2)
-    chapter("Drain and restart")
+    chapter("Drain and restart", 0)
+    wait_for(lambda: server.root_types("systemctl is-active hotline1022").stdout == "inactive\n",
+             "it has stopped, and stays so", 60)
+    server.types("systemctl start hotline1022")
+    answers(server, "0912345681")
+    chapter("Drain and restart", 1)
 
     # a server on which nothing was yet
     for line in (
