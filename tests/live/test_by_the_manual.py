@@ -323,7 +323,7 @@ def the_rest(server: Server, chapter: Reader, deb: Path) -> None:
     chapter("Backup", 0, 1, 2)
     before = len(server.calls())
     chapter.own |= {EXAMPLE: newest(root)}
-    chapter("Backup", 3)
+    chapter("Backup", 3, 4)
     with (root / SETTINGS).open("a", encoding="utf-8") as settings:
         settings.write("ring_s = 25\n")  # its first step: what is changed
     chapter("Change something in office hours", 0)
