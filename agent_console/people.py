@@ -84,7 +84,8 @@ def login_page(
 def take_over() -> Answer:
     """An agent who is signed in elsewhere: whether to go on here. The page there is told; its phone
     is given back, unless a call is on it: that is finished there. One whose page has died goes on
-    here at once: the caller whom it lost is led back to it."""
+    here at once: the caller whom it lost is led back to it. A telephone outside, which no page
+    has, stays in the queues."""
     here, now = console(), utc_now()
     if person().needs != Need.TAKEOVER:
         return redirect(url("people.home"))
@@ -98,7 +99,8 @@ def take_over() -> Answer:
         for other in others:
             other.revoked_at = now
         users.complete_session(session, person().token)
-    if others and not in_a_call and not is_gone:
+    has_phone = telephone.held_by(here, person().login) is not None
+    if others and has_phone and not in_a_call and not is_gone:
         telephone.leave(here, person().login)
     audit.warning("%s goes on in another browser%s", person().login,
                   "; a call is finished in the first one" if in_a_call else "")

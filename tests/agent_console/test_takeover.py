@@ -90,6 +90,19 @@ def test_a_phone_whose_page_has_died_goes_on_in_the_new_browser_with_its_queues(
     assert phone(second) == ("seat-001", False)
 
 
+def test_a_telephone_outside_stays_in_the_queues(
+    agent: Browser, sqlite: Database, app: Flask, phones: ObedientPhones
+) -> None:
+    """Who came in by it, and whose browser died, opens another one."""
+    put_live_agent(sqlite, 2, interface="Local/0913000801@hl-mobile/n")
+    browser = Browser(app.test_client())
+    browser.sign_in("lan")
+    before = list(phones.told)
+    browser.submit("/sign-in/takeover")
+    assert phones.told == before
+    assert agent.ask("GET", "/session").status_code == 401
+
+
 def test_others_may_be_signed_in_as_often_as_they_like(
     supervisor: Browser, app: Flask
 ) -> None:
