@@ -110,6 +110,7 @@ class Feed:
         self._lock = threading.Lock()
         self._live = _Live({"database": {"ok": True}}, {"database": (EVERYBODY,)})
         self._subscribers: set[Subscriber] = set()
+        self._watched = threading.Event()  # a page is there
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._calls: dict[str, LiveCall] = {}
@@ -136,6 +137,7 @@ class Feed:
     def close(self) -> None:
         """End all streams and the thread."""
         self._stopping.set()
+        self._watched.set()
         with self._lock:
             for subscriber in self._subscribers:
                 _end(subscriber)
@@ -172,16 +174,18 @@ class Feed:
             }
             subscriber.messages.put(_message(visible, everything=True))
             self._subscribers.add(subscriber)
+            self._watched.set()
         return subscriber
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         with self._lock:
-            self._subscribers.discard(subscriber)
+            self._drop(subscriber)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 for _ in self._database.changes(TICK_S):
+                    self._watched.wait(TICK_S)  # for nobody, each change need not be read at once
                     if self._stopping.is_set():
                         return
                     self.refresh()
@@ -329,7 +333,7 @@ class Feed:
         with self._lock:
             for page in watching:
                 if page.token_hash not in valid:
-                    self._subscribers.discard(page)
+                    self._drop(page)
                     _end(page)
 
     def _is_due(self, what: str, every_s: float) -> bool:
@@ -417,8 +421,13 @@ class Feed:
         if page.messages.qsize() < QUEUE_LENGTH:
             page.messages.put(message)
         else:
-            self._subscribers.discard(page)
+            self._drop(page)
             page.closed = True
+
+    def _drop(self, page: Subscriber) -> None:
+        self._subscribers.discard(page)
+        if not self._subscribers:
+            self._watched.clear()
 
 
 def _end(page: Subscriber) -> None:
