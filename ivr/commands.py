@@ -297,12 +297,13 @@ class Commands:
             if not session.value(call, "HL_RECORDING"):
                 raise _RefusedError("this call is not recorded")
             # the only rights over recordings that come without those over the whole system
+            channel, resumed = session.callers_channel(call), act is RecordingAct.RESUMED
             session.act(_Act("MixMonitorMute", {
-                "Channel": session.callers_channel(call), "Direction": "both",
-                "State": "0" if act is RecordingAct.RESUMED else "1",
+                "Channel": channel, "Direction": "both", "State": "0" if resumed else "1",
             }))
             if session.refusals:
                 return
+            session.set(channel, HL_KEPT="" if resumed else str(act))  # with the next agent, too
             session.act(_Act("Originate", {
                 "Channel": f"Local/{act}@hl-recording/n", "Application": "NoOp",
                 "Timeout": str(int(self._timeout_s * 1000)),

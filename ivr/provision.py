@@ -25,6 +25,7 @@ from ivr.dialplan import MOBILE_KEYS, compile_dialplan, render
 
 MENUS = PROJECT / "dialplans" / "menus"
 MUSIC = "moh_default"  # the prompt
+WITHIN_MUSIC = ("callback_offer", "queue_comfort_1", "emergency_stay")  # prompts
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 EMERGENCY_STAY_S = 20  # of music, then "stay on the line"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 108 for a socket's path
@@ -221,25 +222,15 @@ def languages(home: Path) -> tuple[Language, ...]:
     )
 
 
-def _hold_music(home: Path, seconds: int) -> Path:
+def hold_music(home: Path, seconds: int) -> Path:
     """Music of that length, without the suffix."""
     return home / "asterisk" / "data" / "hold" / f"music_{seconds}"
 
 
-def _hold_sound(home: Path, folder: str, name: str) -> Path:
-    """A prompt within the music, without the suffix: in Vietnamese if it was not recorded."""
-    own = sounds(home) / folder / name
-    return own if own.with_suffix(".alaw").exists() else sounds(home) / "vi" / name
-
-
-def write_music(settings: Settings) -> None:
-    """Cut the music on hold as long as callers wait between one announcement and the next."""
-    music = (sounds(settings.home) / "vi" / f"{MUSIC}.alaw").read_bytes()
-    for seconds in {settings.callback_offer_s, EMERGENCY_STAY_S}:
-        file = _hold_music(settings.home, seconds).with_suffix(".alaw")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        length = seconds * 8000
-        file.write_bytes((music * (length // len(music) + 1))[:length])
+def hold_sound(home: Path, folder: str, name: str) -> Path:
+    """A prompt as it is heard on hold, without the suffix: in Vietnamese if it was not recorded."""
+    own = (sounds(home) / folder / f"{name}.alaw").exists()
+    return home / "asterisk" / "data" / "hold" / f"{folder if own else 'vi'}_{name}"
 
 
 def load_menus(settings: Settings) -> menu.Menus:
@@ -280,10 +271,10 @@ def files(
         "web_calls": settings.web_calls, "web_phone": made.web_phone, "queues": ALL_QUEUES,
         "ring_s": settings.ring_s, "phone_silent_s": settings.phone_silent_s,
         "callback_offer_s": settings.callback_offer_s,
-        "languages": [one.id for one in spoken], "hold_music": partial(_hold_music, home),
+        "languages": [one.id for one in spoken], "hold_music": partial(hold_music, home),
         "music": MUSIC, "emergency_stay_s": EMERGENCY_STAY_S,
         "holds": {"hold": "vi"} | {f"hold_{one.id}": f"vi_{one.id}" for one in spoken},
-        "hold_sound": partial(_hold_sound, home),
+        "hold_sound": partial(hold_sound, home),
         "wrapup_s": settings.wrapup_s, "service_level_s": settings.service_level_s,
         "modules_loaded": [
             name for name in MODULES if (modules / f"{name}.so").exists()

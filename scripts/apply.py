@@ -123,7 +123,7 @@ def at_start(settings: Settings, asterisk: runtime.Asterisk, *, again: bool = Fa
         settings, secrets.load(home), provision.load_menus(settings), version=asterisk.version,
         modules=asterisk.modules, open_files=runtime.open_files(settings), boot=boot,
     )
-    provision.write_music(settings)
+    speech.write_music(settings)
     with history.alone(home, "the supervisor"):
         if broken := history.unfinished(home):
             history.end(home, broken, history.INTERRUPTED, "the hotline was started anew")
@@ -191,7 +191,7 @@ def _bring_in(
     home = settings.home
     state = proof.look(ask)
     logged = _log(home).stat().st_size if _log(home).exists() else 0
-    provision.write_music(settings)
+    speech.write_music(settings)
     changed = [one.file for one in way.changes]
     provision.write(home, {name: way.files[name] for name in changed if name in way.files})
     if way.effect is plan.Effect.RESTART:

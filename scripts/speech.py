@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from crm.branches import LANGUAGES
 from crm.cases import incidents
 from crm.cases.incidents import preview
@@ -89,11 +91,13 @@ def preferred(settings: Settings, catalogue: Catalogue) -> Voice | None:
 def build_all(settings: Settings, progress: Callable[[int, int], None]) -> build.BuildReport:
     """Build every prompt and number with the embedded voice (or what is better and there)."""
     catalogue = Catalogue.load()
-    return build.build(
+    report = build.build(
         catalogue, EspeakVoice(), settings.recordings, settings.cache,
         provision.sounds(settings.home), progress=progress,
         preferred=preferred(settings, catalogue),
     )
+    write_music(settings)
+    return report
 
 
 def build_languages(settings: Settings) -> dict[str, str]:
@@ -108,7 +112,36 @@ def build_languages(settings: Settings) -> dict[str, str]:
                 provision.sounds(settings.home),
             )
             failed |= {f"{language.id}/{name}": why for name, why in faults.items()}
+    write_music(settings)
     return failed
+
+
+def write_music(settings: Settings) -> None:
+    """What is heard on hold, anew after prompts or settings have changed: the music, as long as
+    callers wait between one announcement and the next, and what is said within it.
+
+    In linear PCM. A translation in Debian's Asterisk throws away frames that are numbered before
+    what it had last (for its concealment of lost packets), and frames from files are all numbered
+    0: music in A-law goes through the one by which recordings and supervisors hear what a caller
+    hears, and then half of all phones, by the number that their packets happen to begin with,
+    would be missing there for up to eleven minutes. Linear sound goes by it.
+    """
+    home, heard = settings.home, provision.sounds(settings.home)
+    music = _said(heard / LANGUAGE / f"{provision.MUSIC}.alaw")
+    on_hold = {provision.hold_sound(home, LANGUAGE, provision.MUSIC): music}
+    for seconds in {settings.callback_offer_s, provision.EMERGENCY_STAY_S}:
+        on_hold[provision.hold_music(home, seconds)] = np.resize(music, seconds * sound.RATE)
+    for folder in (LANGUAGE, *(f"{LANGUAGE}_{one.id}" for one in LANGUAGES)):
+        for name in provision.WITHIN_MUSIC:
+            if (file := heard / folder / f"{name}.alaw").exists():
+                on_hold[provision.hold_sound(home, folder, name)] = _said(file)
+    for path, samples in on_hold.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sound.write_wav(path.with_suffix(".wav"), samples)
+
+
+def _said(file: Path) -> sound.Samples:
+    return sound.decode_alaw(file.read_bytes())
 
 
 def upgrade(settings: Settings, stop: threading.Event) -> build.BuildReport | None:
@@ -117,10 +150,12 @@ def upgrade(settings: Settings, stop: threading.Event) -> build.BuildReport | No
     voice = preferred(settings, catalogue)
     if voice is None:
         return None
-    return build.upgrade(
+    report = build.upgrade(
         catalogue, voice, settings.recordings, settings.cache, provision.sounds(settings.home),
         wait=stop.wait,
     )
+    write_music(settings)
+    return report
 
 
 def sound_files(settings: Settings) -> list[Path]:

@@ -171,6 +171,10 @@ class Call:
     def stop_playing(self) -> None:
         self._speaking().sender.stop_playing()
 
+    def number_packets_from(self, sequence: int) -> None:
+        """What the phone's packets of sound begin with (RFC 3550: any number), before it speaks."""
+        self._session.stream.sender.number_from(sequence)
+
     def answer(self) -> None:
         """Take an incoming call."""
         if self.invite is None or self.state is not CallState.RINGING:

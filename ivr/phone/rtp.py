@@ -53,6 +53,10 @@ class Sender:
     def stop_playing(self) -> None:
         self._sound = {}
 
+    def number_from(self, sequence: int) -> None:
+        """The next packet's number, 0–65535; by chance if never told."""
+        self._sequence = (sequence - 1) & 0xFFFF
+
     def press(self, key: str) -> None:
         """Queue one key: updates of the growing event, its end three times, a pause."""
         number = KEYS.index(key)

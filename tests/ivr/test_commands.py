@@ -409,14 +409,17 @@ def test_a_recording_is_paused_first_and_told_then(
     asterisk.values |= {"SHARED(HL_AGENT)": AGENT, "HL_RECORDING": f"{CALL}.raw"}
     assert commands.record(CALL, SEAT, RecordingAct.PAUSED, "card", "lan").done
     assert [one["Action"] for one in asterisk.received if one["Action"] != "Getvar"] == [
-        "Login", "MixMonitorMute", "Originate", "Logoff",
+        "Login", "MixMonitorMute", "Setvar", "Originate", "Logoff",
     ]
     (mute,), (told,) = asterisk.asked("MixMonitorMute"), asterisk.asked("Originate")
+    (kept,) = asterisk.asked("Setvar")  # the next agent finds it so
+    assert (kept["Channel"], kept["Variable"], kept["Value"]) == (CALL, "HL_KEPT", "paused")
     assert (mute["Channel"], mute["Direction"], mute["State"]) == (CALL, "both", "1")
     assert told["Channel"] == "Local/paused@hl-recording/n"
     assert told["Variable"] == f"__HL_CALL={CALL},__HL_WHY=card,__HL_BY=lan"
     assert commands.record(CALL, SEAT, RecordingAct.RESUMED, "", "lan").done
     assert asterisk.asked("MixMonitorMute")[-1]["State"] == "0"
+    assert asterisk.asked("Setvar")[-1]["Value"] == ""
 
 
 def test_what_could_not_be_paused_is_not_told_as_paused(
