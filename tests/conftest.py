@@ -22,7 +22,8 @@ settings.load_profile("hotline")
 FIRST = (
     ("faults/test_matrix",), ("faults/test_long",),
     ("live/test_many_callers",), ("live/test_office_hours",), ("live/test_carriers",),
-    ("live/test_menus",),
+    ("live/test_menus",), ("scripts/test_packages",), ("fuzz/test_files",),
+    ("agent_console/test_every_page",),
     ("live/test_doctor", "live/test_door", "live/test_recorded", "live/test_phone",
      "live/test_rotation", "live/test_skills"),
     ("live/test_rooms",), ("live/test_faults",), ("live/test_surge",), ("live/test_agent",),
@@ -32,7 +33,7 @@ FIRST = (
     ("live/test_whole_way",),
     ("live/test_mobile",), ("live/test_kept_calls",), ("live/test_languages",),
     ("live/test_web_call",), ("live/test_own_asterisk",), ("live/test_start",),
-    ("agent_console/test_browser",), ("scripts/test_pages",), ("scripts/test_packages",),
+    ("agent_console/test_browser",), ("scripts/test_pages",),
     ("scripts/test_manuals",), ("agent_console/test_api_description",),
     ("agent_console/test_hidden_identity",), ("crm/test_database",),
 )
