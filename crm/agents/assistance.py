@@ -84,13 +84,19 @@ def waiting(session: Session) -> list[HelpCall]:
 
 
 def apply(session: Session, events: Iterable[JournalEvent]) -> None:
-    """Agents with a telephone outside ask by a key, in a call that has not ended since."""
+    """Agents with a telephone outside ask by a key, in a call that has not ended since. Who takes
+    an agent's call over has helped."""
     for event in events:
-        if event.type != "HL_HELP" or not event.is_legs:
-            continue
-        agent, call_id = event.extra.get("agent", ""), event.extra.get("call", "")
-        if not (_LOGIN.fullmatch(agent) and CALL_ID.fullmatch(call_id)):
-            continue
-        call = session.get(Call, call_id, populate_existing=True)
-        if call is not None and call.ended_at is None:
-            ask(session, agent, call_id, event.at)
+        extra = event.extra
+        match event.type if event.is_legs else "":
+            case "HL_HELP":
+                agent, call_id = extra.get("agent", ""), extra.get("call", "")
+                if not (_LOGIN.fullmatch(agent) and CALL_ID.fullmatch(call_id)):
+                    continue
+                call = session.get(Call, call_id, populate_existing=True)
+                if call is not None and call.ended_at is None:
+                    ask(session, agent, call_id, event.at)
+            case "HL_TAKEN" if _LOGIN.fullmatch(by := extra.get("by", "")):
+                known = of_agent(session, extra.get("from", ""))
+                if known is not None and known.asked_at <= event.at:
+                    clear(session, known.id, by, event.at)

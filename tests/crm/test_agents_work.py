@@ -127,6 +127,22 @@ def test_an_agent_outside_asks_by_a_key_as_long_as_the_call_goes_on(database: Da
         ]
 
 
+def test_who_takes_the_call_over_has_helped(database: Database) -> None:
+    asterisk = Asterisk()
+    caller = asterisk.queued()
+    with database.transaction() as session:
+        for agent in ("lan", "minh"):
+            assistance.ask(session, agent, caller.id, asterisk.now)
+    own = asterisk.channel("PJSIP/desk-03", of=caller)
+    own.note("HL_TAKEN", call=caller.id, by="huy", **{"from": "lan"})
+    caller.note("HL_TAKEN", call=caller.id, by="huy", **{"from": "minh"})  # on no phone of ours
+    for _ in range(2):
+        with database.transaction() as session:
+            assistance.apply(session, asterisk.events)
+    with database.reading() as session:
+        assert [one.agent for one in assistance.waiting(session)] == ["minh"]
+
+
 def test_a_call_for_life_opens_one_urgent_case_however_often_it_is_pressed(
     database: Database,
 ) -> None:
