@@ -96,6 +96,26 @@ def test_every_goto_leads_to_a_context_that_exists() -> None:
         assert f"hl-waiting-{queue}" in known
 
 
+def test_every_jump_within_an_extension_leads_to_a_label_of_it() -> None:
+    """A label stands with the extension before it: one that was moved behind another is lost."""
+    for text in (
+        compiled(), compiled(carriers=(CARRIER,)),
+        compiled(node="th1", nodes=("th1", "th2"), holders=dict.fromkeys(QUEUES, "th1")),
+    ):
+        for name, context in contexts(text).items():
+            for extension in re.split(r"^exten => (?=[^,]+,1,)", context, flags=re.MULTILINE)[1:]:
+                labels = set(re.findall(
+                    r"^(?: same => n|[^,\n]+,1)\((\w+)\)", extension, re.MULTILINE
+                ))
+                jumps = [
+                    *re.findall(r"^ same => n(?:\(\w+\))?,Goto\((\w+)\)$", extension, re.MULTILINE),
+                    *(target for both in re.findall(
+                        r"GotoIf(?:Time)?\(.*\?([\w,:-]*)\)$", extension, re.MULTILINE
+                    ) for target in both.split(":") if target and "," not in target),
+                ]
+                assert set(jumps) <= labels, f"{name}, {extension.split(',')[0]}"
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 1 << 30))
 def test_any_menus_without_faults_become_contexts_with_all_their_keys(seed: int) -> None:
