@@ -12,7 +12,6 @@ are written: how long each transaction of theirs takes, beside those before.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -35,7 +34,7 @@ from crm.models import Call
 from crm.reports.spans import begin
 from ivr.journal import Tailer
 from ivr.journal_reader import read
-from scripts.bench import call, generate, pages
+from scripts.bench import call, generate, machine, pages
 from scripts.bench.desks import History
 from scripts.bench.journal import write_journal
 from tests.postgres import Server
@@ -169,7 +168,7 @@ def tail(url: str) -> None:
             pass
         click.echo(json.dumps({
             "cpu_s": time.process_time() - began,
-            "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+            "memory_mb": machine.peak_mb(),
         }))
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from crm.database import Database
 from crm.models import Call, JournalPosition
 from ivr.journal import Tailer
 from ivr.journal_reader import read
+from scripts.bench.machine import peak_mb
 
 TARGET = 5_000
 BEGIN_S = 1_763_776_800
@@ -71,11 +71,10 @@ def _now() -> Mark:
 def _report(what: str, marks: list[Mark], events: int) -> float:
     (cpu_from, wall_from), (cpu_to, wall_to) = marks[0], marks[-1]
     tenths = [events / 10 / (end[0] - start[0]) for start, end in pairwise(marks)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     print(
         f"{what:<11}{events / (cpu_to - cpu_from):>8,.0f} events/s a core (target {TARGET:,})"
         f"   first tenth {tenths[0]:,.0f}, last {tenths[-1]:,.0f}"
-        f"   by the clock {events / (wall_to - wall_from):,.0f}   peak memory {peak} MiB"
+        f"   by the clock {events / (wall_to - wall_from):,.0f}   peak memory {peak_mb()} MiB"
     )
     return events / (cpu_to - cpu_from)
 

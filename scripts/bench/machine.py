@@ -7,6 +7,14 @@ import platform
 from pathlib import Path
 
 
+def peak_mb() -> int:
+    """The most memory this program has had at once, MiB (proc(5), VmHWM): rusage counts what the
+    program that started it had, too."""
+    told = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    (peak,) = (line for line in told if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) >> 10
+
+
 def hardware() -> str:
     """Processor, cores and memory."""
     told = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
