@@ -1,12 +1,14 @@
 """What a call costs, and what a page takes, as history grows:
 
     python -m scripts.bench.growth [--sizes 10000,100000,1000000,5000000] [--database URL]
+        [--no-archive]
 
 For each size a history is made on a PostgreSQL of its own; then a tailer, in a process of its own,
 reads 2,000 new calls into it (its CPU and that of the server, its memory), and every page is
 opened. At last a month leaves it for the archive (crm.archive), while the records of other calls
 are written: how long each transaction of theirs takes, beside those before.
 `--database` names one that scripts.bench.generate has filled instead; it gets those calls too.
+`--no-archive`: without the month, which takes an hour of five million calls.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class Size:
     page_p95_ms: float
     page_max_ms: float
     slowest: str
-    archiving: Archiving
+    archiving: Archiving | None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def archiving(url: str) -> Archiving:
             alone = [next(writing) for _ in range(ALONE)]
             began = time.monotonic()
             at_it = subprocess.Popen(
-                [sys.executable, "-m", "scripts.bench.growth", "--archive", url, str(home),
+                [sys.executable, "-m", "scripts.bench.growth", "--archived", url, str(home),
                  month.isoformat()], stdout=subprocess.PIPE, text=True,
             )
             beside = []
@@ -124,7 +126,7 @@ def _p99_and_max(times: list[float]) -> tuple[float, float]:
     return ordered[len(ordered) * 99 // 100], ordered[-1]
 
 
-def measured(url: str, server_pid: int | None) -> Size:
+def measured(url: str, server_pid: int | None, *, archive: bool) -> Size:
     """`server_pid` None: the server's own time is not counted."""
     before = call.cpu_s(call.tree(server_pid)) if server_pid else 0.0
     done = subprocess.run(
@@ -144,17 +146,18 @@ def measured(url: str, server_pid: int | None) -> Size:
     database.engine.dispose()
     return Size(
         calls, 1000 * (own["cpu_s"] + servers) / NEW_CALLS, own["memory_mb"],
-        found[len(found) // 2][0], found[len(found) * 95 // 100][0], *found[-1], archiving(url),
+        found[len(found) // 2][0], found[len(found) * 95 // 100][0], *found[-1],
+        archiving(url) if archive else None,
     )
 
 
-def sizes(wanted: Sequence[int]) -> Iterator[Size]:
+def sizes(wanted: Sequence[int], *, archive: bool) -> Iterator[Size]:
     for calls in wanted:
         with Server(in_memory=False) as server:
             database = generate.opened(server.url, 3600)
             generate.fill(database, History(calls, datetime.now(UTC), YEAR), lambda _: None)
             database.engine.dispose()
-            yield measured(server.url, server.pid)
+            yield measured(server.url, server.pid, archive=archive)
 
 
 def tail(url: str) -> None:
@@ -175,10 +178,12 @@ def tail(url: str) -> None:
 @click.command()
 @click.option("--sizes", "wanted", default="10000,100000", show_default=True)
 @click.option("--database", "url", help="A filled one instead.")
+@click.option("--archive/--no-archive", "archive", default=True, show_default=True)
 @click.option("--tail", "tailed", hidden=True)
-@click.option("--archive", "archived", nargs=3, hidden=True)
+@click.option("--archived", nargs=3, hidden=True)
 def main(
-    wanted: str, url: str | None, tailed: str | None, archived: tuple[str, str, str] | None
+    wanted: str, url: str | None, archive: bool, tailed: str | None,
+    archived: tuple[str, str, str] | None,
 ) -> None:
     """Print cost, memory and times of pages for each size."""
     if tailed:
@@ -188,13 +193,16 @@ def main(
         made = Archive(generate.opened(archived[0], 600), Path(archived[1]))
         click.echo(made.make(date.fromisoformat(archived[2]), 20, datetime.now(UTC)).deleted)
         return
-    found = [measured(url, None)] if url else sizes([int(one) for one in wanted.split(",")])
+    found = [measured(url, None, archive=archive)] if url else sizes(
+        [int(one) for one in wanted.split(",")], archive=archive
+    )
     click.echo(f"{'calls':>9}{'CPU ms a call':>15}{'MB':>6}{'page p50':>10}{'p95':>8}{'max ms':>8}")
     for one in found:
         click.echo(f"{one.calls:>9,}{one.cpu_ms_per_call:>15.2f}{one.memory_mb:>6}"
                    f"{one.page_p50_ms:>10.0f}{one.page_p95_ms:>8.0f}{one.page_max_ms:>8.0f}"
                    f"  {one.slowest}")
-        beside = one.archiving
+        if (beside := one.archiving) is None:
+            continue
         click.echo(
             f"          {beside.records:,} records left for the archive in {beside.seconds:.0f} s;"
             f" other transactions p99 {beside.beside_p99_ms:.0f}, max {beside.beside_max_ms:.0f} ms"

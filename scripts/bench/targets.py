@@ -159,7 +159,7 @@ def pops(extent: Extent) -> Iterator[Row]:
 
 def history(extent: Extent) -> Iterator[Row]:
     first: growth.Size | None = None
-    for size in growth.sizes(extent.histories):
+    for size in growth.sizes(extent.histories, archive=True):
         first = first or size
         ratio = size.cpu_ms_per_call / first.cpu_ms_per_call
         yield Row(
@@ -173,7 +173,8 @@ def history(extent: Extent) -> Iterator[Row]:
             f"slowest {size.page_max_ms:.0f} ms",
             held=size.page_max_ms <= 300, note=size.slowest,
         )
-        of = size.archiving
+        if (of := size.archiving) is None:
+            continue
         yield Row(
             f"a transaction of records while a month is archived, {size.calls:,} calls",
             "no writer waits", f"p99 {of.beside_p99_ms:.0f} ms, max {of.beside_max_ms:.0f} ms",
