@@ -213,6 +213,7 @@ async def led_on(page: Page, hotline: Hotline) -> None:
         await phone_is(page, "ended")
         assert await hears(call, SECOND_HZ)
         assert await hears(asked, CITIZEN_HZ)
+        await asyncio.sleep(2)  # less is no conversation
         await wraps_up(page, "Chuyển đồng nghiệp")
         await page.keyboard.press("Shift+F4")  # nobody rings while the colleague still talks
         await agent_is(page, "paused")
