@@ -410,6 +410,16 @@ def test_the_notice_of_a_pack_is_said_where_the_switch_names_none_and_nothing_is
     assert "Set(HL_NOTE=disaster)" not in compiled()
 
 
+def test_a_caller_who_hangs_up_is_led_nowhere_meanwhile() -> None:
+    """A redirect breaks off what is done at a caller's end: the agent stayed in an empty room."""
+    found = contexts(compiled())
+    assert found["hl-end"].index("exten => s,1,Set(SHARED(HL_OVER)=yes)") < 300
+    looks, leads = "${SHARED(HL_OVER,${HL_CHANNEL})}", "ChannelRedirect(${HL_CHANNEL},"
+    back = found["hl-room-agent"].split("exten => back,1,")[1]
+    for text in (back, found["hl-room-left"]):
+        assert 0 < text.index(looks) < text.index(leads)
+
+
 def test_nothing_is_recorded_and_no_message_taken_while_the_disk_is_nearly_full() -> None:
     found = contexts(compiled())
     looks = "${STAT(e,/full)}"
