@@ -87,7 +87,7 @@ def named(name: str) -> Pack:
         if not isinstance(told, dict):
             raise PackError(f"{file}: expected entries such as vi, en, notice, categories, hours")
         return Pack.model_validate({"name": name, **told})
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise PackError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -283,7 +283,7 @@ class _Reader:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             self.faults.append(Fault(file.name, "", line, f"not YAML: {error.problem}"))
             return
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
             self.faults.append(Fault(file.name, "", 1, f"cannot be read: {error}"))
             return
         for document in documents:

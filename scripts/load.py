@@ -112,7 +112,7 @@ def scenario(name: str) -> Scenario:
     except OSError as error:
         known = ", ".join(sorted(one.stem for one in SCENARIOS.glob("*.yml")))
         raise LoadError(f"there is no scenario {name}: {known}, or a file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise LoadError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         faults = "; ".join(

@@ -85,7 +85,7 @@ def read(file: Path) -> Template:
         if file.stat().st_size > LARGEST:
             raise TemplateError(f"{file}: larger than {LARGEST} bytes")
         told = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
         raise TemplateError(f"{file}: cannot be read: {why}") from error
     try:

@@ -41,7 +41,7 @@ def test_an_unknown_pack_is_refused_and_the_choice_stays(tmp_path: Path, name: s
     ("vi: A\nen: B\nsirens: true", "sirens"),
     ("en: B", "vi"),
     ("- A", "expected entries"),
-    ("vi: [", "no YAML"),
+    ("vi: [", "no YAML"), ("[" * 5000, "no YAML"),
 ])
 def test_a_wrong_description_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str

@@ -110,6 +110,11 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
     assert found[0].startswith("main.yml:9: -: not YAML")
 
 
+def test_a_file_nested_deeper_than_it_can_be_read_is_named(tmp_path: Path) -> None:
+    found = faults(written(tmp_path, MAIN, "[" * 5000))
+    assert found[0].startswith("advice.yml:1: -: cannot be read")
+
+
 def test_a_menu_nobody_is_led_to_is_a_fault(tmp_path: Path) -> None:
     found = faults(written(tmp_path, MAIN.replace("goto: advice", "queue: advice")))
     assert "advice.yml:1: advice: nothing leads here" in found

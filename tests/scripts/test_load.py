@@ -31,7 +31,7 @@ def test_what_comes_with_the_hotline_calls_nobody_for_help(name: str) -> None:
     ("ways: [{keys: '3', patience_s: 6000}]", "patience_s"),
     ("ways: [{keys: '3', patiens: 3}]", "patiens"),
     ("ways: [{keys: '3'}]\nnumber: sip:1022@evil", "number"),
-    ("ways: [", "no YAML"),
+    ("ways: [", "no YAML"), ("[" * 5000, "no YAML"),
     ("", "Input should be"),
 ])
 def test_a_scenario_that_makes_no_sense_is_refused_with_a_sentence(

@@ -75,6 +75,7 @@ def test_the_operators_template_stands_instead_and_is_checked(settings: Settings
     (("order: [health,", "order: [weather,"), "there is no section weather"),
     (("foot:", "feet:"), "foot: Field required; feet: Extra inputs"),
     (("order:", "order: !!python/object/apply:os.system [ls]\nx:"), "cannot be read"),
+    (("order:", "order: " + "[" * 5000), "cannot be read"),
     (("{number}", "{__class__}"), "there is no {__class__}"),
     (("order: [health, ", "order: [health, health, "), "stands there twice"),
 ])
