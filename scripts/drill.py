@@ -36,6 +36,7 @@ from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE
 from ivr.phone.ear import Ear
 from scripts import PROCESSES, backup, beside
+from scripts.up import runs_as
 
 audit = logging.getLogger("hotline.audit")
 
@@ -186,12 +187,11 @@ def _cut_off(up: int | None) -> Iterator[list[str]]:
     found: dict[str, int] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
             parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue  # it has ended meanwhile
         if parent == str(up):
-            found |= {name: int(entry.name) for name in PROCESSES if name.encode() in words}
+            found |= {name: int(entry.name) for name in PROCESSES if runs_as(entry.name, name)}
     for pid in found.values():
         os.killpg(pid, signal.SIGSTOP)
     try:

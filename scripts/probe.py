@@ -31,7 +31,7 @@ from crm.notices import alarms
 from crm.settings import Settings
 from ivr import probe, runtime, tls
 from ivr.doctor import FAILURE, Check
-from scripts.up import pid_file
+from scripts.up import pid_file, runs_as
 
 log = logging.getLogger(__name__)
 
@@ -169,13 +169,12 @@ def _number(home: Path, process: str) -> int | None:
         return runtime.pid(home)
     try:
         number = int(pid_file(home, process).read_text(encoding="ascii"))
-        words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
         ours = Path(f"/proc/{number}/environ").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
     named = f"HOTLINE_HOME={home}".encode()
     elsewhere = any(one.startswith(b"HOTLINE_HOME=") and one != named for one in ours)
-    return number if words[-3:-1] == [b"process", process.encode()] and not elsewhere else None
+    return number if runs_as(number, process) and not elsewhere else None
 
 
 def tell_of_failures(settings: Settings, checks: Collection[Check], now: datetime) -> list[str]:

@@ -2,6 +2,9 @@
 
 Starts Asterisk (or adopts the one that outlived an earlier supervisor) and the five Python
 processes, restarts what dies with back-off, and on Ctrl-C stops all of it.
+
+The five are forked from here, where all that they need has been read: what died is back at once and
+not after seconds of reading, runs the release that the others run, and shares its memory with them.
 """
 
 from __future__ import annotations
@@ -9,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import gc
 import logging
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +25,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import IO
 
@@ -43,7 +49,12 @@ BACKOFF_FIRST_S = 0.5
 BACKOFF_LIMIT_S = 30.0
 STEADY_S = 60.0  # alive that long: the next death starts with a short pause again
 STOP_S = 8.0
-PR_SET_PDEATHSIG = 1
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+NEEDED = (  # by the five, at once or later
+    "agent_console.server", "ivr.journal", "ivr.listener", "scripts.answers", "scripts.broadcasts",
+    "scripts.heard", "scripts.hotline", "scripts.scheduler", "fpdf", "numpy", "openpyxl",
+)
 
 
 class UpError(HotlineError):
@@ -55,57 +66,90 @@ def pid_file(home: Path, name: str) -> Path:
     return home / "log" / f"{name}.pid"
 
 
+def runs_as(pid: int | str, name: str) -> bool:
+    """Whether this process is the one of the five that has this name (as `ps -o comm` shows it)."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == name
+    except OSError:
+        return False
+
+
+def read_what_is_needed() -> None:
+    """Whatever cannot be read is told by the process that needs it, when it starts: the others run.
+    """
+    for name in NEEDED:
+        try:
+            import_module(name)
+        except Exception as error:  # code that is damaged may raise anything
+            log.error("%s cannot be read: %s", name, error)
+    gc.collect()
+    gc.freeze()  # a look for garbage would give each process its own copy of what they share
+
+
+def _become(name: str) -> None:
+    """In the forked process: no more the supervisor."""
+    libc = ctypes.CDLL(None)
+    # with the supervisor killed, ours must not run on beside those of the next one
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    libc.prctl(PR_SET_NAME, name.encode())
+    os.setsid()
+    os.nice(5)  # speech comes first
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    try:
+        import_module("scripts.hotline").main(["process", name], prog_name="hotline")
+    except Exception:  # shown as any program's: masked, and as JSON if so wished
+        sys.excepthook(*sys.exc_info())
+        sys.exit(1)
+
+
 @dataclass
 class Process:
     """One of our own processes, restarted when it dies."""
 
     name: str
     home: Path
-    popen: subprocess.Popen[bytes] | None = None
+    running: ForkProcess | None = None
     started: float = 0.0
     restart_at: float = 0.0
     backoff_s: float = field(default=BACKOFF_FIRST_S)
 
     def start(self) -> None:
-        # with the supervisor killed, ours must not run on beside those of the next one
-        libc = ctypes.CDLL(None)
-
-        def before() -> None:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            os.nice(5)  # speech comes first
-
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "scripts.hotline", "process", self.name],
-            stdin=subprocess.DEVNULL, start_new_session=True,
-            preexec_fn=before,  # noqa: PLW1509
+        self.running = multiprocessing.get_context("fork").Process(
+            target=_become, args=(self.name,), name=self.name
         )
-        pid_file(self.home, self.name).write_text(f"{self.popen.pid}\n", encoding="ascii")
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until it minds them itself
+        try:
+            self.running.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        pid_file(self.home, self.name).write_text(f"{self.running.pid}\n", encoding="ascii")
         self.started = time.monotonic()
 
     def watch(self, now: float) -> None:
         """Notice a death, restart after the pause."""
-        if self.popen and self.popen.poll() is not None:
+        if self.running and (code := self.running.exitcode) is not None:
             if now - self.started > STEADY_S:
                 self.backoff_s = BACKOFF_FIRST_S
             log.error(
                 "%s (pid %d) ended with %s; again in %.1f s",
-                self.name, self.popen.pid, _ending(self.popen.returncode), self.backoff_s,
+                self.name, self.running.pid, _ending(code), self.backoff_s,
             )
-            self.popen, self.restart_at = None, now + self.backoff_s
+            self.running, self.restart_at = None, now + self.backoff_s
             self.backoff_s = min(self.backoff_s * 2, BACKOFF_LIMIT_S)
-        if self.popen is None and now >= self.restart_at:
+        if self.running is None and now >= self.restart_at:
             self.start()
-            log.info("%s started (pid %d)", self.name, self.popen.pid if self.popen else 0)
+            log.info("%s started (pid %d)", self.name, self.running.pid if self.running else 0)
 
     def stop(self, deadline: float) -> None:
-        if self.popen is None:
+        if self.running is None:
             return
-        try:
-            self.popen.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        self.running.join(max(0.0, deadline - time.monotonic()))
+        if self.running.exitcode is None:
             log.warning("%s does not stop: killed", self.name)
-            self.popen.kill()
-            self.popen.wait()
+            self.running.kill()
+            self.running.join()
 
 
 def _ending(code: int) -> str:
@@ -200,6 +244,8 @@ class Supervisor:
         self._asterisk_started = time.monotonic()
 
     def start_processes(self) -> None:
+        read_what_is_needed()
+        self._database.engine.dispose()
         for process in self._processes:
             process.start()
 
@@ -267,6 +313,8 @@ class Supervisor:
                 )
         except (SQLAlchemyError, DatabaseError) as error:
             log.error("the alarm could not be written: %s", type(error).__name__)
+        finally:
+            self._database.engine.dispose()  # what is forked later must find no connection of ours
 
     def stop(self) -> None:
         """Stop everything: calls that go on get a moment unless Ctrl-C is pressed again."""
@@ -281,8 +329,8 @@ class Supervisor:
         runtime.stop(self._asterisk, self._settings.home, grace_s=0)
         time.sleep(0.3)  # the tailer reads the last records
         for process in self._processes:
-            if process.popen:
-                process.popen.terminate()
+            if process.running:
+                process.running.terminate()
         deadline = time.monotonic() + STOP_S
         for process in self._processes:
             process.stop(deadline)
@@ -305,7 +353,7 @@ def run(settings: Settings) -> None:
                       type(error).__name__)
         tls.ensure(settings, provision.host_names(), datetime.now(UTC))
         supervisor = Supervisor(settings, database, asterisk)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             signal.signal(number, supervisor.on_signal)
         supervisor.start_asterisk()
         try:

@@ -21,6 +21,7 @@ settings.load_profile("hotline")
 # work: six hotlines keep two cores busy and no caller waiting.
 FIRST = (
     ("faults/test_matrix",), ("faults/test_long",),
+    ("live/test_lookup", "live/test_walks", "live/test_load"),
     ("live/test_many_callers",), ("live/test_office_hours",), ("live/test_carriers",),
     ("live/test_menus",), ("scripts/test_packages",), ("fuzz/test_files",),
     ("agent_console/test_every_page",),
@@ -28,8 +29,7 @@ FIRST = (
      "live/test_rotation", "live/test_skills"),
     ("live/test_rooms",), ("live/test_faults",), ("live/test_surge",), ("live/test_agent",),
     ("live/test_network",), ("live/test_callbacks",), ("live/test_apply",), ("live/test_shift",),
-    ("live/test_training",), ("live/test_lookup", "live/test_walks", "live/test_load"),
-    ("live/test_manual_steps",), ("live/test_doctor_faults",), ("live/test_desks",),
+    ("live/test_training",), ("live/test_manual_steps",), ("live/test_doctor_faults",), ("live/test_desks",),
     ("live/test_whole_way",),
     ("live/test_mobile",), ("live/test_kept_calls",), ("live/test_languages",),
     ("live/test_web_call",), ("live/test_own_asterisk",), ("live/test_start",),

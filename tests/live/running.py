@@ -30,6 +30,7 @@ from crm.models import Leg, ListenerState
 from crm.settings import PROJECT, Settings
 from ivr import ledger, runtime
 from ivr.journal_reader import STAMP
+from scripts.up import runs_as
 
 T = TypeVar("T")
 PATIENCE_S = 60.0  # for what happens at once on a machine that is not busy
@@ -201,11 +202,10 @@ class Hotline:
         def look() -> int:
             for folder in Path("/proc").glob("[0-9]*"):
                 try:
-                    words = (folder / "cmdline").read_bytes().split(b"\0")
                     parent = re.search(r"PPid:\s+(\d+)", (folder / "status").read_text())
                 except OSError:
                     continue
-                if name.encode() in words and parent and int(parent[1]) == self.up_pid:
+                if parent and int(parent[1]) == self.up_pid and runs_as(folder.name, name):
                     return int(folder.name)
             return 0
 
