@@ -420,6 +420,14 @@ def test_a_caller_who_hangs_up_is_led_nowhere_meanwhile() -> None:
         assert 0 < text.index(looks) < text.index(leads)
 
 
+def test_whoever_was_rung_for_in_vain_for_long_enough_joins_the_queue_without_a_pause() -> None:
+    """In the second of a pause a free agent was given somebody who had come later."""
+    lost = contexts(compiled())["hl-agent-lost"]
+    missed = lost.index("Act: missed")
+    leaves = lost.index("GotoIf($[${EPOCH} >= ${HL_UNTIL}]?queue)", missed)
+    assert missed < leaves < lost.index("Wait(1)", missed)
+
+
 def test_nothing_is_recorded_and_no_message_taken_while_the_disk_is_nearly_full() -> None:
     found = contexts(compiled())
     looks = "${STAT(e,/full)}"

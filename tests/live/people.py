@@ -142,6 +142,21 @@ def _out_of_calls(hotline: Hotline, login: str) -> None:
     wait_for(is_out, f"{login} is in no call")
 
 
+async def found_outside(hotline: Hotline) -> None:
+    """Wait until the hotline knows that the carrier is there, whose telephone was opened now: what
+    it asked before, it gives up within 3 s (PJSIP's qualify_timeout), and takes it for gone again.
+    """
+    surely = time.monotonic() + 3.5
+
+    def found() -> bool:
+        hotline.ask("pjsip qualify carrier")
+        shown = hotline.ask("pjsip show contacts").splitlines()
+        is_there = any("carrier/" in line and " Avail " in line for line in shown)
+        return is_there and time.monotonic() > surely
+
+    await asyncio.to_thread(wait_for, found, "the carrier can be reached")
+
+
 @asynccontextmanager
 async def citizen(
     hotline: Hotline, number: str, *, address: str = "127.0.0.2", dtmf: Dtmf = Dtmf.RFC4733

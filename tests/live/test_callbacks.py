@@ -15,7 +15,7 @@ from crm.calls import callbacks
 from ivr.phone import Call, Phone
 from ivr.phone.audio import has_tone
 from scripts import PROCESSES
-from tests.live.people import called, citizen, desk_agent, until_heard
+from tests.live.people import called, citizen, desk_agent, found_outside, until_heard
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 
 CARRIER = "127.0.0.6"
@@ -46,11 +46,7 @@ def citizens(carrier_port: int) -> Phone:
 async def reachable(hotline: Hotline, citizens: Phone) -> AsyncIterator[Phone]:
     """The carrier's telephone, once the hotline has found it there."""
     async with citizens:
-        def found() -> bool:
-            hotline.ask("pjsip qualify carrier")
-            return " Avail " in hotline.ask("pjsip show contacts")
-
-        await until(found, "the carrier can be reached")
+        await found_outside(hotline)
         yield citizens
 
 
@@ -235,7 +231,7 @@ def test_an_asterisk_that_was_killed_keeps_the_place_again(
             before = request(hotline, number)
             hotline.signal("asterisk", signal.SIGKILL)
             await until(lambda: places(hotline) == 2, "the place is kept again", 120)
-            await until(lambda: " Avail " in hotline.ask("pjsip show contacts"), "the carrier")
+            await found_outside(hotline)
             async with desk_agent(hotline) as desk:
                 agent = await desk.incoming(PATIENCE_S)
                 agent.answer()

@@ -23,7 +23,15 @@ from crm.models import CallSegment, LiveAgent
 from ivr.phone import Call, Phone
 from ivr.phone.audio import RATE, has_tone
 from tests.live.browser import chromium, signed_in
-from tests.live.people import Console, called, citizen, desk_agent, heard, until_heard
+from tests.live.people import (
+    Console,
+    called,
+    citizen,
+    desk_agent,
+    found_outside,
+    heard,
+    until_heard,
+)
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 from tests.live.test_rooms import (
     CITIZEN_HZ,
@@ -64,11 +72,7 @@ def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iter
 async def telephones(hotline: Hotline, port: int) -> AsyncIterator[Phone]:
     """Every telephone that the hotline rings, once the hotline has found the carrier there."""
     async with Phone(CARRIER, port) as phones:
-        def found() -> bool:
-            hotline.ask("pjsip qualify carrier")
-            return " Avail " in hotline.ask("pjsip show contacts")
-
-        await until(found, "the carrier can be reached")
+        await found_outside(hotline)
         yield phones
 
 

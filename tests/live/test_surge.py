@@ -31,7 +31,7 @@ from ivr.fairness import journal_events
 from ivr.phone import Call, Phone
 from prompts.said import Said
 from scripts import PROCESSES, scheduler
-from tests.live.people import Console, called, citizen, until_heard
+from tests.live.people import Console, called, citizen, found_outside, until_heard
 from tests.live.running import PATIENCE_S, Hotline, free_ports, running_hotline, wait_for
 
 CARRIER = "127.0.0.7"
@@ -62,11 +62,7 @@ def hotline(carrier_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iter
 async def outside(hotline: Hotline, port: int) -> AsyncIterator[Phone]:
     """Everybody outside, once the hotline has found the carrier there."""
     async with Phone(CARRIER, port) as phones:
-        def found() -> bool:
-            hotline.ask("pjsip qualify carrier")
-            return " Avail " in hotline.ask("pjsip show contacts")
-
-        await asyncio.to_thread(wait_for, found, "the carrier can be reached")
+        await found_outside(hotline)
         yield phones
 
 
