@@ -464,7 +464,9 @@ def test_an_agents_whole_shift_and_the_supervisor_beside_it(
         ("wait", None, "answered"), ("offer", "agent1", "taken"), ("talk", "agent1", None),
         ("wrapup", "agent1", None),
     ]
-    assert parts[CALLED_BACK] == [("wait", None, "callback"), *parts[HELPED][1:]]
+    assert parts[CALLED_BACK] == [("wait", None, "callback"), *parts[HELPED][1:]], "\n".join(
+        line for line in hotline.journal().splitlines() if calls[CALLED_BACK]["id"] in line
+    )
     assert {
         ("hold", "agent1", None), ("transfer", "agent1", "done"), ("consult", "agent2", None),
         ("talk", "agent1", None), ("talk", "agent2", None),
