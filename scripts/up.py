@@ -86,8 +86,10 @@ def read_what_is_needed() -> None:
     gc.freeze()  # a look for garbage would give each process its own copy of what they share
 
 
-def _become(name: str) -> None:
-    """In the forked process: no more the supervisor."""
+def _become(name: str, lock: int) -> None:
+    """In the forked process: no more the supervisor. `lock`: of the state folder, which must not
+    outlive the supervisor while this process comes to its end."""
+    os.close(lock)
     libc = ctypes.CDLL(None)
     # with the supervisor killed, ours must not run on beside those of the next one
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -110,6 +112,7 @@ class Process:
 
     name: str
     home: Path
+    lock: int  # the supervisor's file
     running: ForkProcess | None = None
     started: float = 0.0
     restart_at: float = 0.0
@@ -117,7 +120,7 @@ class Process:
 
     def start(self) -> None:
         self.running = multiprocessing.get_context("fork").Process(
-            target=_become, args=(self.name,), name=self.name
+            target=_become, args=(self.name, self.lock), name=self.name
         )
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until it minds them itself
         try:
@@ -206,12 +209,12 @@ class Supervisor:
     """Runs Asterisk and the processes until told to stop."""
 
     def __init__(
-        self, settings: Settings, database: Database, asterisk: runtime.Asterisk
+        self, settings: Settings, database: Database, asterisk: runtime.Asterisk, lock: int
     ) -> None:
         self._settings = settings
         self._database = database
         self._asterisk = asterisk
-        self._processes = [Process(name, settings.home) for name in PROCESSES]
+        self._processes = [Process(name, settings.home, lock) for name in PROCESSES]
         self._asterisk_backoff_s = BACKOFF_FIRST_S
         self._asterisk_started = 0.0
         self._room = Room(
@@ -338,7 +341,7 @@ class Supervisor:
 
 def run(settings: Settings) -> None:
     """Start, watch, stop. Raises UpError and its kin before anything is started."""
-    with only_one(settings):
+    with only_one(settings) as lock:
         database = Database.of(settings)
         asterisk = runtime.find(settings, log.info, fetch=False)
         check_ports(settings, asterisk_runs=runtime.is_running(asterisk, settings.home))
@@ -352,7 +355,7 @@ def run(settings: Settings) -> None:
             log.error("the database does not answer (%s): calls are answered, records follow later",
                       type(error).__name__)
         tls.ensure(settings, provision.host_names(), datetime.now(UTC))
-        supervisor = Supervisor(settings, database, asterisk)
+        supervisor = Supervisor(settings, database, asterisk, lock.fileno())
         for number in STOPPING:
             signal.signal(number, supervisor.on_signal)
         supervisor.start_asterisk()

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import re
 import signal
 import wave
@@ -217,6 +218,15 @@ def test_the_supervisor_killed_leaves_asterisk_and_the_next_one_adopts_it(
     assert "adopted" in hotline.tail(100)
     assert hotline.call_of("0912000321")["outcome"] == "abandoned_menu"
     hotline.assert_ledger_complete()
+
+
+def test_the_next_supervisor_waits_for_none_of_the_last_ones_processes(hotline: Hotline) -> None:
+    stuck = hotline.signal("broadcasts", signal.SIGSTOP)
+    try:
+        hotline.kill_supervisor()
+        hotline.start()
+    finally:
+        os.killpg(stuck, signal.SIGKILL)
 
 
 def test_where_no_message_can_be_written_the_caller_is_led_to_a_person(hotline: Hotline) -> None:
