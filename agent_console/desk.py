@@ -53,8 +53,7 @@ def page() -> Answer:
     next_shift = coming[0] if coming else None
     given = {
         "offered": offered, "scenes": words.scenes(), "canRing": True,
-        "login": person().login, "queues": list(person().skills), "phone": _phone(),
-        "elsewhere": telephone.is_elsewhere(console(), person()),
+        "login": person().login, "queues": list(person().skills), **_phone(),
         "texts": catalogues.script_texts(language()), "branches": words.branches(),
         "places": words.places(),
         "queue_names": words.queues(), "states": words.agent_states(),
@@ -76,13 +75,13 @@ def page() -> Answer:
 @blueprint.get("/phone")
 @needs(Right.CALLS_TAKE)
 def phone() -> Answer:
-    """How the held phone reaches Asterisk, or null."""
-    return {"phone": _phone(), "elsewhere": telephone.is_elsewhere(console(), person())}, 200
+    """How the held phone reaches Asterisk, or null, and whether it is in a call elsewhere."""
+    return _phone(), 200
 
 
-def _phone(held: telephone.Phone | None = None) -> dict[str, Any] | None:
-    held = held or telephone.of_sign_in(console(), person())
-    return shown_phone(held) if held else None
+def _phone() -> dict[str, Any]:
+    held, elsewhere = telephone.of_sign_in(console(), person())
+    return {"phone": shown_phone(held) if held else None, "elsewhere": elsewhere}
 
 
 def shown_phone(held: telephone.Phone) -> dict[str, Any]:
@@ -112,7 +111,7 @@ def take_phone() -> Answer:
         held, outcome = telephone.take(console(), person(), kind, asked.get("wanted") or None)
     except desk.NoSeat as error:
         raise Conflict(_("No phone of this kind is free.")) from error
-    return {"outcome": outcome, "phone": _phone(held)}, 200
+    return {"outcome": outcome, "phone": shown_phone(held)}, 200
 
 
 @blueprint.delete("/phone")
@@ -120,11 +119,11 @@ def take_phone() -> Answer:
 def leave_phone() -> Answer:
     _not_elsewhere()
     outcome = telephone.told(telephone.leave(console(), person().login))
-    return {"outcome": outcome, "phone": _phone()}, 200
+    return {"outcome": outcome, **_phone()}, 200
 
 
 def _not_elsewhere() -> None:
-    if telephone.is_elsewhere(console(), person()):
+    if _phone()["elsewhere"]:
         raise Conflict(_("Your phone is in a call in your other browser. It comes here when that "
                          "call is over."))
 

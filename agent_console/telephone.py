@@ -54,16 +54,16 @@ def interface_of(here: Console, login: str) -> str | None:
     return live.interface if live and is_telephone(live.interface) else None
 
 
-def of_sign_in(here: Console, me: Person) -> Phone | None:
-    """The phone that somebody holds, as far as it is this browser's: see crm.desk.adopt_seat."""
+def of_sign_in(here: Console, me: Person) -> tuple[Phone | None, bool]:
+    """The phone that somebody holds, as far as it is this browser's (see crm.desk.adopt_seat), and
+    whether it is in a call that began in another. Both are of one moment: that call may end at any.
+    """
     with here.database.transaction() as session:
-        seat = desk.adopt_seat(session, session.get_one(User, me.id), me.since, utc_now())
-        return Phone(seat.name, SeatKind(seat.kind), seat.secret, seat.node) if seat else None
-
-
-def is_elsewhere(here: Console, me: Person) -> bool:
-    """Whether somebody's phone is in a call that began in another browser."""
-    return held_by(here, me.login) is not None and of_sign_in(here, me) is None
+        user = session.get_one(User, me.id)
+        seat = desk.adopt_seat(session, user, me.since, utc_now())
+        if seat is None:
+            return None, desk.seat_of(session, user) is not None
+        return Phone(seat.name, SeatKind(seat.kind), seat.secret, seat.node), False
 
 
 def free_desk_phones(here: Console, me: Person) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
+from crm import desk
 from crm.database import Database
 from tests.agent_console.conftest import Browser, ObedientPhones
 from tests.agent_console.factories import put_live_agent
@@ -76,6 +77,17 @@ def test_a_phone_in_a_call_stays_where_it_is_until_the_call_is_over(
     put_live_agent(sqlite, 3, state="ready", call_id=None)
     assert phone(second) == ("seat-001", False)
     put_live_agent(sqlite, 4, state="talking", call_id="th1.b1-1.2")  # the next call is here
+    assert phone(second) == ("seat-001", False)
+
+
+def test_a_call_that_ends_while_it_is_asked_about_leaves_nobody_without_the_phone(
+    second: Browser, sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_live_agent(sqlite, 2, state="talking", call_id="th1.b1-1.1")
+    second.submit("/sign-in/takeover")
+    looks = iter([True])
+    monkeypatch.setattr(desk, "is_in_a_call", lambda *_: next(looks, False))
+    assert phone(second) == (None, True)  # and not: none, and none elsewhere
     assert phone(second) == ("seat-001", False)
 
 
