@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 
@@ -91,16 +90,16 @@ def create_webhook() -> Answer:
     return _page(201, shown=secret, shown_of=url)
 
 
-@blueprint.post("/webhooks/<webhook>/end")
+@blueprint.post("/webhooks/<int:webhook>/end")
 @needs(Right.API_KEYS)
-def end_webhook(webhook: str) -> Answer:
-    return _changed(lambda session, now: webhooks.end(session, _number(webhook), now))
+def end_webhook(webhook: int) -> Answer:
+    return _changed(lambda session, now: webhooks.end(session, webhook, now))
 
 
-@blueprint.post("/webhooks/<webhook>/resume")
+@blueprint.post("/webhooks/<int:webhook>/resume")
 @needs(Right.API_KEYS)
-def resume_webhook(webhook: str) -> Answer:
-    return _changed(lambda session, now: webhooks.resume(session, _number(webhook), now))
+def resume_webhook(webhook: int) -> Answer:
+    return _changed(lambda session, now: webhooks.resume(session, webhook, now))
 
 
 def _changed(change: Callable[[Session, datetime], object]) -> Answer:
@@ -110,9 +109,3 @@ def _changed(change: Callable[[Session, datetime], object]) -> Answer:
     except WebhookError as error:
         raise NotFound() from error
     return redirect(url_for(".page"))
-
-
-def _number(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
-        raise NotFound()
-    return int(text)

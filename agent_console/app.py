@@ -86,6 +86,7 @@ def create_app(
     Its live feed stands still until `feed_of(app).start()`.
     """
     app = Flask(__name__)
+    app.url_map.converters["int"] = door.RowNumber
     app.config.update(
         SECRET_KEY=secrets.console_key, MAX_CONTENT_LENGTH=LONGEST_BODY,
         SESSION_COOKIE_NAME=f"hotline_form_{settings.console_bind.port}",

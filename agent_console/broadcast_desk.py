@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, long_body, needs, person, utc_now
+from agent_console.door import Answer, console, long_body, needs, person, utc_now, whole
 from crm import areas
 from crm.broadcasts import audience, board, handoff, life, load, texts
 from crm.broadcasts.errors import BroadcastError
@@ -46,7 +46,7 @@ def new() -> Answer:
     chosen: list[str] = []
     if earlier := request.args.get("from"):
         with console().database.reading() as session:
-            one = _found(session, earlier)
+            one = _found(session, whole(earlier))
         given = {
             "title": one.title, "channel": one.channel, "audience": one.audience,
             "delivery": one.delivery, "text": one.asked, "authority": one.authority,
@@ -89,9 +89,9 @@ def write() -> Answer:
     return redirect(url_for(".one", number=number))
 
 
-@blueprint.get("/<number>")
+@blueprint.get("/<int:number>")
 @needs(Right.BROADCASTS_SEE)
-def one(number: str) -> Answer:
+def one(number: int) -> Answer:
     here, now = console(), utc_now()
     with here.database.reading() as session:
         found = _found(session, number)
@@ -112,58 +112,58 @@ def one(number: str) -> Answer:
         )
 
 
-@blueprint.post("/<number>/test")
+@blueprint.post("/<int:number>/test")
 @needs(Right.BROADCASTS)
-def test(number: str) -> Answer:
+def test(number: int) -> Answer:
     to = request.form.get("to", "")
     return _act(number, "tests", _("It is on its way to your telephone."), lambda session, found: (
         life.test(session, found, to, by=person().login, now=utc_now())
     ))
 
 
-@blueprint.post("/<number>/approve")
+@blueprint.post("/<int:number>/approve")
 @needs(Right.BROADCASTS)
-def approve(number: str) -> Answer:
+def approve(number: int) -> Answer:
     return _act(number, "approves", _("Approved. It can be started."), lambda session, found: (
         life.approve(session, found, by=person().login, now=utc_now())
     ))
 
 
-@blueprint.post("/<number>/start")
+@blueprint.post("/<int:number>/start")
 @needs(Right.BROADCASTS)
-def start(number: str) -> Answer:
+def start(number: int) -> Answer:
     return _act(number, "starts", _("Started."), lambda session, found: life.start(
         session, console().settings, found, by=person().login, now=utc_now()
     ))
 
 
-@blueprint.post("/<number>/pause")
+@blueprint.post("/<int:number>/pause")
 @needs(Right.BROADCASTS)
-def pause(number: str) -> Answer:
+def pause(number: int) -> Answer:
     return _act(number, "pauses", _("Paused. Nothing more is sent."), lambda session, found: (
         life.pause(session, found, by=person().login, now=utc_now())
     ))
 
 
-@blueprint.post("/<number>/resume")
+@blueprint.post("/<int:number>/resume")
 @needs(Right.BROADCASTS)
-def resume(number: str) -> Answer:
+def resume(number: int) -> Answer:
     return _act(number, "resumes", _("It goes on."), lambda session, found: life.resume(
         session, found, by=person().login, now=utc_now()
     ))
 
 
-@blueprint.post("/<number>/stop")
+@blueprint.post("/<int:number>/stop")
 @needs(Right.BROADCASTS)
-def stop(number: str) -> Answer:
+def stop(number: int) -> Answer:
     return _act(number, "stops", _("Stopped for good."), lambda session, found: life.stop(
         session, found, by=person().login, now=utc_now()
     ))
 
 
-@blueprint.get("/<number>/files/<carrier>")
+@blueprint.get("/<int:number>/files/<carrier>")
 @needs(Right.BROADCASTS)
-def file(number: str, carrier: str) -> Answer:
+def file(number: int, carrier: str) -> Answer:
     """A carrier's file; who takes it is noted."""
     try:
         with console().database.transaction() as session:
@@ -182,7 +182,7 @@ def file(number: str, carrier: str) -> Answer:
 
 
 def _act(
-    number: str, what: str, done: str, act: Callable[[Session, Broadcast], None]
+    number: int, what: str, done: str, act: Callable[[Session, Broadcast], None]
 ) -> Answer:
     """Do something to a broadcast, or say why it cannot be done."""
     try:
@@ -197,10 +197,8 @@ def _act(
     return redirect(url_for(".one", number=id_))
 
 
-def _found(session: Session, number: str) -> Broadcast:
-    found = None
-    if re.fullmatch("[0-9]{1,9}", number, re.ASCII):
-        found = session.get(Broadcast, int(number))
+def _found(session: Session, number: int) -> Broadcast:
+    found = session.get(Broadcast, number)
     if found is None:
         raise NotFound()
     return found

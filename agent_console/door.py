@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar, cast
 from flask import Flask, Response, current_app, g, jsonify, redirect, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
+from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response as AnyResponse
 
 from agent_console.feed import Feed
@@ -31,10 +32,23 @@ from ivr.commands import RecordingAct, Result
 
 EVERYBODY, LOCAL = "everybody", "local"  # come without a right
 _READING = ("GET", "HEAD", "OPTIONS")
+LARGEST = 999_999_999  # of numbers from outside; a column holds twice that
 LANGUAGES = ("vi", "en")
 LANGUAGE_COOKIE = "hotline_language"
 Answer = Response | AnyResponse | str | tuple[Any, int]
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+class RowNumber(IntegerConverter):
+    """The number of a row in an address: what no column can hold is no page, on any database."""
+
+    def __init__(self, map_: Map) -> None:
+        super().__init__(map_, max=LARGEST)
+
+
+def whole(written: str) -> int:
+    """A whole number up to LARGEST, as a form has it; 0 for anything else."""
+    return int(written) if re.fullmatch(r"[0-9]{1,9}", written) else 0
 
 
 class PhoneCommands(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
@@ -33,14 +32,12 @@ def page() -> Answer:
         )
 
 
-@blueprint.post("/<notice_id>/retry")
+@blueprint.post("/<int:notice_id>/retry")
 @needs(Right.NOTICES_RETRY)
-def retry(notice_id: str) -> Answer:
-    if not re.fullmatch("[0-9]{1,9}", notice_id):
-        raise NotFound()
+def retry(notice_id: int) -> Answer:
     try:
         with console().database.transaction() as session:
-            board.retry(session, int(notice_id), utc_now())
+            board.retry(session, notice_id, utc_now())
     except NoticeError as error:
         raise NotFound() from error
     except StateError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from datetime import date, timedelta
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, needs, person, utc_now
+from agent_console.door import Answer, console, needs, person, utc_now, whole
 from crm.clock import vietnam_day
 from crm.models import Call, User
 from crm.quality import averages, cards, draws, evaluations
@@ -66,7 +65,7 @@ def draw() -> Answer:
     try:
         with console().database.transaction() as session:
             made = draws.draw(
-                session, week, _whole(each), by=person().login, now=utc_now(),
+                session, week, whole(each), by=person().login, now=utc_now(),
             )
             audit.warning("%s draws %s calls of each agent of %s from %d, seed %s",
                           person().login, made.per_agent, made.week, made.pool, made.seed)
@@ -102,12 +101,12 @@ def save_card() -> Answer:
          f"fatal{row}" in form)
         for row in range(cards.MOST_QUESTIONS) if form.get(f"text{row}", "").strip()
     ]
-    seen = _whole(form.get("seen", ""))
+    seen = whole(form.get("seen", ""))
     try:
         with console().database.transaction() as session:
             made = cards.save(
                 session, form.get("name", ""),
-                [(text, kind, _whole(weight), fatal)
+                [(text, kind, whole(weight), fatal)
                  for text, kind, weight, fatal in written],
                 by=person().login, now=utc_now(), seen=seen,
             )
@@ -130,12 +129,12 @@ def judge_page(pick_id: int) -> Answer:
 @needs(Right.QUALITY_KEEP)
 def judge(pick_id: int) -> Answer:
     form = request.form
-    answers = {key: _whole(value) for key, value in form.items()
+    answers = {key: whole(value) for key, value in form.items()
                if key.startswith("q") and value.isdecimal()}
     try:
         with console().database.transaction() as session:
             made = evaluations.judge(
-                session, pick_id, _whole(form.get("version", "")), answers,
+                session, pick_id, whole(form.get("version", "")), answers,
                 form.get("note", ""), by=person().login, now=utc_now(),
             )
             audit.info("%s judges call of pick %d: %d", person().login, pick_id, made.score)
@@ -202,11 +201,6 @@ def _judge_form(pick_id: int, problem: str = "") -> Answer:
             chosen=chosen, questions=cards.questions_of(chosen[1]) if chosen else [],
             problem=problem, names=_names(session),
         ), 400 if problem else 200
-
-
-def _whole(written: str) -> int:
-    """0, which nothing is, for what is no number of reasonable length."""
-    return int(written) if re.fullmatch(r"[0-9]{1,9}", written) else 0
 
 
 def _mine(problem: str = "") -> Answer:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import catalogues, words
-from agent_console.door import Answer, console, language, needs, person, utc_now
+from agent_console.door import Answer, console, language, needs, person, utc_now, whole
 from agent_console.telephone import told
 from crm import surge, switches
 from crm.branches import TOLD_BRANCHES
@@ -132,14 +132,12 @@ def start() -> Answer:
     """From now on the callers of `branch` (none: all) hear the prepared `text`, `until` then."""
     form, branch = request.form, request.form.get("branch") or None
     try:
-        number, until = int(form.get("text_id", "")), _until(form)
+        number, until = whole(form.get("text_id", "")), _until(form)
         with console().database.transaction() as session:
             made = incidents.start_prepared(
                 session, number, branch=branch, until=until, by=person().login, now=utc_now()
             )
             code, switch = made.case.code, incidents.switch_of(made)
-    except ValueError as error:
-        raise BadRequest() from error
     except SurgeError as error:
         return _page(_incident_problem(error.code), form)
     except IncidentError as error:

@@ -52,8 +52,8 @@ AGENTS = {
 BOARDS = {
     "/knowledge/new", "/knowledge/<code>/edit", "/knowledge/<code>/versions", "/points/new",
     "/points/<code>",
-    "/broadcasts", "/broadcasts/new", "/broadcasts/<number>",
-    "/broadcasts/<number>/files/<carrier>",
+    "/broadcasts", "/broadcasts/new", "/broadcasts/<int:number>",
+    "/broadcasts/<int:number>/files/<carrier>",
     "/supervisor", "/supervisor/waiting", "/supervisor/agents/<login>/skills",
     "/surge", "/surge/texts", "/surge/texts/<int:number>.wav",
     "/desk-rules",
@@ -98,6 +98,16 @@ def test_every_page_is_named_in_this_file(app: Flask) -> None:
     known = LOCAL | AGENTS | MESSAGES | BOARDS | ADMINS | ALL | CASES | FIGURES | OFFICES | TOKENS
     known |= DOCTORS
     assert readable(app) == PUBLIC - SENT_OPENLY - HOOKS | known
+
+
+def test_a_number_that_no_column_holds_is_no_page(app: Flask, supervisor: Browser) -> None:
+    rules = [rule for rule in app.url_map.iter_rules() if "<int:" in rule.rule]
+    assert len(rules) > 30
+    for rule in rules:
+        path = filled(re.sub("<int:[^>]+>", "9999999999", rule.rule))
+        method = min((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        # 405: read as a code, it is a page that cannot be sent to
+        assert supervisor.client.open(path, method=method).status_code in (404, 405), path
 
 
 def test_strangers_are_sent_to_the_sign_in_or_refused(app: Flask, people: None) -> None:

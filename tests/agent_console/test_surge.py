@@ -163,6 +163,16 @@ def test_an_incident_is_prepared_heard_told_prolonged_and_ended(
         assert TEXT not in [one.text for one in incidents.prepared(session)]
 
 
+@pytest.mark.parametrize("number", ["", "+84912345678", "99999999999", "9" * 30, "one", "1"])
+def test_a_text_that_is_not_there_is_told_nobody(
+    supervisor: Browser, sqlite: Database, number: str
+) -> None:
+    answer = supervisor.submit("/surge/incidents", text_id=number, branch="", until="")
+    assert answer.status_code == 400
+    with sqlite.reading() as session:
+        assert list(incidents.still_on(session)) == []
+
+
 @pytest.mark.parametrize("text", ["", "   ", "a" * (incidents.LONGEST + 1)])
 def test_a_text_that_is_empty_or_too_long_is_given_back(supervisor: Browser, text: str) -> None:
     answer = supervisor.submit("/surge/texts", text=text)
