@@ -37,6 +37,9 @@ from ivr.journal_reader import CURRENT, ROTATED, STAMP, Batch, Gap, Segment, rea
 ROTATE_BYTES = 64 << 20
 ROTATE_AFTER = timedelta(days=1)
 POLL_S = 0.1
+# after a commit, until so much has come, and no longer: a transaction costs more than what it holds
+GATHER_S = 0.4
+GATHER_BYTES = 64 << 10
 LONGEST_BACKOFF_S = 5.0
 HEAD = 32  # bytes by which a segment is known again
 
@@ -85,6 +88,8 @@ class Tailer:
                 try:
                     if not self.step():
                         stop.wait(POLL_S)
+                    elif self._unread() < GATHER_BYTES:
+                        stop.wait(GATHER_S)
                 except (SQLAlchemyError, OSError) as error:
                     self._close()
                     self._wait_out(error, stop)
@@ -184,6 +189,11 @@ class Tailer:
         except FileNotFoundError:
             return self._fruitless_size == os.fstat(here.descriptor).st_size
         return state.st_ino == here.inode and state.st_size == self._fruitless_size
+
+    def _unread(self) -> int:
+        """Bytes of the open segment."""
+        here = self._open
+        return os.fstat(here.descriptor).st_size - here.offset if here else 0
 
     def _is_old(self, here: _Open) -> bool:
         """Whether its first record was written long ago: what is personal is sealed and deleted by

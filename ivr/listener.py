@@ -1,8 +1,9 @@
 """The listener: Asterisk's events become live rows. One process for each node.
 
 It reads AMI without ever waiting for the database, keeps the mirror (ivr.live) in memory, and
-writes what changed at most every 20 ms. When the connection comes, and every minute, it takes a
-snapshot; what arrived meanwhile is applied after it.
+writes what changed at most every 20 ms; what happens in the menus alone waits for more of it, since
+each transaction costs more than the call did. When the connection comes, and every minute, it takes
+a snapshot; what arrived meanwhile is applied after it.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Pace:
     repair_again_s: float = 2.0
     elsewhere_s: float = 1.0
     requests_s: float = 0.2
+    unpressed_s: float = 0.5
     seen_s: float = 5.0
     retry_from_s: float = 0.25
     retry_to_s: float = 5.0
@@ -134,6 +136,7 @@ class Listener:
         self._connection = Connection(False, _now(), _now())
         self._last_connected: datetime | None = None
         self._changed = asyncio.Event()
+        self._gathering: asyncio.TimerHandle | None = None  # sets `_changed`
         self._everything = True  # the next write is to say all
         self._database_gone = False
         self._seen_due = True
@@ -439,8 +442,11 @@ class Listener:
     # --- the database ---
 
     def _tell_changes(self) -> None:
-        if self.mirror.has_changes:
+        if self.mirror.is_pressing:
             self._changed.set()
+        elif self.mirror.has_changes and self._gathering is None:
+            loop = asyncio.get_running_loop()
+            self._gathering = loop.call_later(self._pace.unpressed_s, self._changed.set)
 
     async def _say_seen(self) -> None:
         while True:
@@ -460,6 +466,9 @@ class Listener:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            if self._gathering:
+                self._gathering.cancel()
+                self._gathering = None
             changes = self.mirror.take(everything=self._everything)
             connection = replace(self._connection, seen_at=_now()) if self._seen_due else None
             if changes == Changes() and connection is None:

@@ -37,6 +37,7 @@ from ivr.live_facts import (
 )
 
 KEEP_ENDED = timedelta(seconds=60)
+ALONE = (LiveState.MENU, LiveState.ENDED)  # nobody answers, and nobody is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class LiveMirror:
         self._ended: deque[tuple[datetime, str]] = deque()
         self._changed: dict[str, None] = {}
         self._removed: dict[str, None] = {}
+        self._pressing = False
 
     def adopt(self, calls: Iterable[CallRow], agents: Iterable[AgentRow]) -> None:
         """Begin with the rows of an earlier run: they hold what Asterisk does not tell again."""
@@ -98,6 +100,12 @@ class LiveMirror:
     def has_changes(self) -> bool:
         return bool(self._changed or self._removed) or self.agents.has_changes
 
+    @property
+    def is_pressing(self) -> bool:
+        """Whether a change is of an agent, or of a call that has or awaits one: people watch those.
+        Of calls that hear menus screens show how many there are."""
+        return self._pressing or self.agents.has_changes
+
     def take(self, *, everything: bool = False) -> Changes:
         """What changed since the last time, or everything there is."""
         calls = tuple(self.calls[call] for call in self._changed)
@@ -105,6 +113,7 @@ class LiveMirror:
         agents, gone_agents = self.agents.take()
         self._changed.clear()
         self._removed.clear()
+        self._pressing = False
         if everything:
             return Changes(
                 tuple(self.calls.values()), tuple(self.agents.rows.values()), everything=True
@@ -305,6 +314,7 @@ class LiveMirror:
         if changed != row:
             self.calls[call] = changed
             self._changed[call] = None
+            self._pressing |= row.state not in ALONE or changed.state not in ALONE
 
     def _end(self, call: str, at: datetime) -> None:
         self._leave_queue(call, at)
@@ -316,7 +326,7 @@ class LiveMirror:
         if call in self.calls:
             self._leave_queue(call, at)
             self.agents.release(call, at)
-            del self.calls[call]
+            self._pressing |= self.calls.pop(call).state not in ALONE
             self._changed.pop(call, None)
             self._removed[call] = None
 

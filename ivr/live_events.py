@@ -384,3 +384,4 @@ _READERS: dict[str, Callable[[_Reader], Event | None]] = {
     "QueueMemberPause": _member_event(added=False),
     "QueueMemberRemoved": _member_gone,
 }
+READ = frozenset(_READERS)

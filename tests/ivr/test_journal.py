@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.exc import OperationalError
 
 from crm.calls.facts import JournalEvent
@@ -458,6 +458,20 @@ def test_a_dead_database_only_delays_the_records(
     assert desk.outcomes() == {id_: "abandoned_queue" for id_, _ in calls}
     said = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert said == ["records wait: server gone"]
+
+
+def test_records_that_come_close_together_share_a_transaction(
+    desk: Desk, running: Callable[[], None]
+) -> None:
+    commits: list[object] = []
+    event.listen(desk.database.engine, "commit", commits.append)
+    calls = [one_call(number=number) for number in range(40)]
+    for _, events in calls:
+        desk.write(events)
+        time.sleep(0.05)
+    until(lambda: len(desk.outcomes()) == 40)
+    running()
+    assert len(commits) <= 10
 
 
 def test_only_one_tailer_follows_a_journal(desk: Desk, running: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,8 +32,10 @@ from crm.models import (
     Switch,
     User,
 )
+from crm.settings import PROJECT
 from ivr.listener import Pace
 from ivr.live import Changes
+from ivr.live_events import READ
 from ivr.live_store import Connection, LiveStore
 from tests.ivr.ami_stand_in import AmiStandIn, stream, undated, until
 from tests.ivr.listening import QUICK, add_agent, listening
@@ -69,6 +72,15 @@ Channel: PJSIP/trunk-in-{n:08d}
 Uniqueid: th1.b-1795383584.{n}
 Caller: 0912345678
 Branch: vaccine
+
+"""
+JOINED = """Event: QueueCallerJoin
+Channel: PJSIP/trunk-in-{n:08d}
+CallerIDNum: 0912345678
+Uniqueid: th1.b-1795383584.{n}
+Queue: vaccine
+Position: 1
+Count: 1
 
 """
 
@@ -176,6 +188,12 @@ def test_a_hold_that_could_not_be_noted_is_looked_at_again(
         until(lambda: len(holds(asterisk)) > seen)
 
 
+def test_asterisk_leaves_out_nothing_that_the_listener_reads() -> None:
+    told = (PROJECT / "dialplans/asterisk/manager.conf.j2").read_text(encoding="utf-8")
+    [left_out] = re.findall(r"^disabledevents = (\S+)$", told, re.MULTILINE)
+    assert not {*left_out.split(",")} & {*READ, "FullyBooted"}
+
+
 def test_what_asterisk_says_becomes_live_rows(asterisk: AmiStandIn, database: Database) -> None:
     with listening(asterisk, database):
         until(lambda: connected(database))
@@ -184,6 +202,23 @@ def test_what_asterisk_says_becomes_live_rows(asterisk: AmiStandIn, database: Da
         row = calls(database)["8"]
     assert (row.caller, row.branch, row.queue) == ("0912345678", "vaccine", "vaccine")
     assert agents(database)["lan"].queues == ["advice", "vaccine"]
+
+
+def test_calls_in_the_menus_are_written_together_and_with_the_first_that_awaits_an_agent(
+    asterisk: AmiStandIn, database: Database
+) -> None:
+    with listening(asterisk, database, replace(QUICK, seen_s=60, unpressed_s=60)):
+        until(lambda: connected(database))
+        asterisk.say(STARTED.format(n=1) + STARTED.format(n=2))
+        time.sleep(0.3)
+        assert calls(database) == {}
+        asterisk.say(JOINED.format(n=1))
+        until(lambda: states(database) == {"1": "waiting", "2": "menu"})
+    with listening(asterisk, database, replace(QUICK, seen_s=60, unpressed_s=0.1)):
+        until(lambda: connected(database))
+        asterisk.lists["CoreShowChannels"] += CHANNEL.format(n=3)
+        asterisk.say(STARTED.format(n=3))
+        until(partial(appeared, database, "3"))
 
 
 def test_seq_grows_with_every_change_and_over_restarts(

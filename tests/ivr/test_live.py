@@ -217,6 +217,29 @@ def test_nothing_is_said_twice() -> None:
     assert not live.has_changes
 
 
+@pytest.mark.parametrize(("facts", "pressing"), [
+    ([CallStarted(A, at(0)), CallNamed(A, at(1), "0912345678", "vaccine"), Ended(A, at(5))], False),
+    ([Joined(A, at(6), "vaccine", 1, None)], True),
+    ([CallStarted(A, at(0)), Bridged(A, at(1), inside=True)], True),
+    ([member()], True),
+])
+def test_screens_wait_for_agents_and_for_who_awaits_one(facts: list[Event], pressing: bool) -> None:
+    live = apply(mirror(), *facts)
+    assert (live.has_changes, live.is_pressing) == (True, pressing)
+    live.take()
+    assert not live.is_pressing
+
+
+def test_that_somebody_waits_no_longer_presses_too() -> None:
+    live = apply(mirror(), Joined(A, at(0), "vaccine", 1, None))
+    live.take()
+    assert apply(live, Ended(A, at(1))).is_pressing
+    live.take()
+    apply(live, Joined(B, at(2), "vaccine", 1, None))
+    live.take()
+    assert apply(live, Passed(B, at(3))).is_pressing
+
+
 # --- agents ---
 
 
