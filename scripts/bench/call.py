@@ -7,7 +7,8 @@ records of calls and events in PostgreSQL (cdr_pgsql, cel_pgsql), which is what 
 otherwise. All run on this machine, one after the other in the same run, with the same callers: a
 call hears `--seconds` of greeting and main menu, then hangs up. Counted is the CPU time of all
 processes of a side, PostgreSQL's too; the callers are not. What the idle processes take anyway is
-measured first and taken off.
+measured first and taken off. What is left is told by process, too: what a call costs beside its
+audio does not grow with its length, so that the ratio to a bare Asterisk falls with it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +45,7 @@ IDLE_S = 5
 STARTED_S, STEADY = 60, 0.8
 CALLERS = "127.0.0.2"
 TARGET = 1.2
+LEAST_MS = 0.3  # of what is told by process
 
 CDR = """CREATE TABLE cdr (calldate timestamptz, clid text, src text, dst text, dcontext text,
 channel text, dstchannel text, lastapp text, lastdata text, duration int, billsec int,
@@ -55,25 +58,41 @@ uniqueid text, linkedid text, userfield text, peer text, extra text)"""
 
 @dataclass(frozen=True)
 class Cost:
-    """CPU of one side. `failed` calls were not answered."""
+    """CPU of one side, by the names of its processes. `failed` calls were not answered."""
 
     name: str
-    cpu_ms_per_call: float
+    cpu_ms: Mapping[str, float]  # of a call
     failed: int
     setup_p50_ms: float
     setup_p99_ms: float
 
+    @property
+    def cpu_ms_per_call(self) -> float:
+        return sum(self.cpu_ms.values())
+
+    @property
+    def parts(self) -> str:
+        """What each process takes of it, the dearest first."""
+        dearest = sorted(self.cpu_ms.items(), key=lambda part: -part[1])
+        return ", ".join(f"{name} {ms:.1f}" for name, ms in dearest if ms >= LEAST_MS)
+
+
+def cpu_by_name(pids: list[int]) -> dict[str, float]:
+    """User and system time of processes and of their ended children, in seconds, by their name."""
+    ticks: Counter[str] = Counter()
+    for pid in pids:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, ProcessLookupError):  # it has ended; its parent has its time
+            continue
+        name, _, rest = stat.partition("(")[2].rpartition(")")
+        ticks[name] += sum(map(int, rest.split()[11:15]))
+    return {name: spent / TICKS for name, spent in ticks.items()}
+
 
 def cpu_s(pids: list[int]) -> float:
     """User and system time of processes and of their ended children, in seconds."""
-    total = 0
-    for pid in pids:
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-        except FileNotFoundError:  # it has ended; its parent has its time
-            continue
-        total += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
-    return total / TICKS
+    return sum(cpu_by_name(pids).values())
 
 
 def tree(root: int) -> list[int]:
@@ -110,29 +129,32 @@ def measure(
     name: str, roots: list[int], server: tuple[str, int], calls: int, rate: float, seconds: float
 ) -> Cost:
     """`roots`: processes whose time counts, with all below them."""
-    def spent_s() -> float:
-        return cpu_s([pid for root in roots for pid in tree(root)])
+    def spent_s() -> dict[str, float]:
+        return cpu_by_name([pid for root in roots for pid in tree(root)])
 
-    def share() -> float:
+    def since(before: Mapping[str, float]) -> dict[str, float]:
+        return {name: after - before.get(name, 0) for name, after in spent_s().items()}
+
+    def idle() -> dict[str, float]:
         before = spent_s()
         time.sleep(IDLE_S)
-        return (spent_s() - before) / IDLE_S
+        return {name: spent / IDLE_S for name, spent in since(before).items()}
 
     # what a start leaves to do is not what idle processes take: wait until it is done
-    idle_share, before_that = share(), 1e9
+    share, last = idle(), {"": 1e9}
     deadline = time.monotonic() + STARTED_S
-    while idle_share < STEADY * before_that and time.monotonic() < deadline:
-        idle_share, before_that = share(), idle_share
-    idle_share = min(idle_share, before_that)
+    while sum(share.values()) < STEADY * sum(last.values()) and time.monotonic() < deadline:
+        share, last = idle(), share
+    share = min(share, last, key=lambda one: sum(one.values()))
     began, before = time.monotonic(), spent_s()
     setups = sorted(asyncio.run(load(server, calls, rate, seconds)))
     time.sleep(2)  # the records are written
-    spent = spent_s() - before - idle_share * (time.monotonic() - began)
+    took, spent = time.monotonic() - began, since(before)
     if not setups:
         raise SystemExit(f"{name}: no call was answered")
     return Cost(
-        name, 1000 * spent / calls, calls - len(setups), setups[len(setups) // 2],
-        setups[int(len(setups) * 0.99)],
+        name, {of: 1000 * (all_ - share.get(of, 0) * took) / calls for of, all_ in spent.items()},
+        calls - len(setups), setups[len(setups) // 2], setups[int(len(setups) * 0.99)],
     )
 
 
@@ -165,6 +187,9 @@ class Side:
     files: dict[str, str]
     modules: tuple[str, ...] = ()
     roots: tuple[int, ...] = ()
+
+
+Beside = Callable[[Settings], AbstractContextManager[Side]]
 
 
 def sounds(settings: Settings) -> tuple[str, ...]:
@@ -286,14 +311,16 @@ def whole(home: Path, shared: Settings, *, postgres: bool) -> Iterator[tuple[Set
             up.wait(60)
 
 
-def costs(calls: int, rate: float, seconds: float) -> Iterator[Cost]:
+def costs(
+    calls: int, rate: float, seconds: float, *, beside: Sequence[Beside] = (fastagi, own_records)
+) -> Iterator[Cost]:
     """Of all sides, the bare one first, the hotline on SQLite and on PostgreSQL last."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     shared = configuration.load()
     asterisk = runtime.find(shared, click.echo, fetch=False)
     with tempfile.TemporaryDirectory(prefix="hl-bench-") as folder:
-        for made in (bare, fastagi, own_records):
+        for made in (bare, *beside):
             with made(shared) as side, answering(
                 side, Path(folder) / made.__name__, shared, asterisk
             ) as (settings, roots):
@@ -321,7 +348,7 @@ def main(calls: int, rate: float, seconds: float) -> None:
         first = first or cost.cpu_ms_per_call
         click.echo(f"{cost.name:<24}{cost.cpu_ms_per_call:>14.1f}"
                    f"{cost.cpu_ms_per_call / first:>7.2f}{cost.failed:>14}"
-                   f"{cost.setup_p50_ms:>15.0f}{cost.setup_p99_ms:>9.0f}")
+                   f"{cost.setup_p50_ms:>15.0f}{cost.setup_p99_ms:>9.0f}  {cost.parts}")
     click.echo(f"target: {TARGET} at most")
 
 
