@@ -183,7 +183,7 @@ class Tailer:
         return rest[0] if rest else None
 
     def _is_unchanged(self, here: _Open) -> bool:
-        """A cheap look at the file that is being written, twenty times a second."""
+        """A cheap look at the file that is being written, ten times a second."""
         try:
             state = os.stat(self._folder / CURRENT)
         except FileNotFoundError:
