@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime
 
 from flask import Blueprint, render_template, request
 from sqlalchemy import select
@@ -11,11 +10,10 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import catalogues, telephone, words
 from agent_console.desk import shown_phone
-from agent_console.door import Answer, console, language, needs, person, utc_now
+from agent_console.door import Answer, console, day_of, language, needs, person, utc_now
 from crm.archive import months
 from crm.branches import BRANCHES
 from crm.calls import emergency, history
-from crm.clock import VIETNAM
 from crm.models import Outcome, Role, User
 from crm.reports.glossary import RATE
 from crm.rights import Right
@@ -75,7 +73,7 @@ def page() -> Answer:
 @blueprint.get("/calls")
 @needs(Right.CALLS_SEE)
 def calls() -> Answer:
-    day = _day(request.args.get("day"))
+    day = day_of(request.args.get("day"))
     branch = request.args.get("branch") or None
     try:
         outcome = Outcome(request.args["outcome"]) if request.args.get("outcome") else None
@@ -89,12 +87,3 @@ def calls() -> Answer:
         branches=words.branches(), outcomes=words.outcomes(), limit=LIMIT, archived=archived,
         given={"texts": catalogues.script_texts(language())},
     )
-
-
-def _day(written: str | None) -> date:
-    if not written:
-        return utc_now().astimezone(VIETNAM).date()
-    try:
-        return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007 (a local date)
-    except ValueError as error:
-        raise BadRequest() from error

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from flask import Blueprint, render_template, request
-from werkzeug.exceptions import BadRequest
 
-from agent_console.door import Answer, console, needs, person, utc_now
+from agent_console.door import Answer, console, day_of, needs, person, utc_now
 from crm.calls import history
 from crm.clock import vietnam_day
 from crm.rights import Right
@@ -20,10 +17,7 @@ blueprint = Blueprint("expert_desk", __name__, url_prefix="/doctor")
 def page() -> Answer:
     """Of a day. The account's login is the name in the setting `experts`; no number is shown."""
     today = vietnam_day(utc_now())
-    try:
-        day = date.fromisoformat(request.args["day"]) if request.args.get("day") else today
-    except ValueError as error:
-        raise BadRequest() from error
+    day = day_of(request.args.get("day"), today)
     with console().database.reading() as session:
         calls = history.of_expert(session, person().login, day)
     known = any(one.id == person().login for one in console().settings.experts)

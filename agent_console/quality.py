@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, needs, person, utc_now, whole
+from agent_console.door import Answer, console, day_of, needs, person, utc_now, whole
 from crm.clock import vietnam_day
 from crm.models import Call, User
 from crm.quality import averages, cards, draws, evaluations
@@ -225,11 +225,8 @@ def _names(session: Session) -> dict[str, str]:
 def _days() -> tuple[date, date]:
     """The days whose evaluations are counted, the last month where none are named."""
     today = vietnam_day(utc_now())
-    try:
-        last = date.fromisoformat(request.args.get("last") or str(today))
-        first = date.fromisoformat(request.args.get("first") or str(last - MONTH))
-    except ValueError as error:
-        raise BadRequest() from error
+    last = day_of(request.args.get("last"), today)
+    first = day_of(request.args.get("first"), last - MONTH)
     if not timedelta(0) <= last - first <= LONGEST:
         raise BadRequest()
     return first, last

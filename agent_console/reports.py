@@ -11,7 +11,7 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import report_words, words
-from agent_console.door import Answer, console, long_body, needs, person, utc_now
+from agent_console.door import Answer, console, day_of, long_body, needs, person, utc_now
 from crm import areas
 from crm.clock import vietnam_day
 from crm.reports import daily, health, period, schedule, template, upload, xlsx
@@ -53,7 +53,7 @@ def listing() -> Answer:
 @blueprint.get("/figures")
 @needs(Right.FIGURES_SEE)
 def figures() -> Answer:
-    day = _day(request.args.get("day"))
+    day = day_of(request.args.get("day"))
     with console().database.reading() as session:
         newest = health.of_day(session, day, approved=False)
         source = newest.source if newest else ""
@@ -64,7 +64,7 @@ def figures() -> Answer:
 @needs(Right.FIGURES_ENTER)
 def enter() -> Answer:
     form, now = request.form, utc_now()
-    day = _day(form.get("day"))
+    day = day_of(form.get("day"))
     try:
         typed = _typed(form, day)
     except _FormError as error:
@@ -97,7 +97,7 @@ def empty_form() -> Answer:
 @long_body(upload.LARGEST_FILE + 4096)
 def take_in() -> Answer:
     """The figures of a file, shown in the form: nothing is saved yet."""
-    day = _day(request.form.get("day"))
+    day = day_of(request.form.get("day"))
     file = request.files.get("file")
     try:
         read = upload.read(file.read(upload.LARGEST_FILE + 1) if file else b"", day)
@@ -113,7 +113,7 @@ def take_in() -> Answer:
 @blueprint.get("/daily/<day>")
 @needs(Right.REPORTS_SEE)
 def one_day(day: str) -> Answer:
-    return _one_day(_day(day))
+    return _one_day(day_of(day))
 
 
 @blueprint.get("/daily/<day>/report.<kind>")
@@ -124,7 +124,7 @@ def one_file(day: str, kind: str) -> Answer:
 
     if kind not in ("pdf", "xlsx"):
         raise NotFound()
-    of = _day(day)
+    of = day_of(day)
     with console().database.reading() as session:
         sent = schedule.issues(session, of, of).get(of)
         if sent is not None:
@@ -140,7 +140,7 @@ def one_file(day: str, kind: str) -> Answer:
 @blueprint.post("/daily/<day>/approve")
 @needs(Right.REPORTS_APPROVE)
 def approve(day: str) -> Answer:
-    of = _day(day)
+    of = day_of(day)
     try:
         with console().database.transaction() as session:
             health.approve(
@@ -156,7 +156,7 @@ def approve(day: str) -> Answer:
 @blueprint.post("/daily/<day>/resend")
 @needs(Right.REPORTS_APPROVE)
 def resend(day: str) -> Answer:
-    of = _day(day)
+    of = day_of(day)
     try:
         with console().database.transaction() as session:
             issue = schedule.send_again(session, console().settings, of, now=utc_now())
@@ -183,8 +183,8 @@ def over_file(kind: str) -> Answer:
 
 def _period(kind: str) -> Answer:
     today = vietnam_day(utc_now())
-    first = _day(request.args.get("from"), today.replace(day=1))
-    last = _day(request.args.get("to"), today)
+    first = day_of(request.args.get("from"), today.replace(day=1))
+    last = day_of(request.args.get("to"), today)
     try:
         by = period.By(request.args.get("by", period.By.BRANCH))
     except ValueError as error:
@@ -297,18 +297,6 @@ def _rows(form: Mapping[str, str]) -> int:
 def _until(day: date) -> datetime:
     """Until when a report of this day counts: 17:00, or now before that."""
     return min(daily.cut(day), max(utc_now(), begin(day)))
-
-
-def _day(text: str | None, default: date | None = None) -> date:
-    if not text:
-        return default or vietnam_day(utc_now())
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise BadRequest() from error
-    if not 2020 <= day.year <= 2100:
-        raise BadRequest()
-    return day
 
 
 def _file(content: bytes, media: str, name: str) -> Response:

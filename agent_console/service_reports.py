@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import charts, report_words
 from agent_console.charts import Chart
-from agent_console.door import Answer, console, language, needs, utc_now
+from agent_console.door import Answer, console, day_of, language, needs, utc_now
 from crm.clock import vietnam_day
 from crm.reports import kept, schedule, service, xlsx
 from crm.reports.document import shown
@@ -40,8 +40,8 @@ def file(kind: str) -> Answer:
 def _made(kind: str) -> Answer:
     now, settings = utc_now(), console().settings
     today = vietnam_day(now)
-    first = _day("from", today - timedelta(days=6))
-    last = _day("to", today)
+    first = day_of(request.args.get("from"), today - timedelta(days=6))
+    last = day_of(request.args.get("to"), today)
     try:
         by = By(request.args.get("by", By.DAY))
     except ValueError as error:
@@ -130,15 +130,3 @@ def _short(by: By, key: str, name: str) -> str:
             return key
         case _:
             return report_words.told(name, name=True)
-
-
-def _day(name: str, default: date) -> date:
-    if not (text := request.args.get(name)):
-        return default
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise BadRequest() from error
-    if not 2020 <= day.year <= 2100:
-        raise BadRequest()
-    return day

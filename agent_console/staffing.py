@@ -3,13 +3,14 @@ day over again."""
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 
 from flask import Blueprint, render_template, request
 from werkzeug.exceptions import BadRequest
 
 from agent_console import words
-from agent_console.door import Answer, console, needs, utc_now
+from agent_console.door import Answer, console, day_of, needs, utc_now
 from crm.clock import vietnam_day
 from crm.rights import Right
 from crm.shifts.roster import IN_BRANCHES
@@ -48,7 +49,7 @@ def _tried() -> dict[str, object] | None:
     `patience` seconds or none."""
     if "calls" not in request.args:
         return None
-    given = {name: request.args.get(name, type=float) for name in (
+    given = {name: request.args.get(name, type=_finite) for name in (
         "calls", "handling", "agents", "patience"
     )}
     calls, handling, agents = given["calls"], given["handling"], given["agents"]
@@ -76,18 +77,19 @@ def _tried() -> dict[str, object] | None:
     }
 
 
+def _finite(written: str) -> float:
+    """Raises ValueError: it is no number, or one without end."""
+    if not math.isfinite(number := float(written)):
+        raise ValueError("no number")
+    return number
+
+
 def _clock(slot: int) -> str:
     return f"{slot // 2:02d}:{slot % 2 * 30:02d}"
 
 
 def _day(name: str, otherwise: date, first: date, last: date) -> date:
-    written = request.args.get(name)
-    if not written:
-        return otherwise
-    try:
-        day = date.fromisoformat(written)
-    except ValueError as error:
-        raise BadRequest() from error
+    day = day_of(request.args.get(name), otherwise)
     if not first <= day <= last:
         raise BadRequest()
     return day

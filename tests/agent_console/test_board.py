@@ -69,7 +69,7 @@ def test_the_list_of_calls_by_day_branch_and_outcome(
     assert "0922222222" not in shown("branch=vaccine")
     assert "0911111111" not in shown("outcome=abandoned_queue")
     assert "Số bị ẩn" in shown("day=2026-01-03")  # 00:30 in Thanh Hóa
-    for nonsense in ("day=x", "outcome=x"):
+    for nonsense in ("day=x", "day=0001-01-01", "outcome=x", "branch=a%00b"):
         assert supervisor.client.get(f"/calls?{nonsense}").status_code == 400
 
 

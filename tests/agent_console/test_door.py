@@ -110,6 +110,17 @@ def test_a_number_that_no_column_holds_is_no_page(app: Flask, supervisor: Browse
         assert supervisor.client.open(path, method=method).status_code in (404, 405), path
 
 
+def test_a_name_that_no_text_holds_is_no_page(app: Flask, supervisor: Browser) -> None:
+    rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    named = [one.rule for one in rules if "<" in one.rule and one.endpoint != "static"]
+    assert len(named) > 30
+    for rule in named:
+        path = re.sub("<[^>]+>", "a%00b", re.sub("<int:[^>]+>", "1", rule))
+        if path != rule and "%00" in path:
+            code = supervisor.client.get(path).status_code
+            assert code in (401, 403, 404), (path, code)
+
+
 def test_strangers_are_sent_to_the_sign_in_or_refused(app: Flask, people: None) -> None:
     client = app.test_client()
     app.config["WTF_CSRF_ENABLED"] = False  # the door itself must refuse, not only the token

@@ -42,6 +42,8 @@ def test_figures_of_ones_own_are_reckoned(supervisor: Browser) -> None:
     page = supervisor.client.get(given).get_data(as_text=True)
     assert "37.0 Erlang" in page
     assert "Cần 43 điện thoại viên" in page
+    endless = supervisor.client.get("/staffing?calls=1e309&handling=nan&agents=1e309")
+    assert (endless.status_code, "37.0" in endless.get_data(as_text=True)) == (200, False)
     bad = supervisor.client.get("/staffing?calls=-1&handling=240&agents=43").get_data(as_text=True)
     assert 'role="alert"' in bad
     assert 'value="-1.0"' in bad  # what was typed stays

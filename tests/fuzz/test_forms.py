@@ -1,13 +1,15 @@
-"""Every form of the console, as each role that sees it, filled with what nobody would write: it is
-refused or taken, and never breaks."""
+"""Every form of the console and every link that asks for something, as each role that sees it,
+filled with what nobody would write: it is refused or taken, and never breaks."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
@@ -25,12 +27,13 @@ from tests.accounts import hash_quickly
 from tests.agent_console.conftest import ObedientPhones
 from tests.fuzz.strategies import text
 
-CALLS, EXAMPLES = 300, 3000
-NOT_SENT = {"/logout", "/login"}  # whoever is signed out sends nothing more
+CALLS, EXAMPLES = 300, 4000
+NOT_SENT = re.compile("/log(in|out)|.*/bench[.]")  # whoever is signed out sends nothing more
 
 
 @dataclass
 class Form:
+    method: str  # post | get
     path: str
     fields: dict[str, list[str]] = field(default_factory=dict)  # name → values that it offers
 
@@ -45,9 +48,14 @@ class _Forms(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = {name: value or "" for name, value in attrs}
-        if tag == "form" and told.get("method", "").lower() == "post":
-            self._open = Form(told.get("action") or self.page)
+        if tag == "form" and told.get("method") in ("post", "get"):
+            self._open = Form(told["method"], told.get("action") or self.page.partition("?")[0])
             self.found.append(self._open)
+        elif tag == "a" and "?" in told.get("href", ""):
+            asked = urlsplit(urljoin(self.page, told["href"]))
+            if not asked.netloc:
+                names = {name: [value] for name, value in parse_qsl(asked.query)}
+                self.found.append(Form("get", asked.path, names))
         elif self._open is None:
             return
         elif tag in ("input", "textarea", "select", "button") and told.get("name"):
@@ -92,8 +100,10 @@ def clients(
         if answer.status_code != 200 or "html" not in answer.content_type:
             continue
         for form in _Forms(page.path).found_in(answer.get_data(as_text=True)):
-            if form.path.partition("?")[0] not in NOT_SENT:
-                found.setdefault((page.role, form.path + "".join(sorted(form.fields))), form)
+            if not NOT_SENT.match(form.path):
+                alike = form.path if form.method == "post" else re.sub(r"\d+", "1", form.path)
+                names = " ".join(sorted(form.fields))
+                found.setdefault((page.role, f"{form.method} {alike} {names}"), form)
     try:
         yield people, [(role, form) for (role, _), form in found.items()]
     finally:
@@ -105,7 +115,9 @@ def test_no_form_breaks_whatever_is_written_into_it(
     clients: tuple[dict[Role | None, FlaskClient], list[tuple[Role | None, Form]]],
 ) -> None:
     people, forms = clients
-    assert len({form.path for _, form in forms}) > 40, "the forms are found"
+    for method, most in (("post", 40), ("get", 12)):
+        paths = {form.path for _, form in forms if form.method == method}
+        assert len(paths) > most, "the forms are found"
 
     broken: dict[str, str] = {}
 
@@ -122,7 +134,10 @@ def test_no_form_breaks_whatever_is_written_into_it(
             name: value.encode("utf-8", "replace").decode() for name, value in filled.items()
         }
         try:
-            answer = people[role].post(form.path, data=sent)
+            if form.method == "post":
+                answer = people[role].post(form.path, data=sent)
+            else:
+                answer = people[role].get(form.path, query_string=sent)
             assert answer.status_code < 500, answer.status_code
         except Exception as error:  # all of them are told at the end
             broken.setdefault(f"{form.path}: {error!r:.200}", f"as {role}: {sent!r:.500}")
