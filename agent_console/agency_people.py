@@ -9,6 +9,7 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
+from agent_console.asked import whole
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm import users
 from crm.agencies import officers
@@ -74,7 +75,7 @@ def delegate(code: str) -> Answer:
     try:
         days = [date.fromisoformat(request.form.get(name, "")) for name in ("from", "to")]
         with console().database.transaction() as session:
-            leader, to = (_of(session, code, request.form.get(name, type=int))
+            leader, to = (_of(session, code, request.form.get(name, type=whole))
                           for name in ("leader", "stands_in"))
             officers.delegate(
                 session, leader, to, days[0], days[1], by=person().login, now=utc_now()

@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from agent_console import (
     agency_people,
     api_keys,
+    asked,
     board,
     breaches,
     broadcast_desk,
@@ -86,7 +87,7 @@ def create_app(
     Its live feed stands still until `feed_of(app).start()`.
     """
     app = Flask(__name__)
-    app.url_map.converters["int"] = door.RowNumber
+    app.url_map.converters["int"] = asked.RowNumber
     app.config.update(
         SECRET_KEY=secrets.console_key, MAX_CONTENT_LENGTH=LONGEST_BODY,
         SESSION_COOKIE_NAME=f"hotline_form_{settings.console_bind.port}",

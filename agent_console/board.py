@@ -9,8 +9,9 @@ from sqlalchemy import select
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import catalogues, telephone, words
+from agent_console.asked import day_of
 from agent_console.desk import shown_phone
-from agent_console.door import Answer, console, day_of, language, needs, person, utc_now
+from agent_console.door import Answer, console, language, needs, person, utc_now
 from crm.archive import months
 from crm.branches import BRANCHES
 from crm.calls import emergency, history

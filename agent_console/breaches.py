@@ -8,6 +8,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
+from agent_console.asked import whole
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.clock import VIETNAM
 from crm.privacy import breach_letter, breaches
@@ -36,7 +37,7 @@ def enter() -> Answer:
         with console().database.transaction() as session:
             breaches.enter(
                 session, what=form.get("what", ""), data=form.get("data", ""),
-                people=form.get("people", type=int), discovered_at=at, by=person().login,
+                people=form.get("people", type=whole), discovered_at=at, by=person().login,
                 now=utc_now(),
             )
     except BreachError as error:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, long_body, needs, person, utc_now, whole
+from agent_console.asked import whole
+from agent_console.door import Answer, console, long_body, needs, person, utc_now
 from crm import areas
 from crm.broadcasts import audience, board, handoff, life, load, texts
 from crm.broadcasts.errors import BroadcastError
@@ -44,9 +45,9 @@ def new() -> Answer:
     """An empty form, or one filled in from an earlier broadcast (`from`)."""
     given: dict[str, str] = {"channel": "sms", "audience": "area", "delivery": "direct"}
     chosen: list[str] = []
-    if earlier := request.args.get("from"):
+    if request.args.get("from"):
         with console().database.reading() as session:
-            one = _found(session, whole(earlier))
+            one = _found(session, request.args.get("from", 0, type=whole))
         given = {
             "title": one.title, "channel": one.channel, "audience": one.audience,
             "delivery": one.delivery, "text": one.asked, "authority": one.authority,

@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import telephone, words
+from agent_console.asked import by_script
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm import desk, nodes, users
 from crm.agents import assistance, rescue
@@ -74,9 +75,7 @@ def people() -> Answer:
 def with_others(call_id: str) -> Answer:
     """{"act": consult | invite | transfer, "kind": branch | agent | expert | service | outside,
     "to": …}, or {"act": together | back | leave}."""
-    asked = request.get_json(silent=True)
-    if not isinstance(asked, dict):
-        raise BadRequest()
+    asked = by_script()
     interface = telephone.interface_of(console(), person().login)
     if interface is None:
         raise Conflict(_("You have no phone. Please sign in to the queues first."))
@@ -101,9 +100,7 @@ def with_others(call_id: str) -> Answer:
 @needs(Right.CALLS_TAKE)
 def record(call_id: str) -> Answer:
     """{"act": paused (with "why" of PAUSES) | resumed | discarded (with "why" of DISCARDS)}."""
-    asked = request.get_json(silent=True)
-    if not isinstance(asked, dict):
-        raise BadRequest()
+    asked = by_script()
     try:
         act = RecordingAct(asked.get("act", ""))
     except ValueError as error:
@@ -184,8 +181,8 @@ def _begin_rescue(call_id: str, asked: Mapping[str, Any]) -> None:
 @needs(Right.CALLS_TAKE)
 def keep_address(call_id: str) -> Answer:
     """Where help is to come to, as it is typed: {"address"}."""
-    asked = request.get_json(silent=True)
-    if not isinstance(asked, dict) or not isinstance(address := asked.get("address"), str):
+    asked = by_script()
+    if not isinstance(address := asked.get("address"), str):
         raise BadRequest()
     with console().database.transaction() as session:
         if not desk.was_with(session, person().login, call_id):
@@ -198,8 +195,8 @@ def keep_address(call_id: str) -> Answer:
 @needs(Right.CALLS_TAKE)
 def ask_for_help() -> Answer:
     """Help is needed now, or ({"needed": false}) no longer. The call goes on."""
-    asked, me, now = request.get_json(silent=True), person().login, utc_now()
-    if not isinstance(asked, dict) or not isinstance(wanted := asked.get("needed"), bool):
+    asked, me, now = by_script(), person().login, utc_now()
+    if not isinstance(wanted := asked.get("needed"), bool):
         raise BadRequest()
     with console().database.transaction() as session:
         live = session.get(LiveAgent, me)
@@ -250,4 +247,3 @@ def _seat_of(login: str, interface: str) -> str:
             raise Conflict(_("This agent's phone is at another node. Please lead the caller to a "
                              "branch that the agent serves."))
         return seat.name
-

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import case_intake, places, words
+from agent_console.asked import whole
 from agent_console.door import Answer, console, needs, person, utc_now
 from agent_console.places import PlaceError
 from crm import areas, packs
@@ -249,7 +250,7 @@ def links(code: str) -> Answer:
     """End one link, or have new ones sent."""
     def act(session: Session, case: Case) -> None:
         by, now = person().login, utc_now()
-        if (link_id := request.form.get("end", type=int)) is not None:
+        if (link_id := request.form.get("end", type=whole)) is not None:
             dispatch.revoke(session, case, link_id, by=by, now=now)
         else:
             dispatch.send_again(session, case, by=by, now=now)
@@ -262,7 +263,7 @@ def _changed(code: str, act: Callable[[Session, Case], None]) -> Answer:
     try:
         with console().database.transaction() as session:
             case = _case(session, code)
-            life.unchanged_since(session, case, request.form.get("seen", type=int))
+            life.unchanged_since(session, case, request.form.get("seen", type=whole))
             act(session, case)
     except (CaseError, AgencyError, CategoryError, PlaceError) as error:
         with console().database.reading() as session:

@@ -6,12 +6,13 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import catalogues, shifts_words, telephone, words
+from agent_console.asked import by_script
 from agent_console.door import (
     Answer,
     console,
@@ -99,7 +100,7 @@ def shown_phone(held: telephone.Phone) -> dict[str, Any]:
 @needs(Right.CALLS_TAKE)
 def take_phone() -> Answer:
     """Lease a phone and join the queues: {"kind": "webrtc" | "desk", "wanted": name or null}."""
-    asked = _json()
+    asked = by_script()
     try:
         kind = SeatKind(asked.get("kind", ""))
     except ValueError as error:
@@ -132,7 +133,7 @@ def _not_elsewhere() -> None:
 @needs(Right.CALLS_TAKE)
 def change_state() -> Answer:
     """Ask for ready ({"reason": null}) or pause ({"reason": one of PauseReason})."""
-    reason = _json().get("reason")
+    reason = by_script().get("reason")
     if reason is not None and reason not in list(PauseReason):
         raise BadRequest()
     return {"outcome": telephone.told(console().commands.pause(_interface(), reason))}, 200
@@ -252,7 +253,7 @@ def scripts() -> Answer:
 def save_note(call_id: str) -> Answer:
     """Keep a note: {"text", "result" or null, "case": its code, "done"}. The same save may come
     twice. What lacks something is kept, not finished, and a sentence says what."""
-    asked = _json()
+    asked = by_script()
     text, result, case_code = asked.get("text"), asked.get("result"), asked.get("case") or ""
     try:
         if not isinstance(text, str) or not all(
@@ -277,7 +278,7 @@ def save_line(call_id: str, leg: str) -> Answer:
     """Keep how well a leg was heard (crm.calls.lines). The same may come twice."""
     try:
         with console().database.transaction() as session:
-            lines.keep(session, leg, call_id, person().login, _json(), utc_now())
+            lines.keep(session, leg, call_id, person().login, by_script(), utc_now())
     except ValueError as error:
         raise BadRequest() from error
     return {"saved": True}, 200
@@ -292,10 +293,3 @@ def own_calls() -> Answer:
     with console().database.reading() as session:
         records = history.of_agent(session, person().login, since)
     return render_template("own_calls.html", records=records, login=person().login)
-
-
-def _json() -> dict[str, Any]:
-    asked = request.get_json(silent=True)
-    if not isinstance(asked, dict):
-        raise BadRequest()
-    return asked

@@ -10,19 +10,18 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
 from flask import Flask, Response, current_app, g, jsonify, redirect, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
-from werkzeug.exceptions import BadRequest, Forbidden, NotFound, Unauthorized
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
+from agent_console import asked
 from agent_console.feed import Feed
 from agent_console.identity_provider import IdentityProvider
 from crm import users
-from crm.clock import vietnam_day
 from crm.database import Database
 from crm.models import Role
 from crm.rights import Right, may
@@ -33,37 +32,10 @@ from ivr.commands import RecordingAct, Result
 
 EVERYBODY, LOCAL = "everybody", "local"  # come without a right
 _READING = ("GET", "HEAD", "OPTIONS")
-LARGEST = 999_999_999  # of numbers from outside; a column holds twice that
 LANGUAGES = ("vi", "en")
 LANGUAGE_COOKIE = "hotline_language"
 Answer = Response | AnyResponse | str | tuple[Any, int]
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-class RowNumber(IntegerConverter):
-    """The number of a row in an address: what no column can hold is no page, on any database."""
-
-    def __init__(self, map_: Map) -> None:
-        super().__init__(map_, max=LARGEST)
-
-
-def whole(written: str) -> int:
-    """A whole number up to LARGEST, as a form has it; 0 for anything else."""
-    return int(written) if re.fullmatch(r"[0-9]{1,9}", written) else 0
-
-
-def day_of(written: str | None, otherwise: date | None = None) -> date:
-    """A day of Vietnam as a form or an address names it; `otherwise` (today) where it names none.
-    Raises BadRequest: it is no day, or none of a hotline's."""
-    if not written:
-        return otherwise or vietnam_day(utc_now())
-    try:
-        day = date.fromisoformat(written)
-    except ValueError as error:
-        raise BadRequest() from error
-    if not 2020 <= day.year <= 2100:
-        raise BadRequest()
-    return day
 
 
 class PhoneCommands(Protocol):
@@ -236,7 +208,7 @@ def _admit() -> Answer | None:
     view = current_app.view_functions[request.endpoint]
     if marked == EVERYBODY:
         _let_files_in(view)
-        _refuse_nul()
+        asked.refuse_unstorable()
         return None
     g.person = _recognise(token)
     if g.person is None:
@@ -253,22 +225,13 @@ def _admit() -> Answer | None:
     if not isinstance(marked, Right) or not may(g.person.role, marked, changing=changing):
         raise Forbidden()
     _let_files_in(view)
-    _refuse_nul()
+    asked.refuse_unstorable()
     return None
 
 
 def _let_files_in(view: Callable[..., Any]) -> None:
     if longest := getattr(view, "long_body", None):
         request.max_content_length = longest
-
-
-def _refuse_nul() -> None:
-    """No page sends U+0000, and no text of PostgreSQL can hold it."""
-    if any("\0" in str(value) for value in (request.view_args or {}).values()):
-        raise NotFound()
-    for given in (request.args, request.form):
-        if any("\0" in text for texts in given.listvalues() for text in texts):
-            raise BadRequest()
 
 
 def _recognise(token: str) -> Person | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request
 
-from agent_console.door import Answer, console, day_of, needs, person, utc_now
+from agent_console.asked import day_of
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm.calls import history
 from crm.clock import vietnam_day
 from crm.rights import Right

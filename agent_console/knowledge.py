@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import Conflict, NotFound
 
 from agent_console import words
+from agent_console.asked import whole
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.cases.categories import CATEGORIES
 from crm.clock import vietnam_day
@@ -101,7 +102,7 @@ def approve(code: str) -> Answer:
     try:
         with console().database.transaction() as session:
             article = _article(session, code)
-            if not article.scene or request.form.get("seen", type=int) != article.version:
+            if not article.scene or request.form.get("seen", type=whole) != article.version:
                 raise Conflict(_("It has changed meanwhile: please read it again."))
             scripts.approve(session, article, department, now)
             version = article.version
@@ -149,7 +150,7 @@ def _save(code: str | None) -> Answer:
             given["code"] = article.code if article else ""
             saved = articles.save(
                 session, articles.parse(session, given), by=person().login, now=utc_now(),
-                article=article, seen=request.form.get("seen", 0, type=int) if article else None,
+                article=article, seen=request.form.get("seen", 0, type=whole) if article else None,
             )
             at = saved.code
     except ArticleError as error:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Forbidden, Gone, NotFound
 
 from agent_console import case_intake, intake_words, words
+from agent_console.asked import whole
 from agent_console.door import Answer, console, long_body, needs, person, public, utc_now
 from crm import areas
 from crm.agencies import officers, register
@@ -264,7 +265,7 @@ def _done(
         with console().database.transaction() as session:
             case, officer = found(session)
             seen = agency_view.view(session, case, officer, now)
-            cases.unchanged_since(session, case, request.form.get("seen", type=int))
+            cases.unchanged_since(session, case, request.form.get("seen", type=whole))
             if allowed not in seen.acts:
                 raise CaseError("this is not done with the case as it is", "move")
             deed(session, case, officer, now)

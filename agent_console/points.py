@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import words
+from agent_console.asked import by_script, whole
 from agent_console.door import Answer, console, needs, person, public, utc_now
 from crm import areas, desk
 from crm.clock import vietnam_day
@@ -78,8 +79,8 @@ def change(code: str) -> Answer:
 @needs(Right.POINTS_SEND)
 def send(code: str) -> Answer:
     """Send a contact point to who calls, or called, this agent: {"call": its id}."""
-    asked, now = request.get_json(silent=True), utc_now()
-    if not isinstance(asked, dict) or not isinstance(call_id := asked.get("call"), str):
+    now = utc_now()
+    if not isinstance(call_id := by_script().get("call"), str):
         raise BadRequest()
     try:
         with console().database.transaction() as session:
@@ -147,7 +148,7 @@ def _save(code: str | None) -> Answer:
             given["code"] = point.code if point else ""
             points.save(
                 session, points.parse(given, utc_now()), by=person().login, now=utc_now(),
-                point=point, seen=request.form.get("seen", 0, type=int) if point else None,
+                point=point, seen=request.form.get("seen", 0, type=whole) if point else None,
             )
     except PointError as error:
         with console().database.reading() as session:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import words
-from agent_console.door import Answer, console, day_of, needs, person, utc_now, whole
+from agent_console.asked import day_of, whole
+from agent_console.door import Answer, console, needs, person, utc_now
 from crm.clock import vietnam_day
 from crm.models import Call, User
 from crm.quality import averages, cards, draws, evaluations
@@ -65,7 +66,7 @@ def draw() -> Answer:
     try:
         with console().database.transaction() as session:
             made = draws.draw(
-                session, week, whole(each), by=person().login, now=utc_now(),
+                session, week, _whole(each), by=person().login, now=utc_now(),
             )
             audit.warning("%s draws %s calls of each agent of %s from %d, seed %s",
                           person().login, made.per_agent, made.week, made.pool, made.seed)
@@ -101,12 +102,12 @@ def save_card() -> Answer:
          f"fatal{row}" in form)
         for row in range(cards.MOST_QUESTIONS) if form.get(f"text{row}", "").strip()
     ]
-    seen = whole(form.get("seen", ""))
+    seen = _whole(form.get("seen", ""))
     try:
         with console().database.transaction() as session:
             made = cards.save(
                 session, form.get("name", ""),
-                [(text, kind, whole(weight), fatal)
+                [(text, kind, _whole(weight), fatal)
                  for text, kind, weight, fatal in written],
                 by=person().login, now=utc_now(), seen=seen,
             )
@@ -129,12 +130,12 @@ def judge_page(pick_id: int) -> Answer:
 @needs(Right.QUALITY_KEEP)
 def judge(pick_id: int) -> Answer:
     form = request.form
-    answers = {key: whole(value) for key, value in form.items()
+    answers = {key: _whole(value) for key, value in form.items()
                if key.startswith("q") and value.isdecimal()}
     try:
         with console().database.transaction() as session:
             made = evaluations.judge(
-                session, pick_id, whole(form.get("version", "")), answers,
+                session, pick_id, _whole(form.get("version", "")), answers,
                 form.get("note", ""), by=person().login, now=utc_now(),
             )
             audit.info("%s judges call of pick %d: %d", person().login, pick_id, made.score)
@@ -201,6 +202,14 @@ def _judge_form(pick_id: int, problem: str = "") -> Answer:
             chosen=chosen, questions=cards.questions_of(chosen[1]) if chosen else [],
             problem=problem, names=_names(session),
         ), 400 if problem else 200
+
+
+def _whole(written: str) -> int:
+    """0, which nothing is, for what is no number."""
+    try:
+        return whole(written)
+    except ValueError:
+        return 0
 
 
 def _mine(problem: str = "") -> Answer:

@@ -11,7 +11,8 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import report_words, words
-from agent_console.door import Answer, console, day_of, long_body, needs, person, utc_now
+from agent_console.asked import day_of, whole
+from agent_console.door import Answer, console, long_body, needs, person, utc_now
 from crm import areas
 from crm.clock import vietnam_day
 from crm.reports import daily, health, period, schedule, template, upload, xlsx
@@ -144,7 +145,7 @@ def approve(day: str) -> Answer:
     try:
         with console().database.transaction() as session:
             health.approve(
-                session, of, request.form.get("version", 0, type=int), by=person().login,
+                session, of, request.form.get("version", 0, type=whole), by=person().login,
                 now=utc_now(),
             )
     except HealthError as error:

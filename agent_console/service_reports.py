@@ -10,8 +10,9 @@ from flask_babel import gettext as _  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import charts, report_words
+from agent_console.asked import day_of
 from agent_console.charts import Chart
-from agent_console.door import Answer, console, day_of, language, needs, utc_now
+from agent_console.door import Answer, console, language, needs, utc_now
 from crm.clock import vietnam_day
 from crm.reports import kept, schedule, service, xlsx
 from crm.reports.document import shown

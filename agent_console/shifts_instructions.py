@@ -7,6 +7,7 @@ from sqlalchemy import select
 from werkzeug.exceptions import Conflict
 
 from agent_console import shifts_words, words
+from agent_console.asked import whole
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.models import Role, User
 from crm.rights import Right
@@ -28,8 +29,8 @@ def listing() -> Answer:
 def write() -> Answer:
     """A new one, or a version in the place of one (`instead`): `text`, `hours`."""
     form, by, now = request.form, person().login, utc_now()
-    text, hours = form.get("text", ""), form.get("hours", 0, type=int)
-    instead = form.get("instead", type=int)
+    text, hours = form.get("text", ""), form.get("hours", 0, type=whole)
+    instead = form.get("instead", type=whole)
     try:
         with console().database.transaction() as session:
             if instead is None:

@@ -10,7 +10,8 @@ from flask import Blueprint, render_template, request
 from werkzeug.exceptions import BadRequest
 
 from agent_console import words
-from agent_console.door import Answer, console, day_of, needs, utc_now
+from agent_console.asked import day_of
+from agent_console.door import Answer, console, needs, utc_now
 from crm.clock import vietnam_day
 from crm.rights import Right
 from crm.shifts.roster import IN_BRANCHES

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from agent_console import telephone
+from agent_console.asked import by_script
 from agent_console.desk import shown_phone
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm import desk, keypad, nodes, users
@@ -36,7 +36,7 @@ LISTED = 100
 @needs(Right.FLOOR_LEAD)
 def take_phone() -> Answer:
     """A phone to listen with, in no queue: {"kind": "webrtc" | "desk", "wanted": name or null}."""
-    asked = _json()
+    asked = by_script()
     try:
         kind = SeatKind(asked.get("kind", ""))
         held = telephone.lease(console(), person(), kind, asked.get("wanted") or None)
@@ -52,7 +52,7 @@ def take_phone() -> Answer:
 def listen() -> Answer:
     """{"agent", "how": listen | whisper | barge, "safety": the reason where the caller has refused
     the recording}. The supervisor's own phone rings, then is in the talk."""
-    how = _json().get("how")
+    how = by_script().get("how")
     if how not in HOW:
         raise BadRequest()
     wanted = _wanted_call()
@@ -81,7 +81,7 @@ def take_over() -> Answer:
 @needs(Right.FLOOR_LEAD)
 def change_agent(login: str) -> Answer:
     """{"act": pause (with "reason") | ready | out}."""
-    asked, agent = _json(), _live(login)
+    asked, agent = by_script(), _live(login)
     if agent.interface is None:
         raise Conflict(_("This agent is not in the queues."))
     match asked.get("act"):
@@ -110,7 +110,7 @@ def skills(login: str) -> Answer:
 def set_skills(login: str) -> Answer:
     """{"skills": {queue: 1 first, 2 later, 3 when nobody else can}}: kept, and where the agent is
     in the queues told to Asterisk at once."""
-    asked = _json().get("skills")
+    asked = by_script().get("skills")
     if not isinstance(asked, dict) or any(type(level) is not int for level in asked.values()):
         raise BadRequest()
     try:
@@ -139,7 +139,7 @@ def set_skills(login: str) -> Answer:
 @needs(Right.FLOOR_LEAD)
 def see_to_help(help_id: int) -> Answer:
     """{"act": take | clear}. Two people never both take it."""
-    act, me, now = _json().get("act"), person().login, utc_now()
+    act, me, now = by_script().get("act"), person().login, utc_now()
     try:
         with console().database.transaction() as session:
             match act:
@@ -187,7 +187,7 @@ def waiting() -> Answer:
 @needs(Right.FLOOR_LEAD)
 def move(call_id: str) -> Answer:
     """A caller who waits goes on waiting in another branch, in the old place: {"branch": id}."""
-    branch = BY_ID.get(str(_json().get("branch")))
+    branch = BY_ID.get(str(by_script().get("branch")))
     if branch is None or branch.queue is None or branch.id == "emergency":
         raise BadRequest()
     result = console().commands.move(call_id, branch.id)
@@ -207,7 +207,7 @@ class _Wanted:
 
 
 def _wanted_call() -> _Wanted:
-    asked = _json()
+    asked = by_script()
     login, safety = asked.get("agent"), asked.get("safety")
     if not isinstance(login, str):
         raise BadRequest()
@@ -245,10 +245,3 @@ def _agent(session: Session, login: str) -> User:
     if found is None:
         raise NotFound()
     return found
-
-
-def _json() -> dict[str, Any]:
-    asked = request.get_json(silent=True)
-    if not isinstance(asked, dict):
-        raise BadRequest()
-    return asked

@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from werkzeug.exceptions import BadRequest, NotFound
 
 from agent_console import catalogues, words
-from agent_console.door import Answer, console, language, needs, person, utc_now, whole
+from agent_console.asked import whole
+from agent_console.door import Answer, console, language, needs, person, utc_now
 from agent_console.telephone import told
 from crm import surge, switches
 from crm.branches import TOLD_BRANCHES
@@ -132,7 +133,7 @@ def start() -> Answer:
     """From now on the callers of `branch` (none: all) hear the prepared `text`, `until` then."""
     form, branch = request.form, request.form.get("branch") or None
     try:
-        number, until = whole(form.get("text_id", "")), _until(form)
+        number, until = form.get("text_id", 0, type=whole), _until(form)
         with console().database.transaction() as session:
             made = incidents.start_prepared(
                 session, number, branch=branch, until=until, by=person().login, now=utc_now()
@@ -191,7 +192,7 @@ def _page(problem: str = "", given: Mapping[str, str] | None = None) -> Answer:
                   for one in reversed(incidents.latest(session, LISTED)) if one.over_at],
             texts=incidents.prepared(session), branches=TOLD_BRANCHES,
             longest=incidents.LONGEST, mended=incidents.mended,
-            chosen=request.args.get("text", type=int),
+            chosen=request.args.get("text", type=whole),
             offered=f"{(now + FOR).astimezone(VIETNAM):%Y-%m-%dT%H:%M}",
             last=f"{(now + surge.LONGEST).astimezone(VIETNAM):%Y-%m-%dT%H:%M}",
             script={"texts": catalogues.script_texts(language())},

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 
 from agent_console import words
+from agent_console.asked import whole
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.calls.rows import iso
 from crm.imports import files
@@ -33,7 +34,7 @@ def ask() -> Answer:
         with console().database.transaction() as session:
             tracing.ask(
                 session, **{name: form.get(name, "") for name in _FIELDS},
-                days=form.get("days", 0, type=int), by=person().login, now=utc_now(),
+                days=form.get("days", 0, type=whole), by=person().login, now=utc_now(),
             )
     except TracingError as error:
         return _listing(words.tracing_problem(error.code))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, Conflict
 
 from agent_console import sign_in, telephone, words
+from agent_console.asked import by_script
 from agent_console.call_desk import note_ring
 from agent_console.door import Answer, console, needs, person, utc_now
 from crm.agents import results as call_results
@@ -110,7 +111,7 @@ def write_to_missed(number: str) -> Answer:
 def ring() -> Answer:
     """Ring a number from one's own phone: `number`, and `call`, if it belongs to one: nobody else
     rings that caller meanwhile. A script is told the outcome, a form is led back to `next`."""
-    form = request.get_json(silent=True) or {} if request.is_json else request.form
+    form = by_script() if request.is_json else request.form
     held, login = _phone(), person().login
     if held is None:
         raise Conflict(_("You have no phone. Please sign in to the queues first."))

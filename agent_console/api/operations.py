@@ -15,6 +15,7 @@ import pydantic
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import BadRequest
 
 from agent_console.api.problems import Problem
 from agent_console.api.shapes import Strict
@@ -191,7 +192,10 @@ def _body(model: type[BaseModel] | None) -> BaseModel | None:
         return None
     if not request.is_json:
         raise Problem(415, "media_type", "send application/json")
-    return _parsed(model, request.get_json(), "body")
+    try:
+        return _parsed(model, request.get_json(), "body")
+    except RecursionError as error:  # nested without end
+        raise BadRequest() from error
 
 
 def _parsed(model: type[BaseModel], given: Any, where: str) -> BaseModel:

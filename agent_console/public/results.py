@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import gettext as _  # type: ignore[import-untyped]
 
 from agent_console import words
+from agent_console.asked import whole
 from agent_console.door import Answer, console, public, utc_now
 from crm import areas
 from crm.cases.categories import CATEGORIES
@@ -25,7 +26,7 @@ MOST_PAGES = results.COUNTED // results.PAGE
 def page() -> Answer:
     """Filtered by `area` and `category`; `page` counts from 1."""
     area, category = request.args.get("area") or None, request.args.get("category") or None
-    number = min(max(request.args.get("page", 1, type=int), 1), MOST_PAGES)
+    number = min(max(request.args.get("page", 1, type=whole), 1), MOST_PAGES)
     with console().database.reading() as session:
         found, count = results.find(session, area=area, category=category, page=number)
     units = areas.standing(vietnam_day(utc_now()))
