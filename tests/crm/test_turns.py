@@ -28,7 +28,9 @@ def test_whoever_loses_the_connection_loses_the_turn(database: Database) -> None
     assert first.is_ours()
     with database.engine.begin() as connection:
         connection.execute(text(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            # with a time: without one it returns before the other has ended
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         ))
     assert second.is_ours()
     assert not first.is_ours()
