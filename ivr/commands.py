@@ -609,7 +609,7 @@ class _Session:
         leaves while another comes in, Asterisk may have two rooms of that name for a while."""
         parties = self.value(call, f"CONFBRIDGE_INFO(parties,{call})")
         aside = self.value(call, "SHARED(HL_ASIDE)")
-        return parties.isdecimal() and int(parties) > 1 and aside != "yes"
+        return parties.isdecimal() and int(parties) > 1 and not aside
 
     def callers_channel(self, call: str) -> str:
         """The caller's channel here: its id is the call's, unless another node has answered it."""

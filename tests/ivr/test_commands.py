@@ -309,11 +309,12 @@ def test_a_caller_who_is_in_the_room_stays_there(
     assert commands.hand_over(CALL, SEAT).done
     assert len(asterisk.asked("Redirect")) == 1
     # aside meanwhile, or alone with whoever was left behind: both come in
-    asterisk.values["SHARED(HL_ASIDE)"] = "yes"
-    assert commands.invite(CALL, SEAT, "0912345678").done
+    for aside in ("yes", "taken"):
+        asterisk.values["SHARED(HL_ASIDE)"] = aside
+        assert commands.invite(CALL, SEAT, "0912345678").done
     asterisk.values |= {"SHARED(HL_ASIDE)": "", f"CONFBRIDGE_INFO(parties,{CALL})": "1"}
     assert commands.invite(CALL, SEAT, "0912345678").done
-    assert [one["Channel"] for one in asterisk.asked("Redirect")[1:]] == [CALL, CALL]
+    assert [one["Channel"] for one in asterisk.asked("Redirect")[1:]] == [CALL, CALL, CALL]
 
 
 @pytest.mark.parametrize("with_", ["", "PJSIP/seat-002-0000002a", "PJSIP/seat-0011-0000002a", "x"])

@@ -420,6 +420,22 @@ def test_a_caller_who_hangs_up_is_led_nowhere_meanwhile() -> None:
         assert 0 < text.index(looks) < text.index(leads)
 
 
+def test_out_of_a_question_aside_nobody_comes_in_before_those_two_have_left() -> None:
+    """The citizen came into the room that was being left, the supervisor into a new one of its
+    name: neither heard the other."""
+    found = contexts(compiled())
+    aside = found["hl-takeover"].split("n(aside),")[1].split("exten => left")[0]
+    order = [aside.index(text) for text in (
+        "=taken)", "SoftHangup(${HL_SPIED})", "hl-room-rid,s,1(${SHARED(HL_GUEST,",
+        "hl-room-rid,s,1(${HL_SPIED})", "!= \"taken\"]?late", "ChannelRedirect(",
+        "hl-room-agent,in",
+    )]
+    assert order == sorted(order)
+    # nor does who was asked meet the citizen on the way out; the supervisor's leg may be lost
+    left = found["hl-room-left"].split("n(aside),")[1]
+    assert left.index('= "yes" & 0${HL_PARTIES} > 0]?meet') < left.index("hl-room,left,1")
+
+
 def test_whoever_was_rung_for_in_vain_for_long_enough_joins_the_queue_without_a_pause() -> None:
     """In the second of a pause a free agent was given somebody who had come later."""
     lost = contexts(compiled())["hl-agent-lost"]
