@@ -13,9 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,22 +39,28 @@ CACHE = PROJECT / "var" / "cache"
 HOTLINE = [sys.executable, "-m", "scripts.hotline"]
 
 
+def _own_ports() -> Iterator[int]:
+    """This worker's alone, below those that the kernel gives to whoever asks for any: each Asterisk
+    asks for some, on all addresses."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+    ports = range(26_000 + 800 * worker, 26_800 + 800 * worker)
+    first = os.getpid() % len(ports)
+    return cycle((*ports[first:], *ports[:first]))
+
+
+_PORTS = _own_ports()
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody uses now, for TCP and UDP alike."""
-    held = []
+    """Ports that nobody uses now on any address, for TCP and UDP alike."""
     ports: list[int] = []
     while len(ports) < count:
-        tcp = socket.create_server(("127.0.0.1", 0))
-        port = tcp.getsockname()[1]
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        held += [tcp, udp]
-        try:
-            udp.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        ports.append(port)
-    for one in held:
-        one.close()
+        port = next(_PORTS)
+        with suppress(OSError), socket.create_server(("", port)), socket.socket(
+            socket.AF_INET, socket.SOCK_DGRAM
+        ) as udp:
+            udp.bind(("", port))
+            ports.append(port)
     return ports
 
 
