@@ -86,6 +86,8 @@ def cpu_by_name(pids: list[int]) -> dict[str, float]:
         except (FileNotFoundError, ProcessLookupError):  # it has ended; its parent has its time
             continue
         name, _, rest = stat.partition("(")[2].rpartition(")")
+        if name.startswith("ld-linux-"):  # the loader of an Asterisk that was unpacked
+            name = "asterisk"
         ticks[name] += sum(map(int, rest.split()[11:15]))
     return {name: spent / TICKS for name, spent in ticks.items()}
 
