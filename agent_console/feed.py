@@ -41,6 +41,7 @@ from crm.reports import parties
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0  # also without a change: sessions end, listeners fall silent, midnight comes
+UNWATCHED_S = 5.0  # without a page only metrics are read from here
 RESYNC_S = 30.0  # everything is read again this often, whatever was missed
 HEARTBEAT_S = 15.0
 LISTENER_SILENT = timedelta(seconds=20)
@@ -185,10 +186,10 @@ class Feed:
         while not self._stopping.is_set():
             try:
                 for _ in self._database.changes(TICK_S):
-                    self._watched.wait(TICK_S)  # for nobody, each change need not be read at once
                     if self._stopping.is_set():
                         return
                     self.refresh()
+                    self._watched.wait(UNWATCHED_S)  # a page that comes has what changed at once
             except (SQLAlchemyError, sqlite3.Error) as error:
                 if self._live.documents["database"]["ok"]:
                     log.warning("the database does not answer: %s", error)

@@ -22,6 +22,7 @@ from tests.agent_console.factories import (
     put_live_agent,
     put_live_call,
 )
+from tests.live.running import wait_for
 
 LAN = frozenset((EVERYBODY, "agent:lan", "queue:vaccine"))
 MINH = frozenset((EVERYBODY, "agent:minh", "queue:testing"))
@@ -227,3 +228,20 @@ def test_the_thread_brings_a_commit_to_the_page(database: Database, token: str) 
     finally:
         feed.close()
     assert page.closed
+
+
+def test_what_changed_while_nobody_watched_is_there_as_soon_as_a_page_comes(
+    database: Database, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_room, "UNWATCHED_S", 60.0)
+    put_listener(database, 1)
+    feed = Feed(database, service_level_s=20)
+    feed.start()
+    try:
+        wait_for(lambda: "listener:th1" in feed.documents(), "it has read what there was")
+        call = put_live_call(database, 2, state="talking", agent="lan")
+        page = feed.subscribe(None, token)
+        while f"call:{call}" not in json.loads(page.messages.get(timeout=20) or "{}")["set"]:
+            pass
+    finally:
+        feed.close()
