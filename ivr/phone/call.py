@@ -243,6 +243,8 @@ class Call:
         if self._dialog.closing:  # our CANCEL crossed their answer
             await self._say_bye("us", response.code, "cancelled while it was being answered")
             return
+        if self.state is CallState.ENDED:  # their BYE was read together with their answer
+            return
         try:
             self._session.take_answer(response.body)
         except sdp.SdpError as error:

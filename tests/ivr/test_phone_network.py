@@ -228,6 +228,39 @@ async def test_an_answer_after_we_gave_up_is_ended_by_us() -> None:
             assert theirs.hung_up_by == "them"
 
 
+class Abrupt(asyncio.DatagramProtocol):
+    """Answers a call and hangs up in the same moment."""
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, source: sip.Address) -> None:
+        request = sip.parse(data)
+        if not isinstance(request, sip.Request) or request.method != "INVITE":
+            return
+        copied = tuple(h for h in request.headers if h[0].lower() in (
+            "via", "from", "call-id", "cseq", "contact", "content-type"
+        ))
+        self.transport.sendto(sip.serialise(sip.Response(
+            code=200, reason="OK", headers=(*copied, ("To", f"{request.get('To')};tag=t")),
+            body=request.body,
+        )), source)
+        self.transport.sendto("\r\n".join((
+            "BYE sip:x@127.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP h;branch=z9hG4bKbye",
+            f"From: {request.get('To')};tag=t", f"To: {request.get('From')}",
+            f"Call-ID: {request.get('Call-ID')}", "CSeq: 1 BYE", "", "",
+        )).encode(), source)
+
+
+@in_loop
+async def test_an_answer_and_a_good_bye_that_are_read_together_are_a_call_that_is_over() -> None:
+    async with udp_peer(Abrupt()) as address, Phone("127.0.0.1", server=address) as phone:
+        ours = await phone.call("1022")
+        assert await ours.ended(10)
+        await asyncio.sleep(0.1)
+        assert (ours.state, ours.hung_up_by) == (CallState.ENDED, "them")
+
+
 @in_loop
 async def test_nobody_there_is_noticed() -> None:
     class Silent(asyncio.DatagramProtocol):
